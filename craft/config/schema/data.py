@@ -1,0 +1,82 @@
+"""`[data]`: which text is read, how it is split, and how long a training sequence is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from craft.config.schema.base import Count, Fraction, Section
+
+
+class TextData(Section):
+    """What all text sources share: preparation, splits and order."""
+
+    context_length: Count = 64
+    """Tokens in one training sequence; also the window of every evaluation."""
+    val_fraction: Fraction = 0.1
+    """Share of the tokens, after the training part in the order of the text, that is held out for validation."""
+    test_fraction: Fraction = 0.0
+    """Share of the tokens at the end of the text that only `craft evaluate --split test` reads."""
+    shuffle: bool = True
+    """Visit training windows in a random order, a new one each epoch; `false` reads them in the order of the text."""
+    processors: list[str] = []
+    """Applied to each document, left to right: "normalise" (Unicode NFC, plain line ends), "lowercase", or "module:function"."""
+
+    @model_validator(mode="after")
+    def _leave_something_to_train_on(self) -> Self:
+        held_out = self.val_fraction + self.test_fraction
+        if held_out >= 1.0:
+            raise ValueError(
+                f"val_fraction + test_fraction is {held_out:g}, which leaves nothing to train on; "
+                "make the two add up to less than 1"
+            )
+        return self
+
+
+class PythonStdlibData(TextData):
+    """The sources of Python's own standard library: real text on every machine, without a download."""
+
+    type: Literal["python_stdlib"] = "python_stdlib"
+    max_bytes: Annotated[int, Field(ge=0)] = 0
+    """Stop after the file that crosses this many bytes; 0 takes everything."""
+
+
+class TextFilesData(TextData):
+    """One's own text: a file, a folder (its files in sorted order), or a glob."""
+
+    type: Literal["text"] = "text"
+    path: str | list[str]
+    """File, folder or glob, or a list of them; relative to the experiments file."""
+    pattern: str = "**/*.txt"
+    """Which files of a folder are read."""
+
+
+class PythonDataset(Section):
+    """A map-style dataset of one's own: `module:Class` with `__len__` and `__getitem__`.
+
+    An item is a sequence of `context_length + 1` token ids, or a pair `(inputs, targets)`.
+    """
+
+    type: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    """`module:Class`; the module is looked for beside the experiments file first."""
+    context_length: Count = 64
+    """Tokens in one training sequence."""
+    shuffle: bool = True
+    """Visit the items in a random order, a new one each epoch."""
+    arguments: dict[str, bool | int | float | str | list[bool | int | float | str]] = {}
+    """Keyword arguments of the class. It is also given `split` ("train", "val" or "test"), `tokenizer` and `context_length`."""
+
+
+def data_tag(section: Any) -> str:
+    """Which class a `[data]` table belongs to: its type's name, or "module:Class" for one's own."""
+    kind = section.get("type") if isinstance(section, dict) else getattr(section, "type", None)
+    return "module:Class" if isinstance(kind, str) and ":" in kind else str(kind)
+
+
+DataConfig = Annotated[
+    Annotated[PythonStdlibData, Tag("python_stdlib")]
+    | Annotated[TextFilesData, Tag("text")]
+    | Annotated[PythonDataset, Tag("module:Class")],
+    Discriminator(data_tag),
+]

@@ -1,0 +1,101 @@
+"""`[model]`: the architecture and its size. The one section that has no default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from craft.config.schema.base import Count, CountOrOff, Probability, Section
+
+
+def nearest_divisors(number: int, near: int) -> str:
+    """The divisors of `number` on either side of `near`, written for an error message."""
+    divisors = [d for d in range(1, number + 1) if number % d == 0]
+    below = [d for d in divisors if d < near][-1:]
+    above = [d for d in divisors if d > near][:1]
+    return " or ".join(str(d) for d in below + above)
+
+
+class TransformerConfig(Section):
+    """A decoder-only transformer.
+
+    The defaults are the modern small model: RMSNorm, rotary positions, QK-norm, squared ReLU.
+    `norm = "layernorm"`, `position = "learned"`, `mlp = "gelu"`, `bias = true`, `tie_embeddings = true`
+    and `qk_norm = false` give the GPT-2 shape.
+    """
+
+    type: Literal["transformer"] = "transformer"
+    num_layers: Count = 4
+    """Blocks, each attention and an MLP."""
+    num_heads: Count = 4
+    """Query heads; `hidden_size` must be divisible by it."""
+    num_kv_heads: CountOrOff = 0
+    """Key and value heads, shared by groups of query heads; 0 means as many as `num_heads`."""
+    hidden_size: Count = 128
+    """Width of the residual stream."""
+    intermediate_size: CountOrOff = 0
+    """Width of the MLP; 0 means 4 times `hidden_size`, or 8/3 of it rounded up to a multiple of 8 for swiglu."""
+    mlp: Literal["relu2", "gelu", "swiglu"] = "relu2"
+    """The MLP's activation: squared ReLU, GELU, or SwiGLU (gated, a third matrix)."""
+    norm: Literal["rmsnorm", "layernorm"] = "rmsnorm"
+    """Normalisation before attention, before the MLP and before the head."""
+    position: Literal["rotary", "learned", "none"] = "rotary"
+    """How a token knows its place; "learned" limits generation to a window of `context_length`."""
+    rope_theta: Annotated[float, Field(gt=0.0)] = 10_000.0
+    """Base of the rotary frequencies."""
+    qk_norm: bool = True
+    """RMS-normalise queries and keys before their product."""
+    tie_embeddings: bool = False
+    """Use the token embedding as the output head as well."""
+    bias: bool = False
+    """Add biases to the linear layers and to layernorm."""
+    dropout: Probability = 0.0
+    """Dropout on embeddings, attention weights and both branches' outputs."""
+    logit_softcap: Annotated[float, Field(ge=0.0)] = 0.0
+    """Squash logits smoothly into plus or minus this value; 0 is off."""
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden_size % self.num_heads:
+            legal = nearest_divisors(self.hidden_size, self.num_heads)
+            up = -(-self.hidden_size // self.num_heads) * self.num_heads
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not divisible by num_heads {self.num_heads}; "
+                f"num_heads = {legal}, or hidden_size = {up - self.num_heads or up} or {up}, would do"
+            )
+        if self.num_kv_heads and self.num_heads % self.num_kv_heads:
+            legal = nearest_divisors(self.num_heads, self.num_kv_heads)
+            raise ValueError(
+                f"num_heads {self.num_heads} is not divisible by num_kv_heads {self.num_kv_heads}; "
+                f"num_kv_heads = {legal} would do"
+            )
+        if self.position == "rotary" and self.head_size % 2:
+            raise ValueError(
+                f"rotary positions need an even head size, and hidden_size / num_heads is {self.head_size}; "
+                f"hidden_size = {self.num_heads * (self.head_size + 1)} would do"
+            )
+        return self
+
+    @property
+    def head_size(self) -> int:
+        """Width of one head."""
+        return self.hidden_size // self.num_heads
+
+    @property
+    def kv_heads(self) -> int:
+        """Key and value heads, with 0 resolved."""
+        return self.num_kv_heads or self.num_heads
+
+    @property
+    def mlp_size(self) -> int:
+        """Width of the MLP, with 0 resolved."""
+        if self.intermediate_size:
+            return self.intermediate_size
+        if self.mlp == "swiglu":
+            return -(-self.hidden_size * 8 // 3 // 8) * 8
+        return 4 * self.hidden_size
+
+
+# With one architecture there is nothing to discriminate; the union grows with the files of craft/models.
+ModelConfig = TransformerConfig
