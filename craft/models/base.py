@@ -1,0 +1,85 @@
+"""What training and generation know of a model.
+
+Letters: B batch, T time (positions), V vocabulary.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Role = Literal["matrix", "embedding", "head", "scalar"]
+"""How an optimizer treats a parameter: hidden matrices, lookup tables, the output head, norms and biases."""
+
+IGNORED = -100
+"""A target that counts for nothing: the padding after a text's last window."""
+
+
+class ModelOutput(NamedTuple):
+    """What `forward` gives."""
+
+    logits: Tensor
+    """(B, T, V), in the model's compute dtype."""
+    loss: Tensor | None
+    """Mean cross-entropy in nats over the targets that count, fp32; None without targets."""
+    state: Any
+    """What generation carries from one call to the next: a KV cache, a recurrent state; None in training."""
+
+
+class BaseModel(nn.Module):
+    """A network that Craft can train. `compute_dtype` is the arithmetic of forward and backward; weights stay fp32."""
+
+    compute_dtype: torch.dtype = torch.float32
+
+    def num_parameters(self) -> int:
+        """Trainable numbers, a tied one counted once."""
+        return sum(p.numel() for p in self.parameters())
+
+    def parameter_roles(self) -> dict[str, Role]:
+        """The role of each parameter, by its name."""
+        tables = {id(m.weight) for m in self.modules() if isinstance(m, nn.Embedding)}
+        roles: dict[str, Role] = {}
+        for name, parameter in self.named_parameters():
+            if id(parameter) in tables:
+                roles[name] = "embedding"
+            else:
+                roles[name] = "matrix" if parameter.ndim >= 2 else "scalar"
+        return roles
+
+    def stacked_rows(self) -> dict[str, list[int]]:
+        """Parameters that hold several matrices, one above the other: their row counts, by name."""
+        return {}
+
+
+class GenerativeModel(BaseModel):
+    """A model that can write: it has a state that makes the next token cheap."""
+
+    @abstractmethod
+    def init_state(self, batch_size: int, max_length: int) -> Any:
+        """An empty state for `batch_size` sequences of up to `max_length` tokens, on the model's device."""
+
+
+class LanguageModel(GenerativeModel):
+    """Predicts the next token."""
+
+    vocab_size: int
+    context_length: int
+    max_length: int | None = None
+    """The most positions that one state can hold; None where only memory bounds it."""
+
+    @abstractmethod
+    def forward(self, tokens: Tensor, targets: Tensor | None = None, state: Any = None) -> ModelOutput:
+        """Predict the token after each of `tokens`.
+
+        tokens: (B, T) int64. targets: (B, T) int64, IGNORED where nothing is to be learnt.
+        state: what `init_state` or the previous call gave; `tokens` then go on from there.
+        """
+
+    @staticmethod
+    def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy in fp32. logits (B, T, V), targets (B, T)."""
+        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED)

@@ -1,0 +1,269 @@
+"""A decoder-only transformer, from the GPT-2 shape to the modern small model, by switches of its config.
+
+Letters: B batch, T time (new positions), S time in the cache and now, D width, H query heads, K key/value heads,
+C head width, V vocabulary.
+
+Sources. Block and GPT-2 shape: Radford et al. 2019. RMSNorm: Zhang and Sennrich 2019, arXiv:1910.07467.
+Rotary positions: Su et al. 2021, arXiv:2104.09864. Grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
+QK-norm: Henry et al. 2020, arXiv:2010.04245. Squared ReLU: So et al. 2021, arXiv:2109.08668. SwiGLU: Shazeer 2020,
+arXiv:2002.05202. Soft-cap: Gemma 2, arXiv:2408.00118.
+Initialisation: matrices uniform with variance 1 / fan-in (LeCun et al. 1998); the two matrices that write into the
+residual stream, and an untied head, start at zero, so that every block begins as the identity and the first loss
+is exactly ln V (Zhang et al. 2019, arXiv:1901.09321; the zero head as in muP practice, Yang et al. 2022,
+arXiv:2203.03466). Embeddings: normal, deviation 1, or 0.02 where they are the head as well (GPT-2).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from craft.config.schema.model import TransformerConfig
+from craft.models.base import LanguageModel, ModelOutput, Role
+
+
+class KVCache:
+    """Keys and values of all positions so far, preallocated: a new token costs one write and no copy."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self.keys = keys  # (L, B, K, S_max, C)
+        self.values = values
+        self.length = 0
+
+    @property
+    def max_length(self) -> int:
+        """Positions that fit."""
+        return self.keys.shape[3]
+
+    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Write T new positions (B, K, T, C) of a layer; returns views of all S positions, (B, K, S, C)."""
+        end = self.length + key.shape[2]
+        self.keys[layer, :, :, self.length : end] = key
+        self.values[layer, :, :, self.length : end] = value
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+
+class Linear(nn.Linear):
+    """A linear layer that keeps fp32 weights and computes in the dtype of what comes in.
+
+    This is mixed precision without autocast's per-operation lookups, which cost a small model more than its
+    products (docs/measurements.md).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return F.linear(x, self.weight.to(x.dtype), bias)
+
+
+class Norm(nn.Module):
+    """RMSNorm, or LayerNorm with an optional bias, over the last dimension."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.size = (config.hidden_size,)
+        self.weight = nn.Parameter(torch.ones(config.hidden_size))
+        layernorm = config.norm == "layernorm"
+        self.bias = nn.Parameter(torch.zeros(config.hidden_size)) if layernorm and config.bias else None
+        self.centred = layernorm
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.to(x.dtype)
+        if not self.centred:
+            return F.rms_norm(x, self.size, weight, eps=1e-5)
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return F.layer_norm(x, self.size, weight, bias, eps=1e-5)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn each pair (x[i], x[i + C/2]) by its position's angle. x: (B, T, heads, C); cos, sin: (T, 1, C/2)."""
+    left, right = x.chunk(2, dim=-1)
+    return torch.cat((left * cos - right * sin, left * sin + right * cos), dim=-1)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
+    """Causal attention of the last T of S positions. query (B, H, T, C); key, value (B, K, S, C) -> (B, H, T, C).
+
+    torch's fused kernel everywhere but in bf16 on a CPU, where its backward pass takes six times as long as the
+    plain products below (docs/measurements.md).
+    """
+    new, total = query.shape[2], key.shape[2]
+    grouped = query.shape[1] != key.shape[1]
+    if query.device.type != "cpu" or query.dtype == torch.float32:
+        if new == total:
+            return F.scaled_dot_product_attention(
+                query, key, value, is_causal=True, dropout_p=dropout, enable_gqa=grouped
+            )
+        mask = None if new == 1 else torch.ones(new, total, dtype=torch.bool, device=query.device).tril(total - new)
+        return F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=dropout, enable_gqa=grouped
+        )
+    if grouped:
+        repeats = query.shape[1] // key.shape[1]
+        key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
+    scores = (query * query.shape[-1] ** -0.5) @ key.mT  # (B, H, T, S)
+    if new > 1:
+        scores = scores + torch.full(
+            (new, total), float("-inf"), dtype=scores.dtype, device=scores.device
+        ).triu(total - new + 1)
+    weights = F.softmax(scores, dim=-1)
+    if dropout:
+        weights = F.dropout(weights, dropout)
+    return weights @ value
+
+
+class Attention(nn.Module):
+    """Causal self-attention with grouped heads."""
+
+    def __init__(self, config: TransformerConfig, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.heads, self.kv_heads, self.head_size = config.num_heads, config.kv_heads, config.head_size
+        self.rotary, self.qk_norm, self.dropout = config.position == "rotary", config.qk_norm, config.dropout
+        width = config.hidden_size
+        self.rows = [self.heads * self.head_size, self.kv_heads * self.head_size, self.kv_heads * self.head_size]
+        self.qkv_proj = Linear(width, sum(self.rows), bias=config.bias)
+        self.o_proj = Linear(width, width, bias=config.bias)
+
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor] | None, cache: KVCache | None) -> Tensor:
+        batch, time, _ = x.shape
+        heads = self.qkv_proj(x).view(batch, time, -1, self.head_size)  # (B, T, H + 2K, C)
+        turned = heads[:, :, : self.heads + self.kv_heads]  # queries and keys are treated alike: one pass for both
+        if self.qk_norm:
+            turned = F.rms_norm(turned, (self.head_size,), eps=1e-5)
+        if angles is not None:
+            turned = rotate(turned, *angles)
+        query = turned[:, :, : self.heads].transpose(1, 2)  # (B, H, T, C)
+        key = turned[:, :, self.heads :].transpose(1, 2)  # (B, K, T, C)
+        value = heads[:, :, self.heads + self.kv_heads :].transpose(1, 2)
+        if cache is not None:
+            key, value = cache.extend(self.layer, key, value)
+        mixed = attend(query, key, value, self.dropout if self.training else 0.0)
+        return self.o_proj(mixed.transpose(1, 2).reshape(batch, time, -1))
+
+
+class MLP(nn.Module):
+    """The position-wise network."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.activation = config.mlp
+        if config.mlp == "swiglu":
+            self.gate_proj = Linear(config.hidden_size, config.mlp_size, bias=config.bias)
+        self.up_proj = Linear(config.hidden_size, config.mlp_size, bias=config.bias)
+        self.down_proj = Linear(config.mlp_size, config.hidden_size, bias=config.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        match self.activation:
+            case "relu2":
+                hidden = F.relu(self.up_proj(x)).square()
+            case "gelu":
+                hidden = F.gelu(self.up_proj(x), approximate="tanh")
+            case "swiglu":
+                hidden = F.silu(self.gate_proj(x)) * self.up_proj(x)
+        return self.down_proj(hidden)
+
+
+class Block(nn.Module):
+    """Attention and MLP, each on a normalised copy of the residual stream."""
+
+    def __init__(self, config: TransformerConfig, layer: int) -> None:
+        super().__init__()
+        self.attention_norm, self.attention = Norm(config), Attention(config, layer)
+        self.mlp_norm, self.mlp = Norm(config), MLP(config)
+        self.dropout = config.dropout
+
+    def forward(self, x: Tensor, angles: tuple[Tensor, Tensor] | None, cache: KVCache | None) -> Tensor:
+        x = x + F.dropout(self.attention(self.attention_norm(x), angles, cache), self.dropout, self.training)
+        return x + F.dropout(self.mlp(self.mlp_norm(x)), self.dropout, self.training)
+
+
+class Transformer(LanguageModel):
+    """A decoder-only transformer over a vocabulary of `vocab_size` tokens."""
+
+    def __init__(self, config: TransformerConfig, vocab_size: int, context_length: int) -> None:
+        super().__init__()
+        self.config, self.vocab_size, self.context_length = config, vocab_size, context_length
+        self.token_embedding = nn.Embedding(vocab_size, config.hidden_size)
+        if config.position == "learned":
+            self.position_embedding = nn.Embedding(context_length, config.hidden_size)
+            self.max_length = context_length
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.num_layers))
+        self.final_norm = Norm(config)
+        self.head = Linear(config.hidden_size, vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.head.weight = self.token_embedding.weight
+        self.angles: tuple[Tensor, Tensor] | None = None
+        self._initialise()
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02 if self.config.tie_embeddings else 1.0)
+            elif isinstance(module, nn.Linear) and module is not self.head:
+                bound = math.sqrt(3.0 / module.in_features)  # variance 1 / fan-in
+                nn.init.uniform_(module.weight, -bound, bound)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            nn.init.zeros_(block.attention.o_proj.weight)
+            nn.init.zeros_(block.mlp.down_proj.weight)
+        if not self.config.tie_embeddings:
+            nn.init.zeros_(self.head.weight)
+
+    def parameter_roles(self) -> dict[str, Role]:
+        """As the base class says, with an untied head told apart."""
+        roles = super().parameter_roles()
+        if "head.weight" in roles:
+            roles["head.weight"] = "head"
+        return roles
+
+    def stacked_rows(self) -> dict[str, list[int]]:
+        """Query, key and value matrices lie in one parameter."""
+        return {
+            f"blocks.{i}.attention.qkv_proj.weight": block.attention.rows
+            for i, block in enumerate(self.blocks)
+            if isinstance(block, Block)
+        }
+
+    def init_state(self, batch_size: int, max_length: int) -> KVCache:
+        """An empty cache for `max_length` positions."""
+        config, like = self.config, self.token_embedding.weight
+        shape = (config.num_layers, batch_size, config.kv_heads, max_length, config.head_size)
+        return KVCache(*(torch.empty(shape, dtype=self.compute_dtype, device=like.device) for _ in range(2)))
+
+    def _rotary_angles(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Cosines and sines for positions start to stop, (T, 1, C/2) each; made once per length and dtype."""
+        device = self.token_embedding.weight.device
+        made = self.angles
+        if made is None or len(made[0]) < stop or made[0].device != device or made[0].dtype != self.compute_dtype:
+            length = max(stop, self.context_length)
+            pairs = torch.arange(0, self.config.head_size, 2, device=device) / self.config.head_size
+            turn = torch.outer(torch.arange(length, device=device), self.config.rope_theta**-pairs)[:, None]
+            made = self.angles = (turn.cos().to(self.compute_dtype), turn.sin().to(self.compute_dtype))
+        return made[0][start:stop], made[1][start:stop]
+
+    def forward(
+        self, tokens: Tensor, targets: Tensor | None = None, state: KVCache | None = None
+    ) -> ModelOutput:
+        """See `LanguageModel.forward`; the state is a `KVCache`, extended in place."""
+        start = state.length if state is not None else 0
+        stop = start + tokens.shape[1]
+        x = self.token_embedding(tokens).to(self.compute_dtype)  # (B, T, D)
+        if self.config.position == "learned":
+            x = x + self.position_embedding.weight[start:stop].to(self.compute_dtype)
+        x = F.dropout(x, self.config.dropout, self.training)
+        angles = self._rotary_angles(start, stop) if self.config.position == "rotary" else None
+        for block in self.blocks:
+            x = block(x, angles, state)
+        logits = self.head(self.final_norm(x))  # (B, T, V)
+        if cap := self.config.logit_softcap:
+            logits = cap * torch.tanh(logits / cap)
+        if state is not None:
+            state.length = stop
+        loss = None if targets is None else self.next_token_loss(logits, targets)
+        return ModelOutput(logits, loss, state)
