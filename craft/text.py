@@ -1,9 +1,9 @@
 """The gate for text that is not ours: names, logs, prompts, generated text, contents of files.
 
 A terminal obeys the control characters in what it is given: it writes the clipboard (OSC 52), answers into
-standard input (CSI 6n), resets itself (ESC c), or shows a line backwards (bidirectional overrides). Everything
-that prints such text sends it through `clean` first, once, at the point where it is drawn; files on disk keep
-their raw bytes. Cleaning twice changes nothing.
+standard input (CSI 6n), resets itself (ESC c), or shows a line backwards (bidirectional overrides). All that
+prints such text sends it through `clean` first, at the point where it is drawn; files on disk keep their raw
+bytes. Cleaning twice changes nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import IO, Literal
 
 # Bidirectional marks, embeddings, overrides and isolates: they reorder the text around them.
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-# C0 without tab and newline, DEL, C1, bidirectional controls, lone surrogates (they cannot be encoded at all).
-_HARMFUL = rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]+"
-_IN_TEXT = re.compile(_HARMFUL)
-# Line and paragraph separator end a line for `str.splitlines`, so they count as line breaks here.
-_IN_LINE = re.compile(_HARMFUL.replace(r"\x08\x0b", r"\x0a\x0b").replace("[", "[\t\u2028\u2029", 1))
+# C0 without tab and newline, DEL, C1, bidirectional controls, lone surrogates (which cannot be encoded).
+_HARMFUL = rf"\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff"
+_IN_TEXT = re.compile(f"[{_HARMFUL}]+")
+# Line and paragraph separators end a line for `str.splitlines`, so they count as line breaks here.
+_IN_LINE = re.compile(f"[{_HARMFUL}\t\n\u2028\u2029]+")
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Unicode draws a picture for every C0 control and DEL; the others have none and share one mark.
@@ -31,8 +31,8 @@ def clean(text: str, *, ascii_only: bool = False) -> str:
     """Make every character visible that a terminal would obey; newlines and tabs stay.
 
     Controls become their pictures (ESC is U+241B), one mark a character; C1, bidirectional controls and lone
-    surrogates become U+FFFD. With `ascii_only`, for terminals that cannot show more, the marks are `^[` and the
-    like, and any other character outside ASCII is written as a backslash escape.
+    surrogates become U+FFFD. With `ascii_only`, for terminals that cannot show more, the marks are `^[` and
+    the like, and any other character outside ASCII is written as a backslash escape.
     """
     return _clean(text, _IN_TEXT, ascii_only)
 

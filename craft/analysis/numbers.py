@@ -74,7 +74,7 @@ def format_age(seconds: float | None) -> str:
 
 
 def format_loss(value: float | None) -> str:
-    """A loss: three decimals where they matter, else four significant figures: 1.624, 0.03124, 152.3, 1.2e6."""
+    """A loss: three decimals where they matter, else four significant figures: 1.624, 0.03124, 152.3."""
     if value is None:
         return NOTHING
     if not math.isfinite(value):

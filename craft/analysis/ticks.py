@@ -1,0 +1,102 @@
+"""Round places for the marks of an axis, and what to write beside them."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+def linear_ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
+    """At most `most` (but two at least, where they can be told apart) round values from `low` to `high`.
+
+    Steps are 1, 2, 2.5 or 5 times a power of ten; with `whole`, whole numbers only.
+    """
+    if not high > low:
+        return [low]
+    # A tenth of each end first: high - low can be more than a float holds.
+    span = high / 10 - low / 10
+    rough = span / max(most - 1, 1) * 10
+    if not math.isfinite(rough) or rough < 1e-300:
+        return [low, high]
+    exponent = math.floor(math.log10(rough))
+    candidates = [
+        factor * 10.0**power for power in range(exponent - 1, exponent + 2) for factor in (1.0, 2.0, 2.5, 5.0)
+    ]
+    best: list[float] = []
+    for step in reversed(candidates):
+        if whole and (step < 1 or not step.is_integer()):
+            continue
+        values = _multiples(low, high, step)
+        if len(values) > max(most, 2):
+            break
+        best = values
+    return best if len(best) >= 2 else [low, high]
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """Round values on a logarithmic axis, 0 < `low` <= `high`: powers of ten, or 1, 2 and 5 times them."""
+    if not high > low:
+        return [low]
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    powers = [10.0**power for power in range(max(first, -307), min(last, 308) + 1)]
+    decades = [value for value in powers if low <= value <= high]
+    if len(decades) >= 3 or len(decades) > most:
+        skip = math.ceil(len(decades) / max(most, 2))
+        return decades[::skip]
+    finer = [
+        value * factor for value in powers for factor in (1.0, 2.0, 5.0) if low <= value * factor <= high
+    ]
+    if 2 <= len(finer) <= most:
+        return finer
+    return decades if len(decades) >= 2 else linear_ticks(low, high, most)
+
+
+def tick_labels(values: list[float]) -> list[str]:
+    """Labels of one form for all: the same unit (k, M, B, T) or power of ten, the same decimals."""
+    largest = max(map(abs, values), default=0.0)
+    if largest == 0:
+        return ["0"] * len(values)
+    step = min((b - a for a, b in pairwise(values) if b > a), default=largest)
+    scale, suffix = 1.0, ""
+    if largest >= 1e15 or largest < 1e-3:
+        exponent = math.floor(math.log10(largest))
+        scale, suffix = 10.0**exponent, f"e{exponent}"
+    elif largest >= 1e4:
+        scale, suffix = next((size, name) for size, name in _UNITS if largest >= size)
+    if scale == 0:  # below the smallest power of ten that a float holds
+        return [f"{value:.1e}" for value in values]
+    decimals = _decimals(step / scale, largest / scale)
+    return ["0" if value == 0 else f"{value / scale:.{decimals}f}{suffix}" for value in values]
+
+
+def log_labels(values: list[float]) -> list[str]:
+    """Labels for a logarithmic axis, each in its own shortest form."""
+    labels = []
+    for value in values:
+        if 1e-3 <= value < 1e4:
+            labels.append(f"{value:.6g}")
+        else:
+            mantissa, _, exponent = f"{value:.3g}".partition("e")
+            labels.append(f"{mantissa}e{int(exponent)}" if exponent else mantissa)
+    return labels
+
+
+def _multiples(low: float, high: float, step: float) -> list[float]:
+    # The slack lets 0.30000000000000004 count as 0.3.
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    if last - first > 1000:
+        return [low] * 1001  # far too many; only their number is looked at
+    return [index * step for index in range(first, last + 1)]
+
+
+def _decimals(step: float, largest: float) -> int:
+    """Decimals that tell neighbours apart, and write a lone value with three figures."""
+    for decimals in range(12):
+        scaled = step * 10**decimals
+        if abs(scaled - round(scaled)) < 1e-6 * max(scaled, 1) and round(scaled) > 0:
+            return decimals
+        if step == largest and scaled >= 100:
+            return decimals
+    return 12
