@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from tree_sitter import Language, Node, Parser
@@ -64,9 +64,26 @@ class TomlPositions:
         self.entries: dict[Path, Entry] = {}
         self.items: dict[Path, Span] = {}  # elements of arrays that are written as values
         self.tables: dict[Path, Table] = {}
-        self.parts: dict[Path, Span] = {}  # each part of a dotted key or header, where it is first written
+        self.parts: dict[
+            Path, list[Span]
+        ] = {}  # each part of every key and header, as often as it is written
         self._line_starts = [0, *(i + 1 for i, byte in enumerate(self.source) if byte == 0x0A)]
+        self._root = _parser().parse(self.source).root_node
         self._read()
+
+    @cached_property
+    def comments(self) -> list[Span]:
+        """Every comment, in order, without the end of its line."""
+        found: list[Span] = []
+        waiting = [self._root]
+        while waiting:
+            node = waiting.pop()
+            if node.type == "comment":
+                # The grammar leaves the carriage return of a Windows line end in the comment.
+                written = self.source[node.start_byte : node.end_byte].rstrip(b"\r")
+                found.append(Span(node.start_byte, node.start_byte + len(written)))
+            waiting.extend(node.named_children)
+        return sorted(found)
 
     def line_column(self, place: Span | int) -> tuple[int, int]:
         """Line and column of a span's first byte, both from 1; a column is one code point."""
@@ -87,7 +104,7 @@ class TomlPositions:
             return self.entries[path].key
         if path in self.tables:
             return self.tables[path].key
-        return self.parts.get(path) or self.items.get(path)
+        return self.parts[path][0] if path in self.parts else self.items.get(path)
 
     def find_value(self, path: Path) -> Span | None:
         """Where this value is written; for a table with a header, or one that dotted keys make, its key."""
@@ -106,25 +123,24 @@ class TomlPositions:
         return None
 
     def _read(self) -> None:
-        root = _parser().parse(self.source).root_node
         last_element: dict[Path, int] = {}  # of each array of tables
         top: list[Path] = []
-        end = 0
-        for node in root.named_children:
+        for node in self._root.named_children:
             if node.type == "pair":
                 top.append(self._pair(node, (), inline=False))
-                end = node.end_byte
             elif node.type in ("table", "table_array_element"):
                 self._table(node, last_element)
-        self.tables[()] = Table(Span(0, 0), Span(0, 0), tuple(filter(None, top)), end)
+        entries = tuple(filter(None, top))
+        end = self.entries[entries[-1]].pair.stop if entries else 0
+        self.tables[()] = Table(Span(0, 0), Span(0, 0), entries, end)
 
     def _table(self, node: Node, last_element: dict[Path, int]) -> None:
         parts = _key_parts(node.named_children[0])
         path: Path = ()
-        for name, span in parts:
+        for i, (name, span) in enumerate(parts, start=1):
             path = (*path, name)
-            self.parts.setdefault(path, span)
-            if path in last_element and (len(path) < len(parts) or span != parts[-1][1]):
+            self.parts.setdefault(path, []).append(span)
+            if path in last_element and i < len(parts):
                 path = (*path, last_element[path])
         if not path:
             return
@@ -136,7 +152,7 @@ class TomlPositions:
         header = Span(node.start_byte, brackets[-1].end_byte if brackets else parts[-1][1].stop)
         pairs = [c for c in node.named_children[1:] if c.type == "pair"]
         entries = tuple(filter(None, (self._pair(pair, path, inline=False) for pair in pairs)))
-        end = pairs[-1].end_byte if pairs else header.stop
+        end = self.entries[entries[-1]].pair.stop if entries else header.stop
         self.tables.setdefault(path, Table(header, parts[-1][1], entries, end))
 
     def _pair(self, node: Node, home: Path, *, inline: bool) -> Path:
@@ -149,7 +165,7 @@ class TomlPositions:
         path = home
         for name, span in parts:
             path = (*path, name)
-            self.parts.setdefault(path, span)
+            self.parts.setdefault(path, []).append(span)
         if not parts:
             return ()
         entry = Entry(

@@ -69,11 +69,17 @@ def test_every_value_stands_where_the_index_says() -> None:
 
 def test_every_key_stands_where_the_index_says() -> None:
     positions = TomlPositions(RICH)
-    for path in [*positions.entries, *positions.parts]:
-        place = positions.find_key(path)
-        assert place is not None
-        written = positions.source[place.start : place.stop].decode()
-        assert next(iter(tomllib.loads(f"{written} = 0"))) == path[-1]
+    assert positions.parts.keys() >= positions.entries.keys()
+    for path, places in positions.parts.items():
+        for place in [*places, positions.find_key(path)]:
+            assert place is not None
+            written = positions.source[place.start : place.stop].decode()
+            assert next(iter(tomllib.loads(f"{written} = 0"))) == path[-1]
+
+
+def test_a_name_is_found_wherever_it_is_written() -> None:
+    places = TomlPositions(RICH).parts[("experiment", "wide one")]
+    assert [TomlPositions(RICH).line_column(place) for place in places] == [(12, 13), (18, 13)]
 
 
 def test_tables_know_their_lines() -> None:
@@ -96,6 +102,21 @@ def test_tables_know_their_lines() -> None:
     }
     assert positions.tables[("defaults",)].entries == (("defaults", "seed"), ("defaults", "data"))
     assert positions.tables[()].entries[1] == ("top", "sub", "key")
+
+
+def test_comments_are_found_wherever_they_stand() -> None:
+    positions = TomlPositions(RICH.replace("\n", "\r\n"))
+    assert [positions.source[c.start : c.stop].decode() for c in positions.comments] == [
+        "# a file with everything in it",
+        "# a comment",
+        "# late super-table below",
+        "# one",
+    ]
+
+
+def test_a_table_ends_before_the_comment_on_its_last_line() -> None:
+    positions = TomlPositions("[a]\nx = 1 # why\n# more\n[b] # none\n")
+    assert [positions.source[: t.end].decode()[-3:] for t in positions.tables.values()] == ["= 1", "[b]", ""]
 
 
 @pytest.mark.parametrize(
