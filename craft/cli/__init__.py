@@ -1,0 +1,124 @@
+"""The `craft` command: one lazily imported module a command.
+
+`craft --help` imports click and nothing else, so it answers at once. A command is listed in `LAZY` with its
+module and the line that help shows for it; it is the module's function of the same name (hyphens become
+underscores).
+
+Data goes to standard output, words to standard error. Exit status: 0 done, 1 a run failed, 2 wrong use or a
+wrong file, 130 interrupted. What a person did wrong is one message, never a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+from click.shell_completion import CompletionItem
+
+from craft import __version__
+from craft.errors import CraftError
+
+LAZY: dict[str, tuple[str, str]] = {}
+"""Command -> (module, one line of help), in the order that help shows."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used, not when it is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(LAZY)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in LAZY:
+            return None
+        module, _ = LAZY[cmd_name]
+        command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command), f"{module} holds no click command {cmd_name}"
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if LAZY:
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, line) for name, (_, line) in LAZY.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if not incomplete.startswith("-"):
+            return [CompletionItem(n, help=line) for n, (_, line) in LAZY.items() if n.startswith(incomplete)]
+        return click.Command.shell_complete(self, ctx, incomplete)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in LAZY and not name.startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(name, LAZY, n=1, cutoff=0.5)
+            hint = f" (did you mean '{near[0]}'?)" if near else ""
+            raise click.UsageError(f"no command '{name}'{hint}; 'craft --help' lists them", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader left early, as `head` does: no error. Nothing more can be written, also not by
+            # the interpreter's own flush at exit, so standard output leads nowhere from here on.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return result
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="'craft COMMAND --help' tells more. The workbench for the whole screen is craft-workbench.",
+)
+@click.version_option(__version__, message="craft %(version)s")
+def craft() -> None:
+    """Train small models, watch them learn, compare them and talk to them."""
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit status."""
+    status = 0
+    try:
+        result = craft.main(prog_name="craft", standalone_mode=False)
+        status = result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, click.Abort):
+        status = 130
+    except click.exceptions.Exit as leaving:
+        status = leaving.exit_code
+    except click.ClickException as wrong_use:
+        status = _wrong_use(wrong_use)
+    except CraftError as mistake:
+        status = _report(str(mistake), mistake.exit_status, located=bool(getattr(mistake, "problems", ())))
+    except OSError as fault:
+        where = f": {fault.filename}" if fault.filename else ""
+        status = _report(f"{fault.strerror or fault}{where}", 2)
+    sys.exit(status)
+
+
+def _wrong_use(error: click.ClickException) -> int:
+    """Say what click found wrong, and where the right use is described."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        sys.stderr.write(f"{error.format_message()}\n")
+        return 2
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    if context is not None and isinstance(error, click.UsageError) and context.parent is not None:
+        message += f"\n{context.get_usage()}\n'{context.command_path} --help' tells more."
+    return _report(message, 2)
+
+
+def _report(message: str, status: int, *, located: bool = False) -> int:
+    """Write one message to standard error. One that names file and line stays clickable: no prefix."""
+    from craft.text import clean
+
+    text = clean(message)
+    sys.stderr.write(f"{text}\n" if located else f"craft: {text}\n")
+    return status
