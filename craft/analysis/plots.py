@@ -181,7 +181,7 @@ def _entries(series: Sequence[Series], width: int, ink: Ink) -> list[tuple[str, 
         sample = mark_of(index, ink) if index or ink == "ascii" else "\u2500"
         name = f"{sample} {clean_line(one.name, ascii_only=ink == 'ascii')}"
         named.append((name, f"series{index}"))
-        valued.append((f"{name} {_last(one)}", f"series{index}"))
+        valued.append((f"{name} {last_value(one)}", f"series{index}"))
     return valued if _width_with_gaps(valued) <= width or _width_with_gaps(named) > width else named
 
 
@@ -211,7 +211,7 @@ def _legend(entries: list[tuple[str, str]], width: int, ascii_only: bool) -> lis
     return _filled(row, width, ascii_only)
 
 
-def _last(series: Series) -> str:
+def last_value(series: Series) -> str:
     """The last value as it is, also when it is not finite: a curve that broke off must say so."""
     if not series.ys:
         return series.write(None)

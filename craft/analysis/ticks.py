@@ -21,12 +21,15 @@ def linear_ticks(low: float, high: float, most: int, *, whole: bool = False) -> 
     if not math.isfinite(rough) or rough < 1e-300:
         return [low, high]
     exponent = math.floor(math.log10(rough))
+    # Read as text, powers of ten are exact to the last bit, and infinite above the largest float.
     candidates = [
-        factor * 10.0**power for power in range(exponent - 1, exponent + 2) for factor in (1.0, 2.0, 2.5, 5.0)
+        float(f"{factor}e{power}")
+        for power in range(exponent - 1, exponent + 2)
+        for factor in ("1", "2", "2.5", "5")
     ]
     best: list[float] = []
     for step in reversed(candidates):
-        if whole and (step < 1 or not step.is_integer()):
+        if math.isinf(step) or (whole and not step.is_integer()):
             continue
         values = _multiples(low, high, step)
         if len(values) > max(most, 2):
