@@ -17,7 +17,10 @@ A program's own mistakes are `assert`s and ordinary exceptions, never one of the
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 
 class CraftError(Exception):
@@ -29,8 +32,63 @@ class CraftError(Exception):
     exit_status: ClassVar[int] = 2
 
 
+@dataclass(frozen=True)
+class Problem:
+    """One fault of an experiments file or of an override, with the place where it stands."""
+
+    file: Path | None
+    """As it was given; None for a fault on the command line."""
+    line: int
+    """From 1; 0 where there is no line to show."""
+    column: int
+    """From 1, in code points."""
+    experiment: str
+    """The experiment, or the first of several, that the fault breaks; empty when it is the file's own."""
+    path: str
+    """The dotted key at fault, as a person writes it; empty when it is the whole text's."""
+    message: str
+    """What was wrong, what was found."""
+    source_line: str = ""
+    """The line of the file as it is shown: controls made visible, cut to what surrounds the place."""
+    caret: int = 0
+    """Terminal columns of `source_line` before the place."""
+    hint: str = ""
+    """What to do, when the message alone does not say it."""
+    where: str = ""
+    """Whose it is: "experiment 'wide'", "template 'small'", "defaults"."""
+
+    def __str__(self) -> str:
+        """`FILE:LINE:COLUMN: where: path: message (hint)`, then the line with a caret under the place."""
+        place = "command line" if self.file is None else str(self.file)
+        if self.line:
+            place += f":{self.line}:{self.column}"
+        text = ": ".join(filter(None, (place, self.where, self.path, self.message)))
+        if self.hint:
+            text += f" ({self.hint})"
+        if self.source_line:
+            text += f"\n    {self.source_line}\n    {' ' * self.caret}^"
+        return text
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields, the file as text."""
+        return {**asdict(self), "file": None if self.file is None else str(self.file)}
+
+
 class ConfigError(CraftError):
-    """An experiments file, or an override, that cannot be used."""
+    """An experiments file, or an override, that cannot be used: one message, or every problem at once.
+
+    `problems` has them all, in the order of the file; as text, the first `SHOWN` of them.
+    """
+
+    SHOWN: ClassVar[int] = 50
+
+    def __init__(self, message: str = "", problems: Sequence[Problem] = ()) -> None:
+        self.problems = list(problems)
+        lines = [message] if message else []
+        lines += map(str, self.problems[: self.SHOWN])
+        if len(self.problems) > self.SHOWN:
+            lines.append(f"... and {len(self.problems) - self.SHOWN:,} more problems like these")
+        super().__init__("\n".join(lines))
 
 
 class UsageError(CraftError):

@@ -11,9 +11,10 @@ import tomllib
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from tree_sitter import Language, Node, Parser
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
 
 Path = tuple[str | int, ...]
 
@@ -64,9 +65,8 @@ class TomlPositions:
         self.entries: dict[Path, Entry] = {}
         self.items: dict[Path, Span] = {}  # elements of arrays that are written as values
         self.tables: dict[Path, Table] = {}
-        self.parts: dict[
-            Path, list[Span]
-        ] = {}  # each part of every key and header, as often as it is written
+        # Each part of every key and header, as often as it is written.
+        self.parts: dict[Path, list[Span]] = {}
         self._line_starts = [0, *(i + 1 for i, byte in enumerate(self.source) if byte == 0x0A)]
         self._root = _parser().parse(self.source).root_node
         self._read()
@@ -189,7 +189,8 @@ class TomlPositions:
 
 @cache
 def _parser() -> Parser:
-    import tree_sitter_toml
+    import tree_sitter_toml  # here, so that a file without faults is read without it
+    from tree_sitter import Language, Parser
 
     return Parser(Language(tree_sitter_toml.language()))
 
