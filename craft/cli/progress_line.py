@@ -1,0 +1,92 @@
+"""The one line that says how a run is doing, at whatever width there is.
+
+transformer-001 [#####-----]  50% 250/500  loss 2.104  val 2.210  25.1k tok/s  ETA 12s  9s
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from craft.analysis.numbers import format_count, format_duration, format_loss, format_percent
+from craft.text import shorten, width_of
+
+_BAR_MOST, _BAR_LEAST = 24, 6
+# What is left out first when the line is too long: the name, which stands above it as well, then the figures
+# that matter least while one waits.
+_LEAST_FIRST = ("name", "elapsed", "rate", "bar", "percent", "val", "loss")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known of a run at one moment. None: not known yet."""
+
+    name: str
+    phase: str
+    step: int | None = None
+    max_steps: int | None = None
+    loss: float | None = None
+    val_loss: float | None = None
+    tokens_per_second: float | None = None
+    eta: float | None = None
+    """Seconds that the rest of the run will take."""
+    elapsed: float | None = None
+    """Seconds that the run has trained."""
+    message: str = ""
+    """What the worker is about, where figures would say nothing: "preparing tokens 40%"."""
+
+
+def progress_line(progress: Progress, width: int, *, unicode: bool = True) -> str:
+    """`progress` in at most `width` columns; the least important parts are left out when they do not fit."""
+    parts = _parts(progress, unicode)
+    done = _done(progress)
+    for least in ("", *_LEAST_FIRST):
+        parts.pop(least, None)
+        line = "  ".join(parts.values())
+        if (room := width - width_of(line)) >= 0:
+            break
+    if "bar" in parts and done is not None:
+        cells = min(_BAR_MOST, _BAR_LEAST + room)
+        return line.replace(parts["bar"], bar(done, cells, unicode=unicode), 1)
+    return shorten(line, width, ascii_only=not unicode)
+
+
+def _done(progress: Progress) -> float | None:
+    if progress.step is None or not progress.max_steps:
+        return None
+    return min(1.0, progress.step / progress.max_steps)
+
+
+def _parts(progress: Progress, unicode: bool) -> dict[str, str]:
+    parts = {"name": shorten(progress.name, 32, ascii_only=not unicode)}
+    done = _done(progress)
+    if progress.phase not in ("running", "evaluating") or done is None:
+        parts["phase"] = f"{progress.phase}: {progress.message}" if progress.message else progress.phase
+    if done is not None:
+        parts["bar"] = bar(done, _BAR_LEAST, unicode=unicode)
+        parts["percent"] = f"{format_percent(done):>4}"
+        parts["step"] = f"{progress.step}/{progress.max_steps}"
+    if progress.loss is not None:
+        parts["loss"] = f"loss {format_loss(progress.loss)}"
+    if progress.val_loss is not None:
+        parts["val"] = f"val {format_loss(progress.val_loss)}"
+    if progress.phase == "evaluating" and done is not None:
+        parts["rate"] = "evaluating"
+    elif progress.tokens_per_second:
+        parts["rate"] = f"{format_count(progress.tokens_per_second)} tok/s"
+    if progress.eta is not None:
+        parts["eta"] = f"ETA {format_duration(round(progress.eta))}"
+    if progress.elapsed is not None:
+        parts["elapsed"] = format_duration(round(progress.elapsed))
+    return parts
+
+
+def bar(done: float, cells: int, *, unicode: bool = True) -> str:
+    """A bar of `cells` columns, filled to `done` (0 to 1), in eighths of a column where they can be drawn."""
+    if not unicode:
+        full = int(done * cells)
+        return f"[{'#' * full}{'-' * (cells - full)}]"
+    eighths = int(done * cells * 8)
+    full, part = divmod(eighths, 8)
+    # U+2588 is a full block; U+2589 to U+258F are seven eighths down to one.
+    blocks = "\u2588" * full + (chr(0x2590 - part) if part else "")
+    return f"\u2595{blocks:<{cells}}\u258f"
