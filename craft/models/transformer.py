@@ -147,17 +147,15 @@ def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
                 query, key, value, is_causal=True, dropout_p=dropout, enable_gqa=grouped
             )
         mask = None if new == 1 else torch.ones(new, total, dtype=torch.bool, device=query.device).tril(total - new)
-        return F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, dropout_p=dropout, enable_gqa=grouped
-        )
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout, enable_gqa=grouped)
     if grouped:
         repeats = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
     scores = (query * query.shape[-1] ** -0.5) @ key.mT  # (B, H, T, S)
     if new > 1:
-        scores = scores + torch.full(
-            (new, total), float("-inf"), dtype=scores.dtype, device=scores.device
-        ).triu(total - new + 1)
+        scores = scores + torch.full((new, total), float("-inf"), dtype=scores.dtype, device=scores.device).triu(
+            total - new + 1
+        )
     weights = F.softmax(scores, dim=-1)
     if dropout:
         weights = F.dropout(weights, dropout)
@@ -297,9 +295,7 @@ class Transformer(LanguageModel):
             made = self.angles = (turn.cos().to(self.compute_dtype), turn.sin().to(self.compute_dtype))
         return made[0][start:stop], made[1][start:stop]
 
-    def forward(
-        self, tokens: Tensor, targets: Tensor | None = None, state: KVCache | None = None
-    ) -> ModelOutput:
+    def forward(self, tokens: Tensor, targets: Tensor | None = None, state: KVCache | None = None) -> ModelOutput:
         """See `LanguageModel.forward`; the state is a `KVCache`, extended in place."""
         start = state.length if state is not None else 0
         stop = start + tokens.shape[1]

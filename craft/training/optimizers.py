@@ -116,9 +116,7 @@ class AdamW(Optimizer):
         """First and second moments and the count of updates, per parameter."""
         state = {}
         for group in self.groups:
-            for name, first, second, steps in zip(
-                group.names, group.first, group.second, group.steps, strict=True
-            ):
+            for name, first, second, steps in zip(group.names, group.first, group.second, group.steps, strict=True):
                 state |= {
                     f"{name}.exp_avg": first,
                     f"{name}.exp_avg_sq": second,

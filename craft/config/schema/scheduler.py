@@ -60,6 +60,4 @@ class WarmupStableDecaySchedule(WarmedUp):
         return self
 
 
-SchedulerConfig = Annotated[
-    ConstantSchedule | CosineSchedule | WarmupStableDecaySchedule, Field(discriminator="type")
-]
+SchedulerConfig = Annotated[ConstantSchedule | CosineSchedule | WarmupStableDecaySchedule, Field(discriminator="type")]

@@ -1,0 +1,97 @@
+"""The metrics log: one record a line, appended while training, read while it grows."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from craft.runs.folder import RunFolder
+from craft.runs.jsonl import LineReader, LineWriter, Record
+
+
+class MetricsLog:
+    """The worker's side. A record has `step` and `time`; a value that is not finite becomes null, and is named."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._lines = LineWriter(folder.metrics)
+
+    @property
+    def held_back(self) -> int:
+        """Records that wait for room on the disk."""
+        return len(self._lines.held_back)
+
+    @property
+    def dropped(self) -> int:
+        """Records given up because the disk stayed full too long."""
+        return self._lines.dropped
+
+    def append(self, record: Record) -> None:
+        """Write one record."""
+        bad = [name for name, value in record.items() if isinstance(value, float) and not math.isfinite(value)]
+        if bad:
+            record = {**record, **dict.fromkeys(bad), "nonfinite": bad}
+        self._lines.append(record)
+
+    def resumed(self, step: int) -> None:
+        """Say that what follows goes on from `step`: records of later steps so far are superseded."""
+        self._lines.append({"resumed_from": step})
+
+    def sync(self) -> None:
+        """Force everything to disk; before a checkpoint is committed. Tries what was held back once more."""
+        self._lines.flush()
+        self._lines.sync()
+
+    def close(self) -> None:
+        """Force and close."""
+        self._lines.close()
+
+
+class MetricsReader:
+    """The reader's side: records as they come, with what a resume superseded dropped."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines = LineReader(path)
+        self.records: list[Record] = []
+
+    @property
+    def damaged(self) -> int:
+        """Lines that could not be read."""
+        return self._lines.damaged
+
+    def poll(self) -> list[Record]:
+        """New whole records. `records` holds those that count, in the order of their steps."""
+        new = self._lines.poll()
+        for record in new:
+            resumed_from = record.get("resumed_from")
+            if isinstance(resumed_from, int):
+                while self.records and self.records[-1]["step"] > resumed_from:
+                    self.records.pop()
+            elif isinstance(record.get("step"), int):
+                self.records.append(record)
+        return new
+
+    def series(self, name: str, x: str = "step") -> tuple[list[float], list[float | None]]:
+        """One metric over `x`: "step", "time" or "tokens". None where the value was not finite."""
+        pairs = [(r[x], r[name]) for r in self.records if name in r and _is_number(r.get(x))]
+        kept = [(place, value) for place, value in pairs if value is None or _is_number(value)]
+        return [place for place, _ in kept], [value for _, value in kept]
+
+    def names(self) -> list[str]:
+        """Every metric that was recorded, in order of first appearance."""
+        seen: dict[str, None] = {}
+        for record in self.records:
+            seen.update(dict.fromkeys(key for key in record if "/" in key))
+        return list(seen)
+
+    def last(self, name: str) -> float | None:
+        """The newest value of a metric."""
+        for record in reversed(self.records):
+            if name in record:
+                value = record[name]
+                return value if _is_number(value) else None
+        return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

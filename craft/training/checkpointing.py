@@ -1,0 +1,166 @@
+"""Everything that must survive a restart, and its way to disk and back.
+
+A checkpoint holds `model.safetensors` (weights and nothing about the run: equal weights, equal files),
+`training.safetensors` (every other tensor), `training.json` (every other value), the definition and the tokenizer.
+No pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from craft.errors import CheckpointError
+from craft.runs import checkpoints
+from craft.runs.folder import RunFolder
+
+WEIGHTS, TENSORS, VALUES = "model.safetensors", "training.safetensors", "training.json"
+
+
+class Stateful(Protocol):
+    """Something with a state of plain JSON values."""
+
+    def state_dict(self) -> Any: ...
+    def load_state_dict(self, state: Any) -> None: ...
+
+
+class TensorState(Protocol):
+    """Something with a state of named tensors."""
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None: ...
+
+
+class RandomStates:
+    """The generators of Python, NumPy, torch and the GPU, as tensors and JSON values."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The generators' states as byte and word tensors."""
+        version, words, gauss = random.getstate()
+        assert version == 3 and gauss is None, "Craft draws no Gaussian numbers from Python's generator"
+        name, keys, position, *_ = np.random.get_state(legacy=True)
+        assert name == "MT19937"
+        states = {
+            "python": torch.tensor(words, dtype=torch.int64),
+            "numpy": torch.from_numpy(np.append(np.asarray(keys, dtype=np.int64), int(position))),
+            "torch": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            states["device"] = torch.cuda.get_rng_state(self.device)
+        elif self.device.type == "mps":
+            states["device"] = torch.mps.get_rng_state()
+        return states
+
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
+        """Put the generators back."""
+        random.setstate((3, tuple(saved["python"].tolist()), None))
+        numpy_words = saved["numpy"].numpy()
+        np.random.set_state(("MT19937", numpy_words[:-1].astype(np.uint32), int(numpy_words[-1]), 0, 0.0))
+        torch.set_rng_state(saved["torch"])
+        if "device" in saved and self.device.type == "cuda":
+            torch.cuda.set_rng_state(saved["device"], self.device)
+        elif "device" in saved and self.device.type == "mps":
+            torch.mps.set_rng_state(saved["device"])
+
+
+class CheckpointManager:
+    """Saves and restores the named parts of a run.
+
+    `tensors` and `values` are the one list of what survives a restart; a part that is left out of them is lost.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        model: nn.Module,
+        tensors: dict[str, TensorState],
+        values: dict[str, Stateful],
+        *,
+        keep: int,
+        mode: str,
+        save_tokenizer: Callable[[Path], None],
+    ) -> None:
+        self.folder, self.model, self.tensors, self.values = folder, model, tensors, values
+        self.keep, self.mode, self.save_tokenizer = keep, mode, save_tokenizer
+
+    def save(self, step: int, monitored: float | None) -> Path:
+        """Force the whole state to disk as the checkpoint of `step`. Raises OSError, the earlier ones untouched."""
+
+        def write(path: Path) -> None:
+            save_file(weights(self.model), path / WEIGHTS)
+            flat = {
+                f"{part}/{name}": tensor.detach().cpu().contiguous()
+                for part, owner in self.tensors.items()
+                for name, tensor in owner.state_dict().items()
+            }
+            save_file(flat, path / TENSORS)
+            (path / VALUES).write_text(
+                json.dumps({part: owner.state_dict() for part, owner in self.values.items()}, indent=1)
+            )
+            (path / "experiment.toml").write_bytes(self.folder.definition.read_bytes())
+            self.save_tokenizer(path)
+
+        path = checkpoints.commit_checkpoint(self.folder, step, write, monitor_value=monitored, mode=self.mode)
+        checkpoints.prune(self.folder, self.keep)
+        return path
+
+    def restore(self, path: Path, device: torch.device) -> None:
+        """Put the state of a verified checkpoint back. Raises CheckpointError when it does not fit."""
+        load_weights(self.model, path, device)
+        try:
+            flat = load_file(path / TENSORS, device="cpu")
+            values = json.loads((path / VALUES).read_text())
+        except (OSError, ValueError, SafetensorError) as error:
+            raise CheckpointError(f"{path}: the training state does not load: {error}") from error
+        for part, owner in self.tensors.items():
+            prefix = f"{part}/"
+            owner.load_state_dict({n.removeprefix(prefix): t for n, t in flat.items() if n.startswith(prefix)})
+        for part, owner in self.values.items():
+            if part not in values:
+                raise CheckpointError(f"{path / VALUES}: '{part}' is missing")
+            owner.load_state_dict(values[part])
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """The model's weights on the CPU, a tied one once, under its first name."""
+    seen: set[int] = set()
+    kept = {}
+    for name, tensor in model.state_dict().items():
+        if tensor.data_ptr() in seen:
+            continue
+        seen.add(tensor.data_ptr())
+        kept[name] = tensor.detach().cpu().contiguous()
+    return kept
+
+
+def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
+    """Load `model.safetensors` of a checkpoint folder into a model. Raises CheckpointError when it does not fit."""
+    file = path / WEIGHTS
+    try:
+        saved = load_file(file, device=str(device))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{file}: does not load: {error}") from error
+    own = weights(model)
+    if own.keys() != saved.keys():
+        odd = sorted(own.keys() ^ saved.keys())[0]
+        where = "in the file only" if odd in saved else "in the model only"
+        raise CheckpointError(f"{file}: holds another model: '{odd}' is {where}")
+    for name, tensor in own.items():
+        if tensor.shape != saved[name].shape:
+            raise CheckpointError(
+                f"{file}: holds another model: '{name}' has shape {tuple(saved[name].shape)}, "
+                f"the definition gives {tuple(tensor.shape)}"
+            )
+    model.load_state_dict(saved, strict=False)

@@ -1,0 +1,114 @@
+"""Which device and which arithmetic, decided once at a run's first start, with the reasons.
+
+Weights, gradients and optimizer state are fp32 whatever is chosen here; the choice is the arithmetic of forward
+and backward.
+"""
+
+from __future__ import annotations
+
+import json
+import platform as python_platform
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from craft import platform
+from craft.errors import TrainingError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+# bf16 must win by this factor to be chosen: element-wise work is no faster in it, and digits are lost.
+WORTH_IT = 1.5
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What was chosen, and why."""
+
+    device: torch.device
+    precision: str
+    reasons: list[str]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of forward and backward."""
+        return DTYPES[self.precision]
+
+
+def choose_device(wanted: str) -> tuple[torch.device, str]:
+    """The device for a `device` setting. Raises TrainingError when it is not there."""
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda"), f"device cuda: {torch.cuda.get_device_name()} is there"
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), "device mps: Apple's GPU is there"
+        return torch.device("cpu"), "device cpu: no GPU that this torch can use"
+    if wanted.startswith("cuda"):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        index = int(wanted.partition(":")[2] or 0)
+        if index >= count:
+            built = "" if torch.version.cuda else f"; torch {torch.__version__} is built without CUDA"
+            raise TrainingError(
+                f'device = "{wanted}": {count} CUDA devices are visible{built}; '
+                'set device = "auto" or "cpu", or install a torch with CUDA'
+            )
+    if wanted == "mps" and not torch.backends.mps.is_available():
+        raise TrainingError('device = "mps": this machine or this torch has no Metal; set device = "auto" or "cpu"')
+    return torch.device(wanted), f"device {wanted}: as set"
+
+
+def cpu_bf16_speed() -> float:
+    """How many times faster than fp32 a bf16 product is on this CPU.
+
+    Measured once and kept for this machine, so that runs of one definition agree.
+    """
+    kept = platform.state_dir() / "bf16-speed.json"
+    key = f"{python_platform.node()} {python_platform.processor()} torch {torch.__version__}"
+    try:
+        measured = json.loads(kept.read_text())
+        if measured["key"] == key:
+            return float(measured["ratio"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not measured yet, or unreadable: measure
+
+    def seconds(left: Tensor, right: Tensor) -> float:
+        times = []
+        for _ in range(6):
+            start = time.perf_counter()
+            left @ right
+            times.append(time.perf_counter() - start)
+        return min(times[1:])
+
+    left, right = torch.ones(1024, 256), torch.ones(256, 512)
+    ratio = seconds(left, right) / seconds(left.bfloat16(), right.bfloat16())
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        platform.write_file_durable(kept, json.dumps({"key": key, "ratio": round(ratio, 2)}).encode())
+    except OSError:
+        pass  # a home that cannot be written costs a measurement at each start
+    return ratio
+
+
+def choose_precision(wanted: str, device: torch.device) -> tuple[str, str]:
+    """The precision for a `precision` setting on this device."""
+    if wanted != "auto":
+        return wanted, f"precision {wanted}: as set"
+    if device.type == "cuda":
+        if torch.cuda.get_device_capability(device) >= (8, 0):
+            return "bf16", "precision bf16: this GPU computes it at full rate"
+        return "fp32", "precision fp32: this GPU is older than bf16"
+    if device.type == "mps":
+        return "fp32", "precision fp32: the safe choice on mps"
+    ratio = cpu_bf16_speed()
+    if ratio >= WORTH_IT:
+        return "bf16", f"precision bf16: its products run {ratio:.1f} times as fast as fp32's here"
+    return "fp32", f"precision fp32: bf16 products run only {ratio:.1f} times as fast here"
+
+
+def choose_arithmetic(device: str, precision: str) -> Arithmetic:
+    """Decide both settings."""
+    chosen, device_reason = choose_device(device)
+    name, precision_reason = choose_precision(precision, chosen)
+    return Arithmetic(chosen, name, [device_reason, precision_reason])

@@ -1,0 +1,50 @@
+"""How fast a run goes and when it will end."""
+
+from __future__ import annotations
+
+import time
+
+
+class ProgressTracker:
+    """Seconds of training, tokens a second, and the time left.
+
+    `seconds` counts from the run's first step and across resumes; preparing and waiting are not in it.
+    """
+
+    def __init__(self, max_steps: int) -> None:
+        self.max_steps = max_steps
+        self.seconds_before = 0.0
+        self.started = time.perf_counter()
+        self._mark_time, self._mark_tokens, self._pauses = self.started, 0, 0.0
+        self._first_step = 0
+        self.tokens_per_second: float | None = None
+
+    def start(self, step: int, tokens: int, seconds_before: float) -> None:
+        """Begin, or begin again after a resume, with so many steps, tokens and seconds behind."""
+        self._first_step, self.seconds_before = step, seconds_before
+        self.started = self._mark_time = time.perf_counter()
+        self._mark_tokens, self._pauses = tokens, 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def exclude(self, seconds: float) -> None:
+        """Leave an evaluation or a save out of the throughput."""
+        self._pauses += seconds
+
+    def measure(self, tokens: int) -> float:
+        """Tokens a second since the last call, evaluations and saves left out."""
+        now = time.perf_counter()
+        spent = now - self._mark_time - self._pauses
+        self.tokens_per_second = (tokens - self._mark_tokens) / max(spent, 1e-9)
+        self._mark_time, self._mark_tokens, self._pauses = now, tokens, 0.0
+        return self.tokens_per_second
+
+    def eta_seconds(self, step: int) -> float | None:
+        """Seconds left at this process's average pace, evaluations and saves included; None before a step is done."""
+        done = step - self._first_step
+        if done <= 0:
+            return None
+        return (time.perf_counter() - self.started) / done * (self.max_steps - step)

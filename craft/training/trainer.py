@@ -1,0 +1,292 @@
+"""The Trainer: one loop for every task, from the first step to the last checkpoint.
+
+    Trainer                  steps, records, evaluations, checkpoints, requests
+      LanguageModelTrainer   says what a batch's loss is and how a split is measured
+
+What happens at a step, in this order: update; record; evaluate; save; answer requests. Steps count from 1;
+step 0 is the untouched model, which is evaluated and saved too.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from craft.config.schema import ExperimentConfig
+from craft.data.batches import TrainBatches
+from craft.errors import CheckpointError, NonFiniteLossError
+from craft.models.base import BaseModel, LanguageModel
+from craft.training.callbacks.base import CallbackList
+from craft.training.checkpointing import CheckpointManager, RandomStates
+from craft.training.evaluation import Evaluator
+from craft.training.loss_scale import LossScale
+from craft.training.optimizers import create_optimizer
+from craft.training.precision import Arithmetic
+from craft.training.progress import ProgressTracker
+from craft.training.recorder import Recorder
+from craft.training.schedulers import create_scheduler
+from craft.training.training_loop import TrainingLoop
+
+# A save that failed, for want of disk space, is tried again this often (seconds).
+SAVE_RETRY_SECONDS = 10.0
+
+
+class Trainer(ABC):
+    """Trains one model by its definition, recording into one run's folder."""
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        model: BaseModel,
+        batches: TrainBatches,
+        evaluators: dict[str, Evaluator],
+        recorder: Recorder,
+        arithmetic: Arithmetic,
+        callbacks: CallbackList,
+    ) -> None:
+        self.config, self.model, self.evaluators = config, model, evaluators
+        self.recorder, self.callbacks = recorder, callbacks
+        self.max_steps = batches.total_steps(config.training)
+        self.steps_per_epoch = batches.steps_per_epoch(config.training.batch_size)
+        self.optimizer = create_optimizer(config.optimizer, model)
+        micro = config.training.micro_batch_size
+        self.loop = TrainingLoop(
+            model,
+            self.compute_loss,
+            batches,
+            self.optimizer,
+            create_scheduler(config.scheduler, self.optimizer, self.max_steps),
+            device=arithmetic.device,
+            micro_batch_size=config.training.batch_size if micro == "auto" else micro,
+            grad_clip=config.training.grad_clip,
+            loss_scale=LossScale(enabled=arithmetic.precision == "fp16"),
+        )
+        self.progress = ProgressTracker(self.max_steps)
+        self.step = 0
+        self.best: float | None = None
+        self.evaluated: dict[str, float] = {}
+        self.evaluated_step = self.saved_step = -1
+        self.stop_reason: str | None = None
+        self.stopped_early = False
+        self._save_asked = self._evaluate_asked = False
+        self._retry_save_at = math.inf
+        # The one list of what survives a restart. The schedule and the order of the data are pure functions of
+        # seed and step, so the counters hold them; a test leaves out each entry in turn and sees the run go wrong.
+        self.checkpoints = CheckpointManager(
+            recorder.folder,
+            model,
+            tensors={"optimizer": self.optimizer, "random": RandomStates(arithmetic.device)},
+            values={
+                "trainer": self,
+                "loop": self.loop,
+                "loss_scale": self.loop.loss_scale,
+                "callbacks": callbacks,
+            },
+            keep=config.checkpoint.keep,
+            mode=config.checkpoint.mode,
+            save_tokenizer=recorder.save_tokenizer,
+        )
+        self.fingerprint = batches.fingerprint
+        self.device = arithmetic.device
+
+    @abstractmethod
+    def compute_loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of a micro-batch, a scalar with a gradient."""
+
+    # Asking, from callbacks and requests -------------------------------------------------------------------------
+
+    def ask_to_stop(self, reason: str, *, finished: bool = False) -> None:
+        """Save and leave at the end of this step; `finished` when the run has reached its own goal."""
+        self.stop_reason, self.stopped_early = reason, not finished
+
+    def ask_to_save(self) -> None:
+        """Save at the end of this step."""
+        self._save_asked = True
+
+    def ask_to_evaluate(self) -> None:
+        """Evaluate at the end of this step."""
+        self._evaluate_asked = True
+
+    # The run -----------------------------------------------------------------------------------------------------
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint. Raises CheckpointError when it is of another model, corpus or order."""
+        self.checkpoints.restore(path, self.device)
+
+    def fit(self) -> None:
+        """Train to the end, or until asked to stop. Returns with everything on disk."""
+        self.model.train()
+        self.progress.start(self.step, self.loop.tokens, self.progress.seconds_before)
+        self.recorder.phase("running", max_steps=self.max_steps)
+        self.callbacks.call("on_train_start", self)
+        if self.step == 0:
+            self.evaluate()
+            self.save()
+        gc.collect()
+        gc.freeze()  # what setting up made is kept for good; later collections need not look at it
+        while self.step < self.max_steps and self.stop_reason is None:
+            self.train_step()
+        if self.step == self.max_steps or (self.stop_reason is not None and not self.stopped_early):
+            self.evaluate()
+        self.save()
+        self._wait_for_owed_save()
+        self.callbacks.call("on_train_end", self)
+
+    def train_step(self) -> None:
+        """One optimizer step and what is due after it."""
+        settings = self.config.training
+        if self.step % self.steps_per_epoch == 0:
+            self.callbacks.call("on_epoch_start", self, self.step // self.steps_per_epoch + 1)
+        self.step += 1
+        self.callbacks.call("on_step_start", self)
+        self.loop.step(self.step)
+        self.callbacks.call("on_step_end", self)
+        if self.step == 1 or self.step % settings.log_every == 0 or self.step == self.max_steps:
+            self.record()
+        if self._evaluate_asked or (settings.eval_every and self.step % settings.eval_every == 0):
+            self.evaluate()
+        every = self.config.checkpoint.every
+        owed = time.monotonic() >= self._retry_save_at
+        if self._save_asked or owed or (every and self.step % every == 0):
+            self.save()
+        if self.step % self.steps_per_epoch == 0:
+            self.callbacks.call("on_epoch_end", self, self.step // self.steps_per_epoch)
+        self.look_up()
+
+    def look_up(self) -> None:
+        """Answer requests and move the claim, at most twice a second."""
+        for request in self.recorder.requests():
+            if request.kind == "stop":
+                self.ask_to_stop(request.reason)
+            elif request.kind == "checkpoint":
+                self.ask_to_save()
+            elif request.kind == "evaluate":
+                self.ask_to_evaluate()
+        self.recorder.progressed(
+            step=self.step, tokens=self.loop.tokens, eta_seconds=self.progress.eta_seconds(self.step)
+        )
+
+    def record(self) -> None:
+        """Write a training record. Raises NonFiniteLossError when the run is to stop at a loss that is none."""
+        record: dict[str, Any] = self.loop.take_record()
+        record["train/tokens_per_second"] = round(self.progress.measure(self.loop.tokens), 1)
+        self.callbacks.call("on_log", self, record)
+        self._write(record)
+        bad = self.loop.first_nonfinite_step()
+        if bad:
+            self.recorder.nonfinite(bad)
+            if self.config.training.on_nonfinite == "stop":
+                raise NonFiniteLossError(
+                    f"the loss was not finite at step {bad}; the checkpoints before it are whole. A lower learning "
+                    'rate or grad_clip usually mends it; training.on_nonfinite = "continue" goes on regardless'
+                )
+
+    def evaluate(self) -> None:
+        """Measure the validation split, once a step."""
+        self._evaluate_asked = False
+        if self.evaluated_step == self.step or not self.evaluators:
+            return
+        started = time.perf_counter()
+        self.recorder.phase("evaluating", step=self.step)
+        figures: dict[str, float] = {}
+        for split, evaluator in self.evaluators.items():
+            measured = evaluator.evaluate(self.model, pause=self.recorder.tick)
+            figures |= {f"{split}/{name}": value for name, value in measured.items()}
+        self.progress.exclude(time.perf_counter() - started)
+        self.evaluated, self.evaluated_step = figures, self.step
+        monitored = figures.get(self.config.checkpoint.monitor)
+        if monitored is not None and math.isfinite(monitored) and self._is_better(monitored):
+            self.best = monitored
+        self._write(dict(figures))
+        self.recorder.evaluated(self.step, figures, best=self.best)
+        self.recorder.phase("running")
+        self.callbacks.call("on_evaluate", self, figures)
+
+    def _is_better(self, value: float) -> bool:
+        if self.best is None:
+            return True
+        return value < self.best if self.config.checkpoint.mode == "min" else value > self.best
+
+    def save(self) -> None:
+        """Force a checkpoint to disk, once a step. A full disk is said and tried again; training goes on."""
+        self._save_asked = False
+        if self.saved_step == self.step:
+            return
+        started = time.perf_counter()
+        if bad := self.loop.first_nonfinite_step():
+            self.recorder.warn(f"step {self.step} is not saved: the loss was not finite at step {bad}")
+            return
+        monitored = self.evaluated.get(self.config.checkpoint.monitor) if self.evaluated_step == self.step else None
+        self.recorder.sync()
+        try:
+            path = self.checkpoints.save(self.step, monitored)
+        except OSError as error:
+            self._retry_save_at = time.monotonic() + SAVE_RETRY_SECONDS
+            self.recorder.warn(
+                f"step {self.step} is not saved: {error.strerror or error}; training goes on, and the next save "
+                f"is tried in {SAVE_RETRY_SECONDS:g} s"
+            )
+            return
+        finally:
+            self.progress.exclude(time.perf_counter() - started)
+        self._retry_save_at = math.inf
+        self.saved_step = self.step
+        self.recorder.saved(self.step, path)
+        self.callbacks.call("on_save", self, path)
+
+    def _wait_for_owed_save(self) -> None:
+        """At the end of a run whose last state is not on disk: try until it is, or until told to leave."""
+        while self._retry_save_at < math.inf and not self.recorder.leaving:
+            self.recorder.wait(SAVE_RETRY_SECONDS / 10)
+            if time.monotonic() >= self._retry_save_at:
+                self.save()
+
+    def _write(self, figures: dict[str, Any]) -> None:
+        self.recorder.metrics(
+            {
+                "step": self.step,
+                "time": round(self.progress.seconds, 4),
+                "tokens": self.loop.tokens,
+                **figures,
+            }
+        )
+
+    # State -------------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counters, and what the corpus and its order were."""
+        return {
+            "step": self.step,
+            "seconds": self.progress.seconds,
+            "best": self.best,
+            "fingerprint": self.fingerprint,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put the counters back. Raises CheckpointError when the corpus or its order is another one."""
+        if state["fingerprint"] != self.fingerprint:
+            raise CheckpointError(
+                "the training text, tokenizer or seed is not the one this run was trained on; "
+                "start a new run for other data"
+            )
+        self.step, self.best = state["step"], state["best"]
+        self.saved_step = self.step
+        self.progress.seconds_before = state["seconds"]
+
+
+class LanguageModelTrainer(Trainer):
+    """Trains a model to predict the next token."""
+
+    model: LanguageModel
+
+    def compute_loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy in nats a token. inputs, targets: (B, T)."""
+        loss = self.model(inputs, targets).loss
+        assert isinstance(loss, Tensor)
+        return loss

@@ -1,0 +1,104 @@
+"""One optimizer step, and nothing else: what a bare loop would do, with accumulation, clipping and bookkeeping.
+
+Between records nothing here waits for the device: sums stay tensors until `take_record` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from craft.data.batches import TrainBatches
+from craft.training.loss_scale import LossScale
+from craft.training.optimizers import Optimizer
+from craft.training.schedulers import Scheduler
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+"""(inputs, targets) of a micro-batch, on the device, to their mean loss: a scalar with a gradient."""
+
+
+class TrainingLoop:
+    """Steps a model through batches. What it sums since the last record survives a restart through `state_dict`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_function: LossFunction,
+        batches: TrainBatches,
+        optimizer: Optimizer,
+        scheduler: Scheduler,
+        *,
+        device: torch.device,
+        micro_batch_size: int,
+        grad_clip: float,
+        loss_scale: LossScale,
+    ) -> None:
+        self.model, self.loss_function, self.batches = model, loss_function, batches
+        self.optimizer, self.scheduler, self.device = optimizer, scheduler, device
+        self.micro_batch_size, self.grad_clip, self.loss_scale = micro_batch_size, grad_clip, loss_scale
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.tokens = 0
+        self._loss_sum = torch.zeros((), device=device)
+        self._steps_summed = 0
+        self._grad_norm = torch.zeros((), device=device)
+        self._first_bad = torch.zeros((), dtype=torch.int64, device=device)
+
+    def step(self, step: int) -> None:
+        """Optimizer step `step` (1-based): the whole batch, in micro-batches, and one update."""
+        inputs, targets = (self._move(tensor) for tensor in self.batches.batch(step))  # (B, T) each
+        loss = torch.zeros((), device=self.device)
+        for tokens, wanted in zip(
+            inputs.split(self.micro_batch_size), targets.split(self.micro_batch_size), strict=True
+        ):
+            part = self.loss_function(tokens, wanted) * (len(tokens) / len(inputs))
+            self.loss_scale.apply(part).backward()  # type: ignore[no-untyped-call]
+            loss += part.detach()
+        if self.loss_scale.unscale(self.parameters):
+            if self.grad_clip:
+                self._grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.grad_clip)
+            self.scheduler.set_step(step)
+            self.optimizer.step()
+        for parameter in self.parameters:
+            parameter.grad = None
+        self.tokens += targets.numel()
+        self._loss_sum += loss
+        self._steps_summed += 1
+        bad = ~torch.isfinite(loss) & (self._first_bad == 0)
+        self._first_bad = torch.where(bad, step, self._first_bad)
+
+    def _move(self, tensor: Tensor) -> Tensor:
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
+
+    def first_nonfinite_step(self) -> int:
+        """The first step since the start of this process whose loss was NaN or infinite; 0 when none was. Waits."""
+        return int(self._first_bad.item())
+
+    def take_record(self) -> dict[str, float]:
+        """The mean loss since the last record, the last gradient norm and the learning rate. Waits for the device."""
+        record = {
+            "train/loss": self._loss_sum.item() / max(self._steps_summed, 1),
+            "train/lr": self.optimizer.lr,
+        }
+        if self.grad_clip:
+            record["train/grad_norm"] = self._grad_norm.item()
+        self._loss_sum = torch.zeros((), device=self.device)
+        self._steps_summed = 0
+        return record
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tokens seen, and the sums of a record that is not written yet."""
+        return {
+            "tokens": self.tokens,
+            "loss_sum": self._loss_sum.item(),
+            "steps_summed": self._steps_summed,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        self.tokens, self._steps_summed = state["tokens"], state["steps_summed"]
+        self._loss_sum = torch.tensor(state["loss_sum"], device=self.device)
