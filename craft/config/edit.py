@@ -1,0 +1,92 @@
+"""Edits of a person's file that leave everything else as it is: comments, order, spacing, line ends.
+
+An edit replaces exactly the bytes it is about and is then read back: where the result is not the old document
+with that one change, it is refused. A comment inside or behind a replaced or deleted value moves to a line of
+its own; only a deleted `[table]` takes the comments between its own lines along.
+
+Texts are the file's own, line ends included: `path.read_bytes().decode()`.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from craft.config.editable import ABSENT, Change, Editable
+from craft.config.positions import Path
+from craft.config.toml_values import dotted, same, write_key
+from craft.errors import ConfigError
+
+
+def set_value(text: str, path: Path, value: Any) -> str:
+    """The text with `value` at `path`, wherever that is written: dotted, inline, under a header, or nowhere.
+
+    A new key goes to the end of its table, a new table after its siblings. A dict becomes a table with a
+    header or is merged into one that is there. Raises ConfigError where other places would have to change
+    too.
+    """
+    document = Editable(text)
+    old = document.get(path)
+    if same(old, value):
+        return text
+    if old is ABSENT:
+        changes = document.insertion(path, value)
+    elif document.is_written(path):
+        changes = document.rewriting(path, old, value)
+    elif isinstance(old, dict) and isinstance(value, dict):
+        for key in value:
+            text = set_value(text, (*path, key), value[key])
+        for key in old.keys() - value.keys():
+            text = delete(text, (*path, key))
+        after = Editable(text)
+        # An empty table that had no header of its own is gone with the last of its keys.
+        changes = after.insertion(path, value) if after.get(path) is ABSENT else []
+        return after.changed(changes, document.data_with(path, value), path)
+    elif isinstance(path[-1], int):
+        raise ConfigError(f"{dotted(path)} is one of several [[tables]] and cannot become a plain value")
+    else:
+        return set_value(delete(text, path), path, value)
+    return document.changed(changes, document.data_with(path, value), path)
+
+
+def delete(text: str, path: Path) -> str:
+    """The text without the value or table at `path`. Raises ConfigError when nothing is there.
+
+    Tables that only existed because of what is deleted go too; a header or `{}` that is written stays.
+    """
+    document = Editable(text)
+    if document.get(path) is ABSENT:
+        raise ConfigError(f"{dotted(path)} is not in the file, so there is nothing to delete")
+    if path in document.positions.items:
+        values = document.get(path[:-1])
+        return set_value(text, path[:-1], [v for i, v in enumerate(values) if i != path[-1]])
+    return document.changed(document.deletion(path), document.data_without(path), path)
+
+
+def rename_experiment(text: str, old: str, new: str) -> str:
+    """The text with an experiment renamed, also where other tables extend it.
+
+    Raises ConfigError when there is no such experiment, or the new name is taken.
+    """
+    document = Editable(text)
+    path = ("experiment", old)
+    if document.get(path) is ABSENT:
+        raise ConfigError(f"there is no experiment '{old}' in the file, so it cannot be renamed")
+    for kind in ("experiment", "template"):
+        if document.get((kind, new)) is not ABSENT:
+            raise ConfigError(f"'{old}' cannot be renamed to '{new}': there is already a {kind} of this name")
+    changes = [Change(*span, write_key(new)) for span in document.positions.parts[path]]
+    data = copy.deepcopy(document.data)
+    for kind in ("experiment", "template"):
+        for name, table in data.get(kind, {}).items():
+            place: Path = (kind, name, "extends")
+            extends = table.get("extends") if isinstance(table, dict) else None
+            for i, parent in enumerate(extends if isinstance(extends, list) else []):
+                if parent == old:
+                    changes += document.rewriting((*place, i), old, new)
+                    table["extends"][i] = new
+            if extends == old:
+                changes += document.rewriting(place, old, new)
+                table["extends"] = new
+    data["experiment"] = {new if name == old else name: table for name, table in data["experiment"].items()}
+    return document.changed(changes, data, path)
