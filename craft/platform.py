@@ -6,8 +6,10 @@ what a power cut would leave.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
+import importlib
 import os
 import signal
 import socket
@@ -15,7 +17,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
@@ -30,6 +32,20 @@ def state_dir() -> Path:
     if xdg := os.environ.get("XDG_STATE_HOME"):
         return Path(xdg) / "craft"
     return Path.home() / ".local" / "state" / "craft"
+
+
+@contextlib.contextmanager
+def import_path(folder: Path | None) -> Iterator[None]:
+    """Look for a person's own modules in `folder` first."""
+    if folder is None:
+        yield
+        return
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 # Durable writes ---------------------------------------------------------------------------------------------------
