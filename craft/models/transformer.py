@@ -87,7 +87,7 @@ class RMSNormalise(torch.autograd.Function):
 def rms_normalise(x: Tensor) -> Tensor:
     """RMS-normalise the last dimension, by the fastest way that its device has."""
     if x.device.type == "cpu" and not torch.compiler.is_compiling():
-        return cast(Tensor, RMSNormalise.apply(x))
+        return cast(Tensor, RMSNormalise.apply(x))  # type: ignore[no-untyped-call]
     return F.rms_norm(x, (x.shape[-1],), eps=NORM_EPS)
 
 
@@ -189,7 +189,7 @@ class Attention(nn.Module):
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)
         mixed = attend(query, key, value, self.dropout if self.training else 0.0)
-        return self.o_proj(mixed.transpose(1, 2).reshape(batch, time, -1))
+        return cast(Tensor, self.o_proj(mixed.transpose(1, 2).reshape(batch, time, -1)))
 
 
 class MLP(nn.Module):
@@ -206,12 +206,12 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         match self.activation:
             case "relu2":
-                hidden = cast(Tensor, SquaredReLU.apply(self.up_proj(x)))
+                hidden: Tensor = SquaredReLU.apply(self.up_proj(x))  # type: ignore[no-untyped-call]
             case "gelu":
                 hidden = F.gelu(self.up_proj(x), approximate="tanh")
             case "swiglu":
                 hidden = F.silu(self.gate_proj(x)) * self.up_proj(x)
-        return self.down_proj(hidden)
+        return cast(Tensor, self.down_proj(hidden))
 
 
 class Block(nn.Module):
@@ -225,7 +225,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, angles: tuple[Tensor, Tensor] | None, cache: KVCache | None) -> Tensor:
         x = x + F.dropout(self.attention(self.attention_norm(x), angles, cache), self.dropout, self.training)
-        return x + F.dropout(self.mlp(self.mlp_norm(x)), self.dropout, self.training)
+        return cast(Tensor, x + F.dropout(self.mlp(self.mlp_norm(x)), self.dropout, self.training))
 
 
 class Transformer(LanguageModel):

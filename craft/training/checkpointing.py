@@ -20,10 +20,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from craft.errors import CheckpointError
+from craft.models.weights import load_weights, save_weights
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder
 
-WEIGHTS, TENSORS, VALUES = "model.safetensors", "training.safetensors", "training.json"
+TENSORS, VALUES = "training.safetensors", "training.json"
 
 
 class Stateful(Protocol):
@@ -99,7 +100,7 @@ class CheckpointManager:
         """Force the whole state to disk as the checkpoint of `step`. Raises OSError, the earlier ones untouched."""
 
         def write(path: Path) -> None:
-            save_file(weights(self.model), path / WEIGHTS)
+            save_weights(self.model, path)
             flat = {
                 f"{part}/{name}": tensor.detach().cpu().contiguous()
                 for part, owner in self.tensors.items()
@@ -131,36 +132,3 @@ class CheckpointManager:
             if part not in values:
                 raise CheckpointError(f"{path / VALUES}: '{part}' is missing")
             owner.load_state_dict(values[part])
-
-
-def weights(model: nn.Module) -> dict[str, Tensor]:
-    """The model's weights on the CPU, a tied one once, under its first name."""
-    seen: set[int] = set()
-    kept = {}
-    for name, tensor in model.state_dict().items():
-        if tensor.data_ptr() in seen:
-            continue
-        seen.add(tensor.data_ptr())
-        kept[name] = tensor.detach().cpu().contiguous()
-    return kept
-
-
-def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
-    """Load `model.safetensors` of a checkpoint folder into a model. Raises CheckpointError when it does not fit."""
-    file = path / WEIGHTS
-    try:
-        saved = load_file(file, device=str(device))
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{file}: does not load: {error}") from error
-    own = weights(model)
-    if own.keys() != saved.keys():
-        odd = sorted(own.keys() ^ saved.keys())[0]
-        where = "in the file only" if odd in saved else "in the model only"
-        raise CheckpointError(f"{file}: holds another model: '{odd}' is {where}")
-    for name, tensor in own.items():
-        if tensor.shape != saved[name].shape:
-            raise CheckpointError(
-                f"{file}: holds another model: '{name}' has shape {tuple(saved[name].shape)}, "
-                f"the definition gives {tuple(tensor.shape)}"
-            )
-    model.load_state_dict(saved, strict=False)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from craft.data.batches import EvalWindows
-from craft.models.base import IGNORED, LanguageModel
+from craft.models.base import IGNORED, BaseModel
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Evaluator:
         self.windows, self.device = windows, device
 
     @torch.inference_mode()
-    def evaluate(self, model: LanguageModel, pause: Callable[[], None] = lambda: None) -> dict[str, float]:
+    def evaluate(self, model: BaseModel, pause: Callable[[], None] = lambda: None) -> dict[str, float]:
         """The figures of `MetricsCalculator.compute` over the whole split, with dropout off."""
         was_training = model.training
         model.eval()

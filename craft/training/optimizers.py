@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -114,7 +115,7 @@ class AdamW(Optimizer):
 
     def state_dict(self) -> dict[str, Tensor]:
         """First and second moments and the count of updates, per parameter."""
-        state = {}
+        state: dict[str, Tensor] = {}
         for group in self.groups:
             for name, first, second, steps in zip(group.names, group.first, group.second, group.steps, strict=True):
                 state |= {
@@ -136,7 +137,7 @@ def orthogonalise(update: Tensor, steps: int) -> Tensor:
     for _ in range(steps):
         gram = x @ x.mT  # (N, rows, rows)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x
+    return cast(Tensor, x)
 
 
 class _MatrixStack:

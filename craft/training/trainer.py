@@ -53,7 +53,7 @@ class Trainer(ABC):
         self.config, self.model, self.evaluators = config, model, evaluators
         self.recorder, self.callbacks = recorder, callbacks
         self.max_steps = batches.total_steps(config.training)
-        self.steps_per_epoch = batches.steps_per_epoch(config.training.batch_size)
+        self.steps_per_epoch = batches.steps_per_epoch()
         self.optimizer = create_optimizer(config.optimizer, model)
         micro = config.training.micro_batch_size
         self.loop = TrainingLoop(
@@ -119,8 +119,9 @@ class Trainer(ABC):
         """Go on from a checkpoint. Raises CheckpointError when it is of another model, corpus or order."""
         self.checkpoints.restore(path, self.device)
 
-    def fit(self) -> None:
-        """Train to the end, or until asked to stop. Returns with everything on disk."""
+    def fit(self, until: int | None = None) -> None:
+        """Train to the end, to step `until`, or until asked to stop. Returns with everything on disk."""
+        end = self.max_steps if until is None else min(until, self.max_steps)
         self.model.train()
         self.progress.start(self.step, self.loop.tokens, self.progress.seconds_before)
         self.recorder.phase("running", max_steps=self.max_steps)
@@ -130,9 +131,9 @@ class Trainer(ABC):
             self.save()
         gc.collect()
         gc.freeze()  # what setting up made is kept for good; later collections need not look at it
-        while self.step < self.max_steps and self.stop_reason is None:
+        while self.step < end and self.stop_reason is None:
             self.train_step()
-        if self.step == self.max_steps or (self.stop_reason is not None and not self.stopped_early):
+        if self.step == end or (self.stop_reason is not None and not self.stopped_early):
             self.evaluate()
         self.save()
         self._wait_for_owed_save()
@@ -196,7 +197,7 @@ class Trainer(ABC):
         self.recorder.phase("evaluating", step=self.step)
         figures: dict[str, float] = {}
         for split, evaluator in self.evaluators.items():
-            measured = evaluator.evaluate(self.model, pause=self.recorder.tick)
+            measured = evaluator.evaluate(self.model, pause=self.look_up)
             figures |= {f"{split}/{name}": value for name, value in measured.items()}
         self.progress.exclude(time.perf_counter() - started)
         self.evaluated, self.evaluated_step = figures, self.step

@@ -51,7 +51,7 @@ class TrainingLoop:
         inputs, targets = (self._move(tensor) for tensor in self.batches.batch(step))  # (B, T) each
         loss = torch.zeros((), device=self.device)
         for tokens, wanted in zip(
-            inputs.split(self.micro_batch_size), targets.split(self.micro_batch_size), strict=True
+            torch.split(inputs, self.micro_batch_size), torch.split(targets, self.micro_batch_size), strict=True
         ):
             part = self.loss_function(tokens, wanted) * (len(tokens) / len(inputs))
             self.loss_scale.apply(part).backward()  # type: ignore[no-untyped-call]

@@ -1,0 +1,247 @@
+"""One experiment in this process: from a definition to a trained model, with everything recorded in a run's folder.
+
+Experiment(config).run()                        # from a script
+python -m craft.training.worker RUN_DIR         # what `craft run` starts; the same engine
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+import craft
+from craft import platform
+from craft.config.definition import definition_hash, dump_definition
+from craft.config.schema import ExperimentConfig
+from craft.data import EvalWindows, PreparedData, TrainBatches, prepare
+from craft.errors import CheckpointError, CraftError
+from craft.models import create_model_from_config
+from craft.models.device import choose_device
+from craft.runs import checkpoints
+from craft.runs.folder import RunFolder, RunIdentity, create_run, read_identity, update_identity
+from craft.runs.lock import hold_run_lock
+from craft.training.callbacks import create_callbacks
+from craft.training.evaluation import Evaluator
+from craft.training.precision import DTYPES, Arithmetic, choose_arithmetic
+from craft.training.recorder import Recorder
+from craft.training.trainer import LanguageModelTrainer, Trainer
+
+
+@dataclass(frozen=True)
+class ExperimentResults:
+    """What came of a run."""
+
+    folder: RunFolder
+    phase: str
+    step: int
+    metrics: dict[str, float] = field(default_factory=dict)
+    best: float | None = None
+
+
+class Experiment:
+    """An experiment that trains in this process. `folder` continues an existing run instead of making a new one."""
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        *,
+        name: str = "experiment",
+        runs_dir: Path = Path("runs"),
+        folder: RunFolder | None = None,
+        lock: platform.FileLock | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.config, self.name, self.runs_dir = config, name, runs_dir
+        self._folder, self._lock, self.recorder = folder, lock, recorder
+        self.trainer: Trainer | None = None
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder, made when it is first asked for."""
+        if self._folder is None:
+            identity = RunIdentity(
+                experiment=self.name,
+                seed=self.config.seed,
+                created=time.time(),
+                definition_hash=definition_hash(self.config),
+                versions={"craft": craft.__version__, "torch": torch.__version__},
+            )
+            definition = dump_definition(self.name, self.config, runs_dir=self.runs_dir.resolve())
+            self._folder = create_run(
+                self.runs_dir.resolve(), experiment=self.name, definition_toml=definition, identity=identity
+            )
+        return self._folder
+
+    def setup(self) -> Trainer:
+        """Take the run's lock, prepare the data, build everything, and restore the newest checkpoint if there is one.
+
+        Raises RunBusyError when another process trains the run, and any other CraftError of its parts.
+        """
+        self._lock = self._lock or hold_run_lock(self.folder)
+        if self.recorder is None:
+            self.recorder = Recorder(self.folder)
+            self.recorder.start()
+        torch.manual_seed(self.config.seed)
+        arithmetic = self._choose()
+        self.recorder.phase("preparing")
+        data = prepare(self.config, progress=self.recorder.preparing, search=self.folder.code)
+        self.recorder.save_tokenizer = data.tokenizer.save
+        self.trainer = create_trainer_from_config(self.config, data, self.recorder, arithmetic)
+        self.recorder.say(
+            f"{self.trainer.model.num_parameters():,} parameters, a vocabulary of {data.tokenizer.vocab_size}, "
+            f"{self.trainer.max_steps:,} steps of {self.config.training.batch_size} sequences"
+        )
+        if read_identity(self.folder).data_hash != data.corpus_hash:
+            update_identity(self.folder, data_hash=data.corpus_hash)
+        self._restore(self.trainer)
+        return self.trainer
+
+    def _choose(self) -> Arithmetic:
+        """What `auto` means here; chosen at the first start, and the same on every resume."""
+        assert self.recorder is not None
+        chosen = read_identity(self.folder).chosen
+        threads = self.config.training.threads
+        if chosen:
+            device, note = _available(chosen["device"], self.config.device)
+            if note:
+                self.recorder.event("changed", text=note, device=str(device))
+            arithmetic = Arithmetic(device, chosen["precision"], chosen["reasons"])
+            torch.set_num_threads(chosen["threads"])
+            return arithmetic
+        # A machine that trains several runs at once shares its cores out; whoever gave the slot says among how many.
+        slots = int(os.environ.get("CRAFT_SLOTS", "1"))
+        torch.set_num_threads(max(1, torch.get_num_threads() // slots) if threads == "auto" else threads)
+        arithmetic = choose_arithmetic(self.config.device, self.config.precision)
+        micro = self.config.training.micro_batch_size
+        compiled = self.config.training.compile
+        reasons = [
+            *arithmetic.reasons,
+            f"threads {torch.get_num_threads()}: "
+            + ("as set" if threads != "auto" else "this slot's share of the cores"),
+            "compile off: not known to pay for itself" if compiled == "auto" else f"compile {compiled}: as set",
+        ]
+        update_identity(
+            self.folder,
+            chosen={
+                "device": str(arithmetic.device),
+                "precision": arithmetic.precision,
+                "threads": torch.get_num_threads(),
+                "micro_batch_size": self.config.training.batch_size if micro == "auto" else micro,
+                "compile": compiled is True,
+                "reasons": reasons,
+            },
+        )
+        for reason in reasons:
+            self.recorder.say(reason)
+        return Arithmetic(arithmetic.device, arithmetic.precision, reasons)
+
+    def _restore(self, trainer: Trainer) -> None:
+        """Go on from the newest checkpoint that verifies; each damaged one is named."""
+        recorder = trainer.recorder
+
+        def passed_over(info: checkpoints.CheckpointInfo, problems: list[str]) -> None:
+            recorder.warn(f"checkpoint step {info.step} is damaged and not used: {'; '.join(problems)}")
+
+        found = checkpoints.newest_valid(self.folder, passed_over)
+        if found is not None:
+            trainer.restore(found.path)
+            recorder.resumed(trainer.step)
+            recorder.phase("preparing", step=trainer.step, best=trainer.best)
+        elif checkpoints.list_checkpoints(self.folder):
+            raise CheckpointError(
+                f"{self.folder.name}: every checkpoint is damaged, so it cannot go on; "
+                f"start it anew with `craft run {self.folder.definition}`"
+            )
+        else:
+            recorder.event("started")
+
+    def train_epoch(self) -> None:
+        """Train one pass over the data, or what is left of it."""
+        trainer = self.trainer or self.setup()
+        end = (trainer.step // trainer.steps_per_epoch + 1) * trainer.steps_per_epoch
+        trainer.fit(until=end)
+
+    def evaluate(self) -> dict[str, float]:
+        """Measure the validation split now."""
+        trainer = self.trainer or self.setup()
+        trainer.evaluate()
+        return trainer.evaluated
+
+    def run(self) -> ExperimentResults:
+        """Train to the end. What goes wrong is recorded in the run's folder, and raised."""
+        try:
+            trainer = self.trainer or self.setup()
+            trainer.fit()
+            return self.close()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
+
+    def close(self) -> ExperimentResults:
+        """Record the outcome."""
+        trainer, recorder = self.trainer, self.recorder
+        assert trainer is not None
+        assert recorder is not None
+        phase = "stopped" if trainer.stopped_early else "finished"
+        summary = {
+            "phase": phase,
+            "step": trainer.step,
+            "max_steps": trainer.max_steps,
+            "tokens": trainer.loop.tokens,
+            "seconds": round(trainer.progress.seconds, 3),
+            "parameters": trainer.model.num_parameters(),
+            "best": trainer.best,
+            **trainer.evaluated,
+        }
+        recorder.results(summary)
+        recorder.event(phase, step=trainer.step, reason=trainer.stop_reason or "all steps done")
+        recorder.finish(phase, message=trainer.stop_reason, step=trainer.step, tokens=trainer.loop.tokens)
+        return ExperimentResults(self.folder, phase, trainer.step, trainer.evaluated, trainer.best)
+
+    def fail(self, error: BaseException) -> None:
+        """Record that it went wrong."""
+        if self.recorder is None:
+            return
+        words = str(error) if isinstance(error, CraftError) else f"{type(error).__name__}: {error}"
+        self.recorder.event("failed", error=words)
+        self.recorder.finish("failed", error=words)
+
+
+def _available(chosen: str, wanted: str) -> tuple[torch.device, str | None]:
+    """The device that was chosen at the first start, or another and a note when it is gone."""
+    try:
+        return choose_device(chosen)[0], None
+    except CraftError:
+        device = choose_device("auto" if wanted == "auto" else wanted)[0]
+        return device, f"device {chosen} is not there any more; going on with {device}: the same bits are not promised"
+
+
+def create_trainer_from_config(
+    config: ExperimentConfig, data: PreparedData, recorder: Recorder, arithmetic: Arithmetic
+) -> Trainer:
+    """Model, batches, evaluators and callbacks of a definition, in a Trainer."""
+    context_length = config.data.context_length
+    model = create_model_from_config(config.model, data.tokenizer.vocab_size, context_length)
+    model.compute_dtype = DTYPES[arithmetic.precision]
+    model.to(arithmetic.device)
+    batches = TrainBatches(
+        data.splits["train"],
+        batch_size=config.training.batch_size,
+        shuffle=config.data.shuffle,
+        seed=config.seed,
+        max_epochs=config.training.max_epochs,
+    )
+    evaluators = {}
+    if "val" in data.splits:
+        evaluators["val"] = Evaluator(EvalWindows(data.splits["val"], context_length), arithmetic.device)
+    return LanguageModelTrainer(
+        config, model, batches, evaluators, recorder, arithmetic, create_callbacks(config.callbacks)
+    )

@@ -1,0 +1,218 @@
+"""The one place where a run's folder is written while it trains: metrics, events, claim, requests.
+
+A disk that does not take a record stops nothing: metrics wait in memory, the claim is tried again, and it is said.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from craft import platform
+from craft.runs import control, events
+from craft.runs.folder import RunFolder
+from craft.runs.metrics import MetricsLog
+from craft.runs.status import StatusWriter
+
+LOOK_UP_SECONDS = 0.5  # requests are looked for, and the claim moves, at most this often
+HEARTBEAT_SECONDS = 2.0  # the claim moves at least this often, also in a step that takes minutes
+
+
+class Recorder:
+    """Writes one run's folder. Made by the holder of the run's lock."""
+
+    def __init__(self, folder: RunFolder, save_tokenizer: Callable[[Path], None] = lambda _: None) -> None:
+        self.folder, self.save_tokenizer = folder, save_tokenizer
+        self._metrics = MetricsLog(folder)
+        self._status = StatusWriter(folder)
+        self._writing = threading.Lock()
+        self._asked_to_stop = threading.Event()
+        self._looked_up = 0.0
+        self._disk_was_full = False
+        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._heart_stop = threading.Event()
+
+    # The claim ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to claim the run, and to keep the claim fresh."""
+        self.phase("starting", error=None, message=None)
+        self._heart.start()
+
+    def _beat(self) -> None:
+        while not self._heart_stop.wait(HEARTBEAT_SECONDS):
+            with self._writing:
+                if time.time() - self._status.status.updated >= HEARTBEAT_SECONDS / 2:
+                    self._status.write()
+
+    def phase(self, phase: str, **changes: Any) -> None:
+        """Claim a phase. An asked-for stop shows as "stopping" until it is done."""
+        if self.leaving and phase in ("running", "evaluating"):
+            phase = "stopping"
+        with self._writing:
+            self._status.write(phase=phase, progressed=True, **changes)
+
+    def progressed(self, *, step: int, tokens: int, eta_seconds: float | None) -> None:
+        """Claim progress, at most twice a second."""
+        now = time.monotonic()
+        if now - self._looked_up < LOOK_UP_SECONDS:
+            return
+        self._looked_up = now
+        with self._writing:
+            self._status.write(
+                progressed=True,
+                step=step,
+                tokens=tokens,
+                eta_seconds=None if eta_seconds is None else round(eta_seconds, 1),
+            )
+
+    def finish(self, phase: str, *, error: str | None = None, message: str | None = None, **changes: Any) -> None:
+        """Claim an outcome, durably, and close everything. A disk that is full is waited for a little."""
+        self._heart_stop.set()
+        if self._heart.is_alive():
+            self._heart.join()
+        try:
+            self._metrics.close()
+        except OSError as error_:
+            self.say(f"the last metrics are not on disk: {error_.strerror}")
+        with self._writing:
+            failures = self._status.failed_writes
+            self._status.write(
+                phase=phase, progressed=True, durable=True, error=error, message=message, eta_seconds=None, **changes
+            )
+            if self._status.failed_writes > failures:
+                self._status.write(phase=phase, error=error, message=message, **changes)
+
+    # Records -----------------------------------------------------------------------------------------------------
+
+    def metrics(self, record: dict[str, Any]) -> None:
+        """Append a metrics record, and keep the claim's figures."""
+        self._metrics.append(record)
+        waiting = self._metrics.held_back
+        if waiting and not self._disk_was_full:
+            self.warn("the disk takes no metrics; they wait in memory and training goes on")
+        elif self._disk_was_full and not waiting:
+            dropped = f"; {self._metrics.dropped} were lost" if self._metrics.dropped else ""
+            self.warn(f"the disk takes metrics again; what waited is written{dropped}")
+        self._disk_was_full = bool(waiting)
+        changes: dict[str, Any] = {
+            field: record[name]
+            for field, name in (
+                ("step", "step"),
+                ("tokens", "tokens"),
+                ("train_loss", "train/loss"),
+                ("val_loss", "val/loss"),
+                ("tokens_per_second", "train/tokens_per_second"),
+            )
+            if name in record
+        }
+        for field in ("train_loss", "val_loss"):
+            if field in changes and not abs(changes[field]) < float("inf"):
+                changes[field] = None
+        with self._writing:
+            self._status.status = replace(self._status.status, **changes)
+
+    def sync(self) -> None:
+        """Force the metrics to disk; a failure is said when the checkpoint that follows fails too."""
+        try:
+            self._metrics.sync()
+        except OSError as error:
+            self.say(f"the metrics could not be forced to disk: {error.strerror}")
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Append an event and print it to the log."""
+        words = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
+        self.say(f"{kind} {words}".rstrip() if kind != "warning" else f"warning: {fields.get('text', words)}")
+        try:
+            events.append_event(self.folder, kind, **fields)
+        except OSError as error:
+            self.say(f"this event is not on disk: {error.strerror}")
+
+    def warn(self, text: str) -> None:
+        """Say something that a person should see."""
+        self.event("warning", text=text)
+
+    def say(self, text: str) -> None:
+        """Print to the log, with the time."""
+        try:
+            print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201 - the worker's output is the log
+        except OSError:
+            sys.stdout = None  # a log on a full disk is given up, training is not
+
+    def preparing(self, line: str) -> None:
+        """Say what is being prepared."""
+        self.phase("preparing", message=line)
+
+    def evaluated(self, step: int, figures: dict[str, float], *, best: float | None) -> None:
+        """An evaluation is done."""
+        finite = {name: round(value, 6) for name, value in figures.items() if abs(value) < float("inf")}
+        self.event("evaluated", step=step, **finite)
+        with self._writing:
+            known = self._status.status
+            best_step = step if best != known.best else known.best_step
+            self._status.write(progressed=True, best=best, best_step=best_step)
+
+    def saved(self, step: int, path: Path) -> None:
+        """A checkpoint is on disk."""
+        self.event("checkpoint", step=step, path=path.name)
+
+    def nonfinite(self, step: int) -> None:
+        """The loss was NaN or infinite at a step; said once a step."""
+        if getattr(self, "_nonfinite_step", None) != step:
+            self._nonfinite_step = step
+            self.event("nonfinite", step=step)
+            self.warn(f"the loss was not finite at step {step}")
+
+    def resumed(self, step: int) -> None:
+        """What follows goes on from a checkpoint."""
+        self._metrics.resumed(step)
+        self.event("resumed", step=step)
+
+    def results(self, summary: dict[str, Any]) -> None:
+        """Write the final summary."""
+        try:
+            platform.write_file_durable(self.folder.results, (json.dumps(summary, indent=1) + "\n").encode())
+        except OSError as error:
+            self.warn(f"results.json is not written: {error.strerror}")
+
+    # Requests ----------------------------------------------------------------------------------------------------
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the run was asked to stop."""
+        return self._asked_to_stop.is_set()
+
+    def ask_to_stop(self) -> None:
+        """Safe in a signal handler: the request is answered at the end of the step."""
+        self._asked_to_stop.set()
+
+    def requests(self) -> list[control.Request]:
+        """Requests that came since the last look, at most twice a second; each is answered by an event."""
+        found = []
+        if self._asked_to_stop.is_set() and not getattr(self, "_stop_said", False):
+            self._stop_said = True
+            found.append(control.Request("signal", "stop", {"reason": "SIGTERM"}))
+        if time.monotonic() - self._looked_up >= LOOK_UP_SECONDS:
+            found += control.take(self.folder)
+        for request in found:
+            known = request.kind in ("stop", "checkpoint", "evaluate")
+            self.event("request" if known else "refused", request=request.id, asked=request.kind)
+            if request.kind == "stop":
+                self._asked_to_stop.set()
+                self._stop_said = True
+                self.phase("stopping")
+        return found
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but no longer than until a stop is asked for."""
+        self._asked_to_stop.wait(seconds)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
