@@ -87,7 +87,8 @@ def hint_for(path: tuple[str, ...]) -> str:
     if path[0] not in ExperimentConfig.model_fields:
         inside = [name for name in sections() if name != "callbacks" and exists((name, path[0]))]
         if inside and len(path) == 1:
-            return f"did you mean {' or '.join(f"'{name}.{path[0]}'" for name in inside)}?"
+            meant = " or ".join(f"'{name}.{path[0]}'" for name in inside)
+            return f"did you mean {meant}?"
         return suggestion(path[0], (*ExperimentConfig.model_fields, *INSTRUCTIONS))
     known = dict.fromkeys(key for cls in types_of(path[0]).values() for key in cls.model_fields)
     at = 2 if path[0] == "callbacks" else 1
