@@ -1,0 +1,78 @@
+"""A run as it is watched: what is new since the last look, and where it stands."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from craft import platform
+from craft.launch.dispatch import why_queued
+from craft.runs.folder import RunFolder
+from craft.runs.jsonl import LineReader, Record
+from craft.runs.liveness import Observed, observe
+from craft.runs.metrics import MetricsReader
+
+ENDS = ("finished", "stopped", "failed", "interrupted")
+
+
+@dataclass
+class News:
+    """What one look found."""
+
+    observed: Observed
+    records: list[Record] = field(default_factory=list)
+    """New lines of the metrics log, in the order they were written."""
+    events: list[Record] = field(default_factory=list)
+    """New events."""
+
+    @property
+    def phase(self) -> str:
+        return self.observed.phase
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no worker is at the run and none is on its way."""
+        return self.observed.phase in ENDS
+
+
+class Follower:
+    """Reads a run's folder as it grows. Looking costs a fraction of a millisecond and disturbs nobody.
+
+    `started` is the worker's process when this one started it: until it holds the lock, the folder alone would
+    show the run as it was before.
+    """
+
+    def __init__(
+        self, folder: RunFolder, *, started: platform.ProcessIdentity | None = None, from_now: bool = False
+    ) -> None:
+        self.folder = folder
+        self.started = started
+        self.metrics = MetricsReader(folder.metrics)
+        self._events = LineReader(folder.events)
+        self._last_record_at = time.monotonic()
+        if from_now:
+            self.metrics.poll()
+            self._events.poll()
+
+    def look(self) -> News:
+        """What is new. The phase is read first, so that an end is seen with everything that came before it."""
+        observed = observe(self.folder)
+        if observed.phase == "queued":
+            if self.started is not None and self.started.is_alive():
+                observed = Observed("starting", "its worker is starting", observed.status, observed.held)
+            else:
+                observed = Observed("queued", why_queued(self.folder), observed.status, observed.held)
+        records = self.metrics.poll()
+        if records:
+            self._last_record_at = time.monotonic()
+        return News(observed, records, self._events.poll())
+
+    def trained_seconds(self, phase: str) -> float | None:
+        """Seconds of training so far: the last record's, and the time since while it goes on."""
+        if not self.metrics.records:
+            return None
+        seconds = self.metrics.records[-1].get("time")
+        if not isinstance(seconds, int | float):
+            return None
+        going_on = phase in ("running", "evaluating", "stopping")
+        return seconds + (time.monotonic() - self._last_record_at if going_on else 0.0)

@@ -1,0 +1,239 @@
+"""Going on with a run: which changes it can take, what a longer run does to its schedule, and the restart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from craft import platform
+from craft.analysis.numbers import format_number
+from craft.config.definition import definition_hash, dump_definition, load_definition
+from craft.config.experiments import load_experiments
+from craft.config.schedule import decay_start, lr_factor
+from craft.config.schema import ExperimentConfig
+from craft.errors import RunBusyError, RunError
+from craft.launch.dispatch import Started, hold_queue, start_next, was_taken_over
+from craft.launch.queue import Entry, Queue
+from craft.launch.workers import has_outcome
+from craft.runs import control
+from craft.runs.checkpoints import list_checkpoints
+from craft.runs.events import append_event
+from craft.runs.folder import RunFolder, update_identity
+from craft.runs.liveness import observe
+from craft.runs.lock import read_owner
+from craft.runs.status import Status, StatusWriter
+
+# What a run can change on its way. The rest decides what its checkpoints hold or which text each step sees.
+_CHANGEABLE = (
+    "description",
+    "why",
+    "device",
+    "precision",
+    "data.path",  # the text may have moved; the worker compares its hash
+    "optimizer.",
+    "scheduler.",
+    "training.",
+    "checkpoint.",
+    "callbacks.",
+    "generation.",
+)
+_FIXED = ("optimizer.type", "training.batch_size")
+# What the first start chose and later starts keep; changed by hand, it is chosen anew.
+_CHOSEN = ("device", "precision", "training.threads", "training.micro_batch_size", "training.compile")
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What a resume will do, checked and not yet done."""
+
+    folder: RunFolder
+    name: str
+    config: ExperimentConfig
+    changes: dict[str, tuple[Any, Any]]
+    """Dotted path -> (before, after)."""
+    step: int | None
+    """The newest checkpoint's; None: there is none, and the run begins again."""
+    max_steps: int
+    remarks: list[str] = field(default_factory=list)
+    """What a person should know about it, a line each."""
+
+
+def plan_resume(folder: RunFolder, overrides: Sequence[str], *, force: bool = False) -> Resumption:
+    """Check that a run can go on, with these `path=value` changes, and say what that means. Changes nothing.
+
+    Raises RunError when it is live, elsewhere, finished, or asked to become another run; ConfigError for a bad
+    override.
+    """
+    folder.require()
+    observed = observe(folder)
+    status = observed.status
+    if observed.is_live:
+        raise _busy(folder)
+    if not force:
+        _refuse_other_host(folder, status)
+    name, before = load_definition(folder.definition)
+    after = load_experiments(folder.definition).plan([name], overrides)[0].config if overrides else before
+    changes = _changes(before, after)
+    _refuse_other_run(folder, changes)
+    present = list_checkpoints(folder)
+    step = present[-1].step if present else None
+    max_steps = _total_steps(after, before, status)
+    _refuse_nothing_to_do(folder, observed.phase, status, step, max_steps, changes)
+    remarks = []
+    if present and step is not None and step < status.step and not has_outcome(folder):
+        remarks.append(f"it had reached step {status.step}; what came after step {step} is trained again")
+    if step is not None and status.max_steps:
+        remarks += _schedule_remarks(before, after, step, status.max_steps, max_steps)
+    if rechosen := [path for path in _CHOSEN if path in changes]:
+        remarks.append(f"with another {' and '.join(rechosen)} the same bits are no longer promised")
+    return Resumption(folder, name, after, changes, step, max_steps, remarks)
+
+
+def resume(plan: Resumption, *, cpu_slots: int = 1) -> Started | None:
+    """Rewrite the definition where it changes, queue the run, and start its worker when a slot is free.
+
+    Raises RunBusyError when another command was quicker.
+    """
+    folder = plan.folder
+    queue = Queue(folder.path.parent)
+    lock = platform.FileLock(folder.lock)
+    with hold_queue(queue):
+        if any(entry.run == folder.name for entry in queue.entries()) and not was_taken_over(folder):
+            raise RunBusyError(f"{folder.name} is already queued or being started by another command")
+        if not lock.acquire(0.0):
+            raise _busy(folder)
+        try:
+            if plan.changes:
+                _rewrite(plan)
+            control.take(folder)  # a stop that nobody took would end the new start at once
+            StatusWriter(folder).write(
+                phase="queued", message=None, error=None, max_steps=plan.max_steps, eta_seconds=None
+            )
+        finally:
+            lock.release()
+        nobody_waits = queue.is_empty()
+        queue.drop([folder.name])
+        queue.add([Entry(folder.name, plan.config.device, cpu_slots, time.time())])
+        return start_next(queue, only=folder.name) if nobody_waits else None
+
+
+def _rewrite(plan: Resumption) -> None:
+    """Put the changed definition on disk, and then say so."""
+    folder = plan.folder
+    text = dump_definition(plan.name, plan.config, runs_dir=folder.path.parent)
+    platform.write_file_durable(folder.definition, text.encode())
+    update = {"definition_hash": definition_hash(plan.config)}
+    if any(path in plan.changes for path in _CHOSEN):
+        update_identity(folder, **update, chosen={})
+    else:
+        update_identity(folder, **update)
+    append_event(folder, "changed", changes={path: list(pair) for path, pair in plan.changes.items()})
+
+
+def _busy(folder: RunFolder) -> RunBusyError:
+    owner = read_owner(folder)
+    who = f"process {owner.pid} on {owner.host}" if owner else "a process"
+    return RunBusyError(
+        f"{folder.name} is being trained by {who} right now; `craft watch {folder.name}` shows it, "
+        f"`craft stop {folder.name}` stops it"
+    )
+
+
+def _refuse_other_host(folder: RunFolder, status: Status) -> None:
+    here = platform.hostname()
+    if status.host and status.host != here and status.phase not in ("finished", "stopped", "failed", "queued"):
+        raise RunError(
+            f"{folder.name} was last claimed by the machine {status.host}, whose lock cannot be seen from {here}. "
+            f"If it is certain that it does not train there, `craft resume {folder.name} --force` goes on here"
+        )
+
+
+def _changes(before: ExperimentConfig, after: ExperimentConfig) -> dict[str, tuple[Any, Any]]:
+    old, new = _flat(before.model_dump(mode="json")), _flat(after.model_dump(mode="json"))
+    return {path: (old.get(path), new.get(path)) for path in [*old, *new] if old.get(path) != new.get(path)}
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _refuse_other_run(folder: RunFolder, changes: dict[str, tuple[Any, Any]]) -> None:
+    """A change that the checkpoints cannot follow makes another run, and is named with both values."""
+    refused = [path for path in changes if not path.startswith(_CHANGEABLE) or path in _FIXED]
+    if not refused:
+        return
+    named = "; ".join(f"{path} is {_shown(changes[path][0])}, not {_shown(changes[path][1])}" for path in refused)
+    settings = " ".join(f"{path}={_shown(changes[path][1])}" for path in refused if changes[path][1] is not None)
+    raise RunError(
+        f"{folder.name} cannot go on with that: {named}. Its checkpoints fit only what they were trained with. "
+        f"For a new run with it: craft run {folder.definition} {settings}"
+    )
+
+
+def _shown(value: Any) -> str:
+    return "unset" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _total_steps(after: ExperimentConfig, before: ExperimentConfig, status: Status) -> int:
+    """How many steps the run will have; with epochs, from the steps that the old number of them took."""
+    limits = []
+    if after.training.max_steps:
+        limits.append(after.training.max_steps)
+    epochs, old_epochs = after.training.max_epochs, before.training.max_epochs
+    if epochs and old_epochs and not before.training.max_steps:
+        limits.append(round(status.max_steps * epochs / old_epochs))
+    return min(limits) if limits else status.max_steps
+
+
+def _refuse_nothing_to_do(
+    folder: RunFolder,
+    phase: str,
+    status: Status,
+    step: int | None,
+    max_steps: int,
+    changes: dict[str, tuple[Any, Any]],
+) -> None:
+    done = step if step is not None else 0
+    if max_steps and done > max_steps:
+        raise RunError(f"{folder.name} has trained {done} steps already; training.max_steps={max_steps} is behind it")
+    if phase != "finished":
+        return
+    longer = f"to train longer: craft resume {folder.name} training.max_steps={2 * max(status.step, 1)}"
+    if max_steps and done >= max_steps:
+        raise RunError(f"{folder.name} is finished, with all its {done} steps; {longer}")
+    if not changes:  # its own goal was reached before the last step, as early stopping does
+        raise RunError(f"{folder.name} is finished: {status.message or 'it reached its goal'}; {longer}")
+
+
+def _schedule_remarks(
+    before: ExperimentConfig, after: ExperimentConfig, step: int, old_steps: int, new_steps: int
+) -> list[str]:
+    """What the change does to the learning rate, in the words and figures that matter."""
+    if (before.scheduler, before.optimizer.lr, old_steps) == (after.scheduler, after.optimizer.lr, new_steps):
+        return []
+    was = before.optimizer.lr * lr_factor(before.scheduler, max(step, 1), old_steps)
+    becomes = after.optimizer.lr * lr_factor(after.scheduler, step + 1, new_steps)
+    line = (
+        f"learning rate: {format_number(was)} at step {step} of {old_steps}; "
+        f"{format_number(becomes)} at step {step + 1} of {new_steps}"
+    )
+    if becomes > 1.05 * was:
+        line += ", so it rises again: expect the loss to rise before it falls"
+    remarks = [line]
+    start = decay_start(after.scheduler, new_steps)
+    last = format_number(after.optimizer.lr * lr_factor(after.scheduler, new_steps, new_steps))
+    if start is None:
+        remarks.append("learning rate: it never falls on this schedule")
+    elif start > step:
+        remarks.append(f"learning rate: it begins to fall after step {start}, to {last} at step {new_steps}")
+    else:
+        remarks.append(f"learning rate: it falls from there on, to {last} at step {new_steps}")
+    return remarks
