@@ -81,7 +81,7 @@ class RMSNormalise(torch.autograd.Function):
         normal, scale = ctx.saved_tensors
         (gradient,) = gradients
         along = (gradient * normal).mean(dim=-1, keepdim=True)
-        return torch.addcmul(gradient, normal, along, value=-1).mul_(scale)
+        return torch.addcmul(gradient, normal, along, value=-1).mul_(scale)  # d/dx = (g - n mean(g n)) scale
 
 
 def rms_normalise(x: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, angles: tuple[Tensor, Tensor] | None, cache: KVCache | None) -> Tensor:
         x = x + F.dropout(self.attention(self.attention_norm(x), angles, cache), self.dropout, self.training)
-        return cast(Tensor, x + F.dropout(self.mlp(self.mlp_norm(x)), self.dropout, self.training))
+        return x + F.dropout(self.mlp(self.mlp_norm(x)), self.dropout, self.training)
 
 
 class Transformer(LanguageModel):
@@ -290,9 +290,10 @@ class Transformer(LanguageModel):
         made = self.angles
         if made is None or len(made[0]) < stop or made[0].device != device or made[0].dtype != self.compute_dtype:
             length = max(stop, self.context_length)
-            pairs = torch.arange(0, self.config.head_size, 2, device=device) / self.config.head_size
-            turn = torch.outer(torch.arange(length, device=device), self.config.rope_theta**-pairs)[:, None]
-            made = self.angles = (turn.cos().to(self.compute_dtype), turn.sin().to(self.compute_dtype))
+            with torch.inference_mode(False):  # an evaluation may be the first to ask, and training goes on with them
+                pairs = torch.arange(0, self.config.head_size, 2, device=device) / self.config.head_size
+                turn = torch.outer(torch.arange(length, device=device), self.config.rope_theta**-pairs)[:, None]
+                made = self.angles = (turn.cos().to(self.compute_dtype), turn.sin().to(self.compute_dtype))
         return made[0][start:stop], made[1][start:stop]
 
     def forward(self, tokens: Tensor, targets: Tensor | None = None, state: KVCache | None = None) -> ModelOutput:

@@ -58,6 +58,7 @@ class Experiment:
         self.config, self.name, self.runs_dir = config, name, runs_dir
         self._folder, self._lock, self.recorder = folder, lock, recorder
         self.trainer: Trainer | None = None
+        self._compile = False
 
     @property
     def folder(self) -> RunFolder:
@@ -91,6 +92,8 @@ class Experiment:
         data = prepare(self.config, progress=self.recorder.preparing, search=self.folder.code)
         self.recorder.save_tokenizer = data.tokenizer.save
         self.trainer = create_trainer_from_config(self.config, data, self.recorder, arithmetic)
+        if self._compile:
+            self.trainer.model.compile()
         self.recorder.say(
             f"{self.trainer.model.num_parameters():,} parameters, a vocabulary of {data.tokenizer.vocab_size}, "
             f"{self.trainer.max_steps:,} steps of {self.config.training.batch_size} sequences"
@@ -111,6 +114,7 @@ class Experiment:
                 self.recorder.event("changed", text=note, device=str(device))
             arithmetic = Arithmetic(device, chosen["precision"], chosen["reasons"])
             torch.set_num_threads(chosen["threads"])
+            self._compile = bool(chosen["compile"])
             return arithmetic
         # A machine that trains several runs at once shares its cores out; whoever gave the slot says among how many.
         slots = int(os.environ.get("CRAFT_SLOTS", "1"))
@@ -118,10 +122,10 @@ class Experiment:
         arithmetic = choose_arithmetic(self.config.device, self.config.precision)
         micro = self.config.training.micro_batch_size
         compiled = self.config.training.compile
+        self._compile = compiled is True
         reasons = [
             *arithmetic.reasons,
-            f"threads {torch.get_num_threads()}: "
-            + ("as set" if threads != "auto" else "this slot's share of the cores"),
+            f"threads {torch.get_num_threads()}: {'as set' if threads != 'auto' else 'the cores of this slot'}",
             "compile off: not known to pay for itself" if compiled == "auto" else f"compile {compiled}: as set",
         ]
         update_identity(
@@ -131,7 +135,7 @@ class Experiment:
                 "precision": arithmetic.precision,
                 "threads": torch.get_num_threads(),
                 "micro_batch_size": self.config.training.batch_size if micro == "auto" else micro,
-                "compile": compiled is True,
+                "compile": self._compile,
                 "reasons": reasons,
             },
         )
