@@ -21,7 +21,10 @@ from click.shell_completion import CompletionItem
 from craft import __version__
 from craft.errors import CraftError
 
-LAZY: dict[str, tuple[str, str]] = {}
+LAZY: dict[str, tuple[str, str]] = {
+    "validate": ("craft.cli.validate", "Check an experiments file."),
+    "show": ("craft.cli.show", "Show an experiment resolved, with the line each value comes from."),
+}
 """Command -> (module, one line of help), in the order that help shows."""
 
 
