@@ -10,7 +10,8 @@ from craft.config.definition import load_definition
 from craft.config.schema import ExperimentConfig
 from craft.data.tokenizers import Tokenizer, load_tokenizer
 from craft.errors import CheckpointError
-from craft.generation.sampling import SamplingSettings, generate_tokens
+from craft.generation.sampling import generate_tokens
+from craft.generation.settings import SamplingSettings
 from craft.models import LanguageModel, create_model_from_config
 from craft.models.device import choose_device
 from craft.models.weights import load_weights

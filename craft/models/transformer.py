@@ -87,7 +87,8 @@ class RMSNormalise(torch.autograd.Function):
 def rms_normalise(x: Tensor) -> Tensor:
     """RMS-normalise the last dimension, by the fastest way that its device has."""
     if x.device.type == "cpu" and not torch.compiler.is_compiling():
-        return cast(Tensor, RMSNormalise.apply(x))  # type: ignore[no-untyped-call]
+        normal: Tensor = RMSNormalise.apply(x)  # type: ignore[no-untyped-call]
+        return normal
     return F.rms_norm(x, (x.shape[-1],), eps=NORM_EPS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,10 @@ class RunStore:
         return RunSummary(folder, identity.experiment, identity.group, identity.created, observe(folder), fault)
 
     def find(self, name: str | Path) -> RunFolder:
-        """The run that a name or a path means. Raises UnknownRunError or RunError."""
+        """The run that a name or a path means; an experiment's name means its newest run.
+
+        Raises UnknownRunError with the nearest names, or RunError for a folder that is no run.
+        """
         text = str(name)
         if os.sep in text or text in (".", ".."):
             return RunFolder(Path(text).resolve()).require()
@@ -85,7 +89,11 @@ class RunStore:
             return inside.require()
         if Path(text).is_dir():
             return RunFolder(Path(text).resolve()).require()
-        names = [folder.name for folder in self.folders()]
+        folders = self.folders()
+        of_experiment = [f for f in folders if re.fullmatch(re.escape(text) + r"-\d{3,}", f.name)]
+        if of_experiment:
+            return max(of_experiment, key=lambda folder: (len(folder.name), folder.name))
+        names = [folder.name for folder in folders]
         near = difflib.get_close_matches(text, names, n=3)
         if near:
             hint = f"did you mean {' or '.join(near)}?"
