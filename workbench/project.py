@@ -1,0 +1,110 @@
+"""The experiments file beside the runs, read twice: at once for its names, then in the background for its faults."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from craft.config.document import read_document
+from craft.errors import ConfigError, CraftError
+
+DEFAULT_FILE = Path("experiments.toml")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment as its own table writes it: what it is for, and whether it is a sweep."""
+
+    name: str
+    about: str = ""
+    is_sweep: bool = False
+
+
+@dataclass(frozen=True)
+class Project:
+    """What the screen shows of an experiments file. `fault` says why it could not be read."""
+
+    file: Path
+    runs_dir: Path
+    exists: bool = False
+    experiments: tuple[Experiment, ...] = ()
+    fault: str = ""
+
+    def command(self, *words: str) -> str:
+        """A `craft` command for the shell, as it is to be typed here."""
+        return shlex.join(("craft", *words))
+
+    @property
+    def run_command(self) -> str:
+        """Starts every experiment of the file."""
+        return self.command("run", str(self.file))
+
+
+@dataclass(frozen=True)
+class Check:
+    """The verdict on a file: problems by experiment, those of no experiment under the empty name."""
+
+    stamp: tuple[int, int] | None
+    problems: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.problems.values()))
+
+
+def read_project(file: Path, runs_dir: Path | None = None) -> Project:
+    """Names and places out of `file`, in milliseconds and without the schema. Never raises: see `fault`.
+
+    `runs_dir` wins over the file's own, which is relative to the file.
+    """
+    try:
+        data = read_document(file).data
+    except CraftError as error:
+        exists = os.path.lexists(file)
+        return Project(file, runs_dir or file.parent / "runs", exists=exists, fault=str(error) if exists else "")
+    table = _table(data, "experiment")
+    experiments = tuple(_experiment(name, body) for name, body in table.items())
+    own = _table(data, "project").get("runs_dir")
+    place = file.parent / (own if isinstance(own, str) and own else "runs")
+    return Project(file, runs_dir or place, exists=True, experiments=experiments)
+
+
+def check_project(file: Path) -> Check:
+    """Every problem that the whole schema finds in `file`, sweeps expanded. Imports pydantic: 0.1 s."""
+    stamp = stamp_of(file)
+    from craft.config.experiments import load_experiments
+
+    try:
+        load_experiments(file).plan([], [])
+    except ConfigError as error:
+        problems: dict[str, list[str]] = {}
+        for problem in error.problems:
+            problems.setdefault(problem.experiment or "", []).append(str(problem))
+        return Check(stamp, problems or {"": [str(error)]})
+    except CraftError as error:
+        return Check(stamp, {"": [str(error)]})
+    return Check(stamp)
+
+
+def stamp_of(file: Path) -> tuple[int, int] | None:
+    """Changes when the file does; None while there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _experiment(name: str, body: Any) -> Experiment:
+    if not isinstance(body, dict):
+        return Experiment(name)
+    about = next((body[key] for key in ("why", "description") if isinstance(body.get(key), str)), "")
+    return Experiment(name, about, isinstance(body.get("sweep"), dict))
+
+
+def _table(data: dict[str, Any], name: str) -> dict[str, Any]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,111 @@
+"""The first and the last line of the screen: where we are and how many runs there are; what the keys do."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.dom import DOMNode
+from textual.strip import Strip
+from textual.widget import Widget
+
+from craft.text import shorten, width_of
+from workbench.actions import ACTIONS, key_name
+
+Part = tuple[str, str]
+"""Text and the component class that it is drawn in."""
+
+
+class _Bar(Widget):
+    """One line of parts, drawn again only when they change."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._parts: list[Part] = []
+
+    def set_parts(self, parts: list[Part]) -> None:
+        if parts != self._parts:
+            self._parts = parts
+            self.refresh()
+
+    def line(self, width: int) -> list[Part]:
+        """The parts that fit into `width` columns."""
+        return self._parts
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y:
+            return Strip.blank(width, self.rich_style)
+        segments = [Segment(text, self._look(name)) for text, name in self.line(width)]
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+    def _look(self, name: str) -> Style:
+        return self.get_component_rich_style(name) if name else self.rich_style
+
+
+class TitleBar(_Bar):
+    """The program, the file, and at the right end a summary."""
+
+    COMPONENT_CLASSES = {f"title--{look}" for look in ("name", "quiet", "live", "warn", "good", "bad")}
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id)
+        self._right: list[Part] = []
+
+    def show(self, place: str, summary: list[Part]) -> None:
+        self._right = summary
+        self.set_parts([(" craft", "title--name"), (f"  {place}", "title--quiet"), *summary])
+
+    def line(self, width: int) -> list[Part]:
+        left = self._parts[: len(self._parts) - len(self._right)]
+        room = width - sum(width_of(text) for text, _ in self._right) - 2
+        shown: list[Part] = []
+        for text, name in left:
+            text = shorten(text, max(room, 0))
+            shown.append((text, name))
+            room -= width_of(text)
+        return [*shown, (" " * max(room + 1, 1), ""), *self._right]
+
+
+class KeyBar(_Bar):
+    """The keys of the screen, from its real bindings: as many as fit, the most important first."""
+
+    COMPONENT_CLASSES = {"keys--key", "keys--label"}
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id)
+        self._places: list[tuple[int, str]] = []
+        self._namespaces: dict[str, DOMNode] = {}
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, lambda screen: self._read())
+        self.call_after_refresh(self._read)
+
+    def _read(self) -> None:
+        active = self.screen.active_bindings
+        self._namespaces = {found.binding.action: found.node for found in active.values()}
+        parts: list[Part] = []
+        for action in ACTIONS:
+            bound = [key for key in action.keys if key in active and active[key].enabled]
+            if action.label and bound and active[bound[0]].binding.action == action.name:
+                parts += [(key_name(bound[0]), action.name), (action.label, "")]
+        self.set_parts(parts)
+
+    def line(self, width: int) -> list[Part]:
+        shown: list[Part] = []
+        self._places = []
+        used = 0
+        for (key, action), (label, _) in zip(self._parts[::2], self._parts[1::2], strict=True):
+            size = width_of(key) + width_of(label) + 3
+            if used + size > width:
+                break
+            shown += [(f" {key}", "keys--key"), (f" {label} ", "keys--label")]
+            used += size
+            self._places.append((used, action))
+        return shown
+
+    async def on_click(self, event: events.Click) -> None:
+        for end, action in self._places:
+            if event.x < end:
+                await self.app.run_action(action, self._namespaces[action])
+                break
