@@ -17,6 +17,8 @@ from craft.config.toml_values import write_key
 from craft.config.tree import Leaf, Source, Tree, find, leaves, plain
 from craft.errors import ConfigError, Problem
 
+_SHOWN = 120  # characters of a dotted path that a message shows
+
 
 def check(tree: Tree) -> tuple[ExperimentConfig | None, list[Fault]]:
     """The definition that these settings make, or what is wrong with them."""
@@ -85,6 +87,7 @@ class Problems:
         experiment: str = "",
     ) -> None:
         """Add a problem of what is written at `source`; `where` follows from it unless given."""
+        path = path if len(path) <= _SHOWN else f"{path[:_SHOWN]}..."
         if source.document is None:
             problem = Problem(None, 0, 0, experiment, path, message, hint=hint, where=where or "")
         else:

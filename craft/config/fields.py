@@ -86,7 +86,7 @@ def hint_for(path: tuple[str, ...]) -> str:
     """What was probably meant by a path that does not exist; the type of its section need not be known."""
     if path[0] not in ExperimentConfig.model_fields:
         inside = [name for name in sections() if name != "callbacks" and exists((name, path[0]))]
-        if inside and len(path) == 1:
+        if 0 < len(inside) <= 2 and len(path) == 1:
             meant = " or ".join(f"'{name}.{path[0]}'" for name in inside)
             return f"did you mean {meant}?"
         return suggestion(path[0], (*ExperimentConfig.model_fields, *INSTRUCTIONS))
