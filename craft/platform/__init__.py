@@ -1,0 +1,49 @@
+"""Files, locks, processes and places: every call that differs between Linux and macOS.
+
+Used as `platform.fsync_dir(...)`: what must be on disk goes through `craft.platform.files` and nothing else, so
+that a test can watch it and rebuild what a power cut would leave.
+"""
+
+from craft.platform.files import (
+    fsync_dir,
+    fsync_file,
+    make_dir_durable,
+    rename,
+    replace,
+    sync_data,
+    write_file_atomic,
+    write_file_durable,
+)
+from craft.platform.interpreter import import_path, keep_freed_memory
+from craft.platform.locks import FileLock, is_locked
+from craft.platform.places import state_dir
+from craft.platform.processes import (
+    ProcessIdentity,
+    boot_id,
+    hostname,
+    reap,
+    spawn_detached,
+    start_ticks,
+)
+
+__all__ = [
+    "FileLock",
+    "ProcessIdentity",
+    "boot_id",
+    "fsync_dir",
+    "fsync_file",
+    "hostname",
+    "import_path",
+    "is_locked",
+    "keep_freed_memory",
+    "make_dir_durable",
+    "reap",
+    "rename",
+    "replace",
+    "spawn_detached",
+    "start_ticks",
+    "state_dir",
+    "sync_data",
+    "write_file_atomic",
+    "write_file_durable",
+]

@@ -1,0 +1,15 @@
+"""Where things lie that belong to this machine and not to a project."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def state_dir() -> Path:
+    """Where Craft keeps slots and measurements: $CRAFT_STATE_DIR, else $XDG_STATE_HOME/craft, else ~/.local/state."""
+    if own := os.environ.get("CRAFT_STATE_DIR"):
+        return Path(own)
+    if xdg := os.environ.get("XDG_STATE_HOME"):
+        return Path(xdg) / "craft"
+    return Path.home() / ".local" / "state" / "craft"
