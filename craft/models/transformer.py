@@ -16,6 +16,7 @@ arXiv:2203.03466). Embeddings: normal, deviation 1, or 0.02 where they are the h
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, cast
 
 import torch
@@ -105,7 +106,8 @@ class SquaredReLU(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (root,) = ctx.saved_tensors
         (gradient,) = gradients
-        return (gradient * root).mul_(2)
+        slope: Tensor = gradient * root
+        return slope.mul_(2)
 
 
 class Norm(nn.Module):
@@ -134,6 +136,13 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((left * cos - right * sin, left * sin + right * cos), dim=-1)
 
 
+@lru_cache(maxsize=4)
+def hidden_future(new: int, total: int, dtype: torch.dtype) -> Tensor:
+    """What is added to the scores of the last `new` of `total` positions: minus infinity for what comes later."""
+    with torch.inference_mode(False):  # made while evaluating perhaps, and used in training
+        return torch.full((new, total), float("-inf"), dtype=dtype).triu(total - new + 1)  # (T, S)
+
+
 def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
     """Causal attention of the last T of S positions. query (B, H, T, C); key, value (B, K, S, C) -> (B, H, T, C).
 
@@ -154,9 +163,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
         key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
     scores = (query * query.shape[-1] ** -0.5) @ key.mT  # (B, H, T, S)
     if new > 1:
-        scores = scores + torch.full((new, total), float("-inf"), dtype=scores.dtype, device=scores.device).triu(
-            total - new + 1
-        )
+        scores = scores + hidden_future(new, total, scores.dtype)
     weights = F.softmax(scores, dim=-1)
     if dropout:
         weights = F.dropout(weights, dropout)
