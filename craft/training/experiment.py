@@ -247,5 +247,12 @@ def create_trainer_from_config(
     if "val" in data.splits:
         evaluators["val"] = Evaluator(EvalWindows(data.splits["val"], context_length), arithmetic.device)
     return LanguageModelTrainer(
-        config, model, batches, evaluators, recorder, arithmetic, create_callbacks(config.callbacks)
+        config,
+        model,
+        batches,
+        evaluators,
+        recorder,
+        arithmetic,
+        create_callbacks(config.callbacks),
+        corpus_hash=data.corpus_hash,
     )

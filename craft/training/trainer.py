@@ -49,6 +49,7 @@ class Trainer(ABC):
         recorder: Recorder,
         arithmetic: Arithmetic,
         callbacks: CallbackList,
+        corpus_hash: str = "none",
     ) -> None:
         self.config, self.model, self.evaluators = config, model, evaluators
         self.recorder, self.callbacks = recorder, callbacks
@@ -92,7 +93,7 @@ class Trainer(ABC):
             mode=config.checkpoint.mode,
             save_tokenizer=recorder.save_tokenizer,
         )
-        self.fingerprint = batches.fingerprint
+        self.fingerprint = f"{batches.fingerprint}, of text {corpus_hash}"
         self.device = arithmetic.device
 
     @abstractmethod
@@ -273,8 +274,8 @@ class Trainer(ABC):
         """Put the counters back. Raises CheckpointError when the corpus or its order is another one."""
         if state["fingerprint"] != self.fingerprint:
             raise CheckpointError(
-                "the training text, tokenizer or seed is not the one this run was trained on; "
-                "start a new run for other data"
+                f"what is read now is not the one this run was trained on: {self.fingerprint}, where the checkpoint has "
+                f"{state['fingerprint']}; start a new run for other data"
             )
         self.step, self.best = state["step"], state["best"]
         self.saved_step = self.step
