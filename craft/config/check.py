@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 from pydantic import ValidationError
 
@@ -17,13 +18,14 @@ from craft.config.toml_values import write_key
 from craft.config.tree import Leaf, Source, Tree, find, leaves, plain
 from craft.errors import ConfigError, Problem
 
+_MOST = 200  # sections of one definition that are found to have no type we know
 _SHOWN = 120  # characters of a dotted path that a message shows
 
 
 def check(tree: Tree) -> tuple[ExperimentConfig | None, list[Fault]]:
     """The definition that these settings make, or what is wrong with them."""
     values = plain(tree)
-    faults = list(type_faults(values, is_template=False))
+    faults = list(islice(type_faults(values, is_template=False), _MOST))
     try:
         config = ExperimentConfig.model_validate(values)
     except ValidationError as error:
@@ -41,7 +43,7 @@ def check_template(tree: Tree) -> list[Fault]:
         and not (isinstance(table, dict) and isinstance(table.get("type"), Leaf))
     }
     values = plain(tree)
-    faults = list(type_faults(values, is_template=True))
+    faults = list(islice(type_faults(values, is_template=True), _MOST))
     try:
         ExperimentConfig.model_validate(values)
     except ValidationError as error:
@@ -53,7 +55,7 @@ class Problems:
     """All that was found wrong so far, each place once."""
 
     LIMIT = 500
-    """Beyond this many, nobody is helped by more."""
+    """With this many the search ends: nobody is helped by more."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[object, ...], Problem] = {}
@@ -62,18 +64,18 @@ class Problems:
     def __len__(self) -> int:
         return len(self._found)
 
-    @property
-    def full(self) -> bool:
-        """Whether looking further is pointless."""
-        return len(self._found) >= self.LIMIT
-
     def add(self, problem: Problem) -> None:
-        """Add a problem, or its experiment to one that stands there already."""
+        """Add a problem, or its experiment to one that stands there already.
+
+        Raises ConfigError when LIMIT is reached.
+        """
         key = (str(problem.file), problem.line, problem.column, problem.path, problem.message)
         self._found.setdefault(key, problem)
         names = self._shared.setdefault(key, [])
         if problem.experiment and problem.experiment not in names:
             names.append(problem.experiment)
+        if len(self._found) >= self.LIMIT:
+            self.raise_if_any()
 
     def at(
         self,

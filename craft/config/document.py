@@ -23,8 +23,8 @@ from craft.text import clean_line, width_of
 
 MAX_BYTES = 1 << 20
 """An experiments file is written by hand; anything larger is another file given by mistake."""
-MAX_PARTS = 32
-"""Parts of one dotted key. tomllib's time grows with their square: it takes 6.5 s for 20,000."""
+MAX_PARTS = 16
+"""Parts of one dotted key; no setting needs more than seven. tomllib's time grows with their square."""
 MAX_DEPTH = 32
 """Tables and arrays inside each other; no setting lies deeper than eight."""
 _SHOWN = 80  # code points of a source line, and of a value, that a message shows
@@ -72,7 +72,7 @@ def read_document(path: Path) -> Document:
     all of them when single values are beyond what Craft reads.
     """
     text = _decode(path, _read_bytes(path))
-    if endless := _find_endless_key(text):
+    if (endless := _find_endless_key(text)) is not None:
         raise _fault(path, text, endless, f"a key has more than {MAX_PARTS} parts")
     data = _parse(path, text)
     document = Document(path, text, data)
@@ -172,12 +172,12 @@ def _decode(path: Path, raw: bytes) -> str:
     return text
 
 
-def _find_endless_key(text: str) -> int:
-    """Where a key of more than MAX_PARTS parts begins; 0 when there is none."""
+def _find_endless_key(text: str) -> int | None:
+    """Where a key of more than MAX_PARTS parts begins; None when there is none."""
     # Strings keep their length and become one bare part, so that quoted parts count too.
     bare = _STRING_OR_COMMENT.sub(lambda found: ("_" if found[0][0] != "#" else " ") * len(found[0]), text)
     found = _ENDLESS_KEY.search(bare)
-    return found.start() if found else 0
+    return found.start() if found else None
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

@@ -107,11 +107,12 @@ def help_of(path: tuple[str, ...], kind: object) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was probably meant to be."""
-    if len(word) > 64:  # the comparison's time grows with the square of it
+    known = list(known)
+    if len(word) > 64 or len(known) > 1_000:  # the comparison takes a while for each, and the square of the length
         return None
     from difflib import get_close_matches
 
-    found = get_close_matches(word, list(known), n=1)
+    found = get_close_matches(word, known, n=1)
     return found[0] if found else None
 
 

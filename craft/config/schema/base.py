@@ -33,10 +33,12 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 """A probability that must leave something over, as dropout's: 0 up to, not including, 1."""
 
-Count = Annotated[int, Field(ge=1)]
+_LARGEST = 2**63 - 1  # TOML's integers have 64 bits
+
+Count = Annotated[int, Field(ge=1, le=_LARGEST)]
 """At least one of something."""
 
-CountOrOff = Annotated[int, Field(ge=0)]
+CountOrOff = Annotated[int, Field(ge=0, le=_LARGEST)]
 """A count, where 0 switches the thing off or leaves the choice to Craft, as the field says."""
 
 LearningRate = Annotated[float, Field(ge=0.0, le=1000.0)]

@@ -1,0 +1,205 @@
+"""An experiments file: reading it whole, and planning runs of what it holds.
+
+document.py   bytes to a TOML document           structure.py   what stands at the top, and includes
+tree.py       tables that know their places       resolve.py     the order of the layers
+sweep.py      one experiment to many runs         overrides.py   path=value
+check.py      settings to a definition, faults to their places (faults.py: faults in words)
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from craft.config import fields
+from craft.config.check import Problems, check, check_template, dotted
+from craft.config.document import read_document
+from craft.config.overrides import read_overrides
+from craft.config.resolve import Entry, Resolver
+from craft.config.schema import ExperimentConfig
+from craft.config.structure import Structure, read_structure
+from craft.config.sweep import Point, read_sweep
+from craft.config.tree import Leaf, Origin, Source, Tree, find, merge
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run that a file asks for: an experiment, or a point of its sweep."""
+
+    experiment: str
+    config: ExperimentConfig
+    """The resolved definition; names of files are absolute."""
+    group: str | None
+    """The sweep that the run belongs to; None for a run by itself."""
+    axes: dict[str, Any]
+    """What distinguishes the run from the others of its group, by dotted path."""
+    source: Path
+    """The experiments file, as it was given."""
+    tree: Tree = field(repr=False, compare=False)
+    """Its settings as they were written, each with its place."""
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """Where each setting of the definition comes from, by dotted path."""
+        origins: dict[str, Origin] = {}
+        _origins(self.config.model_dump(), (), self.tree, origins)
+        return origins
+
+
+def _origins(values: dict[str, Any], path: tuple[str, ...], tree: Tree, origins: dict[str, Origin]) -> None:
+    for key, value in values.items():
+        inside = (*path, key)
+        if isinstance(value, dict) and value:
+            _origins(value, inside, tree, origins)
+        else:
+            node = find(tree, inside)
+            origins[dotted(inside)] = _origin(node.source if isinstance(node, Leaf) else None)
+
+
+def _origin(source: Source | None) -> Origin:
+    if source is None:
+        return Origin(None, 0, 0, "default")
+    if source.document is None:
+        return Origin(None, 0, 0, source.kind)
+    line, column = source.document.locate(source.path)
+    return Origin(source.document.path, line, column, source.kind)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A sound experiment of a file, with the points of its sweep; without one, `points` is None."""
+
+    entry: Entry
+    tree: Tree
+    points: list[Point] | None
+    configs: list[ExperimentConfig]
+    """One for each point, or the one."""
+
+
+class ExperimentsFile:
+    """A file without faults. `load_experiments` makes it."""
+
+    def __init__(self, structure: Structure, experiments: dict[str, Experiment]) -> None:
+        self.path = structure.document.path
+        """As it was given."""
+        self.text = structure.document.text
+        self.runs_dir = structure.runs_dir
+        """Absolute."""
+        self.names = tuple(experiments)
+        """The experiments, in the order of the file."""
+        self.templates = tuple(name for name, e in structure.entries.items() if e.kind == "template")
+        self._experiments = experiments
+
+    def plan(self, selectors: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[PlannedRun]:
+        """The runs of the experiments that `selectors` (names and globs; none: all) name, sweeps expanded.
+
+        `overrides` are `path=value` texts. Raises ConfigError, with all problems, for an unknown experiment,
+        an override that fits no setting or a swept one, and for definitions that the overrides break.
+        """
+        problems = Problems()
+        names = self._select(selectors, problems)
+        settings, paths = read_overrides(overrides, problems)
+        planned: list[PlannedRun] = []
+        for name in names:
+            experiment = self._experiments[name]
+            _refuse_swept(experiment, paths, problems)
+            for i, point in enumerate(experiment.points or (None,)):
+                tree = _tree_of(experiment.tree, point)
+                config: ExperimentConfig | None = experiment.configs[i]
+                if settings:
+                    tree = merge(tree, settings)
+                    config, faults = check(tree)
+                    problems.add_faults(tree, faults, experiment.entry.source, name)
+                if config is not None:
+                    group, axes = (name, point.axes) if point else (None, {})
+                    planned.append(PlannedRun(name, config, group, axes, self.path, tree))
+        problems.raise_if_any()
+        return planned
+
+    def _select(self, selectors: Sequence[str], problems: Problems) -> list[str]:
+        """The names that the selectors mean, each once, in the order of the file."""
+        chosen: set[str] = set()
+        for selector in selectors:
+            matching = [n for n in self.names if n == selector or fnmatch.fnmatchcase(n, selector)]
+            chosen.update(matching)
+            if selector in self.templates and not matching:
+                hint = "an experiment that extends it does"
+                problems.at(_COMMAND_LINE, f"'{selector}' is a template, and a template never runs", hint=hint)
+            elif not matching:
+                hint = fields.suggestion(selector, self.names, list_them=True)
+                problems.at(_COMMAND_LINE, f"no experiment '{selector[:80]}' in {self.path}", hint=hint)
+        return [name for name in self.names if name in chosen] if selectors else list(self.names)
+
+
+_COMMAND_LINE = Source("command line", None, ())
+
+
+def load_experiments(path: Path) -> ExperimentsFile:
+    """Read, resolve and check the experiments file at `path`, sweeps and all.
+
+    Raises ConfigError with every problem that is in it.
+    """
+    problems = Problems()
+    document = read_document(path)
+    structure = read_structure(document, problems)
+    resolver = Resolver(structure.defaults, structure.entries, problems)
+    defaults = Source("file", document, ("defaults",))
+    problems.add_faults(structure.defaults, check_template(structure.defaults), defaults, "")
+    experiments: dict[str, Experiment] = {}
+    has_experiments = False
+    for name, entry in structure.entries.items():
+        has_experiments |= entry.kind == "experiment"
+        tree = resolver.resolve(entry)
+        if tree is None:
+            continue
+        if entry.kind == "template":
+            problems.add_faults(tree, check_template(tree), entry.source, "")
+        elif experiment := _check_experiment(entry, tree, problems):
+            experiments[name] = experiment
+    if not has_experiments and not document.data.get("experiment"):
+        hint = "it needs an [experiment.NAME] table; 'craft init' writes one"
+        problems.at(Source("file", document, ()), "the file has no experiment", hint=hint)
+    problems.raise_if_any()
+    return ExperimentsFile(structure, experiments)
+
+
+def _check_experiment(entry: Entry, tree: Tree, problems: Problems) -> Experiment | None:
+    """The experiment at every point of its sweep; None, and problems added, when one of them is wrong."""
+    points: list[Point] | None = None
+    if entry.sweep is not None:
+        sweep = entry.source._replace(path=(*entry.source.path, "sweep"))
+        points = read_sweep(entry.sweep, sweep, problems)
+        if points is None:  # the experiment itself may be wrong as well
+            problems.add_faults(tree, check(tree)[1], entry.source, entry.name)
+            return None
+    configs: list[ExperimentConfig] = []
+    for point in points or (None,):
+        at_point = _tree_of(tree, point)
+        config, faults = check(at_point)
+        problems.add_faults(at_point, faults, entry.source, entry.name)
+        if config is not None:
+            configs.append(config)
+    return Experiment(entry, tree, points, configs)
+
+
+def _tree_of(tree: Tree, point: Point | None) -> Tree:
+    return merge(tree, point.settings) if point else tree
+
+
+def _refuse_swept(experiment: Experiment, paths: Sequence[tuple[str, ...]], problems: Problems) -> None:
+    """Add a problem for each override of a setting that the experiment's sweep decides."""
+    if not experiment.points or not paths:
+        return
+    swept = {path for point in experiment.points for path in point.axes}
+    name = experiment.entry.name
+    for path in paths:
+        shown = dotted(path)
+        clash = [axis for axis in swept if f"{axis}.".startswith(f"{shown}.") or f"{shown}.".startswith(f"{axis}.")]
+        if clash:
+            hint = f"leave the override out, or take {clash[0]} out of the sweep"
+            message = f"experiment '{name}' sweeps {clash[0]}, so it cannot be overridden"
+            problems.at(_COMMAND_LINE, message, path=shown, hint=hint)
