@@ -37,7 +37,7 @@ _STRING_OR_COMMENT = re.compile(
 # Possessive, and only from the beginning of a word: linear in the text.
 _ENDLESS_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{MAX_PARTS}}}")
 _TOMLLIB_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_SUSPECT_LITERAL = re.compile(r"\d{300,}|\d\d:\d\d:\d\d|\d{4}-\d\d-\d\d")
+_LONG_NUMBER = re.compile(r"\d[\d_]{639,}")  # the least that Python's limit can be set to
 
 
 @dataclass(frozen=True)
@@ -127,16 +127,18 @@ def _read_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _whole(path, f"cannot be read: {reason}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         kind = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(kind):
-            raise _whole(path, "is a folder, not an experiments file", _other_file(path / "_"))
+            raise _whole(path, "is a folder, not an experiments file", _other_file(path / "experiments.toml"))
         if not stat.S_ISREG(kind):
             raise _whole(path, "is a device or a pipe, not an experiments file")
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             raw = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise _whole(path, f"cannot be read: {error.strerror}") from None
+    except OSError as error:
+        raise _whole(path, f"cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
     if len(raw) > MAX_BYTES:
         raise _whole(path, "is larger than 1 MiB, so it is not an experiments file")
     return raw
@@ -174,10 +176,13 @@ def _decode(path: Path, raw: bytes) -> str:
 
 def _find_endless_key(text: str) -> int | None:
     """Where a key of more than MAX_PARTS parts begins; None when there is none."""
-    # Strings keep their length and become one bare part, so that quoted parts count too.
-    bare = _STRING_OR_COMMENT.sub(lambda found: ("_" if found[0][0] != "#" else " ") * len(found[0]), text)
-    found = _ENDLESS_KEY.search(bare)
+    found = _ENDLESS_KEY.search(_bare(text))
     return found.start() if found else None
+
+
+def _bare(text: str) -> str:
+    """The text without what stands in strings and comments: as long as before, a string one word."""
+    return _STRING_OR_COMMENT.sub(lambda found: ("_" if found[0][0] != "#" else " ") * len(found[0]), text)
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
@@ -193,10 +198,10 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
                 is_key = message.startswith("Cannot ")
                 offset = _offset(text, int(place[1]), 0 if is_key else int(place[2]))
         raise _fault(path, text, offset, f"not TOML: {_reworded(message)}") from None
-    except ValueError as error:
-        offset = _offset_of_bad_literal(text)
-        reason = "a number has too many digits" if "digits" in str(error) else str(error)
-        raise _fault(path, text, offset, f"not TOML: {reason}") from None
+    except ValueError:
+        # The one that tomllib lets through: an integer that Python refuses to read, and does not place.
+        number = _LONG_NUMBER.search(_bare(text))
+        raise _fault(path, text, number.start() if number else 0, "not TOML: a number has too many digits") from None
     except RecursionError:
         message = f"tables or arrays are nested more than {MAX_DEPTH} deep"
         raise _fault(path, text, _offset_of_depth(text), message) from None
@@ -224,33 +229,10 @@ def _offset(text: str, line: int, column: int) -> int:
     return start
 
 
-def _offset_of_bad_literal(text: str) -> int:
-    """Where the date, time or number stands that raised a bare ValueError: tomllib does not say.
-
-    The text up to some line raises it, and each longer text does so too: halve until that line is found.
-    """
-    ends = [found.end() for found in re.finditer(r"\n|\Z", text)]
-    low, high = 0, len(ends) - 1
-    while low < high:
-        middle = (low + high) // 2
-        try:
-            tomllib.loads(text[: ends[middle]])
-            bad = False
-        except tomllib.TOMLDecodeError:
-            bad = False
-        except ValueError:
-            bad = True
-        low, high = (low, middle) if bad else (middle + 1, high)
-    start = ends[low - 1] if low else 0
-    found = _SUSPECT_LITERAL.search(text, start, ends[low])
-    return found.start() if found else start
-
-
 def _offset_of_depth(text: str) -> int:
     """Where brackets are first nested more than MAX_DEPTH deep."""
-    bare = _STRING_OR_COMMENT.sub(lambda found: " " * len(found[0]), text)
     depth = 0
-    for bracket in re.finditer(r"[\[\]{}]", bare):
+    for bracket in re.finditer(r"[\[\]{}]", _bare(text)):
         depth = depth + 1 if bracket[0] in "[{" else max(0, depth - 1)
         if depth > MAX_DEPTH:
             return bracket.start()
