@@ -1,145 +1,278 @@
-"""Which files a corpus is made of, and what they hold, by name and by content. Free of torch.
-
-A corpus is known by its content; asking for that twice should not read it twice, so the content's hash is kept
-under a signature of paths, sizes and times of change.
-"""
+"""Which files a corpus is made of, and what they hold. Free of torch."""
 
 from __future__ import annotations
 
 import glob
 import hashlib
-import json
 import os
 import platform as python_platform
 import stat
+import sys
 import sysconfig
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from craft.config.schema.data import PythonStdlibData, TextFilesData
-from craft.config.token_cache import cache_dir, write_cache_file
 from craft.errors import DataError
 
-# Folders of the standard library that some distributions leave out, and tests: without them every machine with the
-# same Python has the same corpus.
-LEFT_OUT = {
-    *("test", "tests", "idlelib", "lib2to3", "ensurepip", "turtledemo", "tkinter", "distutils", "pydoc_data"),
-    *("site-packages", "dist-packages", "__pycache__", "config"),
-}
+# Of the standard library: tests; what distributions pack apart, so that every machine with the same Python has the
+# same text; and generated tables, which teach a model nothing.
+LEFT_OUT = frozenset(
+    {
+        *("test", "tests", "idle_test"),
+        *("distutils", "ensurepip", "idlelib", "lib2to3", "macholib", "msilib", "tkinter", "turtle", "turtledemo"),
+        *("encodings", "pydoc_data"),
+    }
+)
+# Bytes read at once: little enough that progress moves, enough that it costs nothing.
+CHUNK = 1 << 24
+
+Say = Callable[[str], None]
+"""Takes a line about what is being done."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file as it was found: what changes when its content does."""
+
+    path: Path
+    size: int
+    changed_ns: int
+    inode: int
+
+    @classmethod
+    def look(cls, path: Path) -> SourceFile:
+        """Raises DataError for what is gone, or no plain file."""
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise DataError(
+                f"{path}: {_kind(found.st_mode)}, not a file or a folder; data.path takes files, folders and globs"
+            )
+        return cls(path, found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @dataclass(frozen=True)
 class Corpus:
     """The files of a corpus, in the order of the text."""
 
-    files: list[Path]
+    files: list[SourceFile]
     source: str
     """In words: where the text comes from, with the version of what it depends on."""
     ascii_only: bool = False
-    """Leave out files that hold anything else (the standard library's tables of characters)."""
+    """Leave out files that hold anything else."""
     max_bytes: int = 0
+    """Stop after the file that reaches this many; 0 is no limit."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes on disk of all files, also of those that will be left out."""
+        return sum(file.size for file in self.files)
 
     def signature(self) -> str:
-        """Changes whenever a file of the corpus does; costs one look at each file's entry, not its content."""
-        digest = hashlib.sha256(f"{self.ascii_only} {self.max_bytes}\n".encode())
-        for path in self.files:
-            entry = path.stat()
-            digest.update(f"{path}\0{entry.st_size}\0{entry.st_mtime_ns}\0{entry.st_ino}\n".encode(errors="replace"))
+        """Changes whenever a file of the corpus does."""
+        digest = hashlib.sha256(f"{self.source}\0{self.ascii_only}\0{self.max_bytes}\n".encode(errors="replace"))
+        for file in self.files:
+            digest.update(os.fsencode(file.path))
+            digest.update(f"\0{file.size}\0{file.changed_ns}\0{file.inode}\n".encode())
         return digest.hexdigest()
 
-    def documents(self) -> Iterator[str]:
-        """The text of each file that belongs to the corpus. Raises DataError with file and place of a bad byte."""
-        total = 0
-        for path in self.files:
-            try:
-                content = path.read_bytes()
-            except OSError as error:
-                raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-            if self.ascii_only and not content.isascii():
-                continue
-            try:
-                yield content.decode()
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{path}: not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start:,}; "
-                    f"convert it first, e.g. `iconv -f latin1 -t utf-8 {path.name}`"
-                ) from error
-            total += len(content)
-            if self.max_bytes and total >= self.max_bytes:
-                return
+    def is_unchanged(self) -> bool:
+        """Whether every file still looks as it did when the corpus was opened."""
+        try:
+            return all(SourceFile.look(file.path) == file for file in self.files)
+        except DataError:
+            return False
 
 
 @dataclass(frozen=True)
 class CorpusFacts:
-    """What reading a corpus once told. `content` is the sha256 of its documents."""
+    """What reading a corpus once told."""
 
     content: str
+    """A sha256 over the files' own, in their order; where they lie plays no part."""
     num_documents: int
     num_bytes: int
     num_left_out: int
+    """Files that hold more than ASCII, where that was not wanted."""
 
 
 def open_corpus(data: PythonStdlibData | TextFilesData) -> Corpus:
-    """The files that a `[data]` table means. Raises DataError when there are none."""
-    if isinstance(data, PythonStdlibData):
-        return _python_stdlib(data)
-    paths = [data.path] if isinstance(data.path, str) else data.path
-    files: dict[Path, None] = {}
-    for path in paths:
-        files.update(dict.fromkeys(_matches(path, data.pattern)))
-    if not files:
+    """The files that a `[data]` table means. Raises DataError when there are none, or one is no file."""
+    return _python_stdlib(data) if isinstance(data, PythonStdlibData) else _text_files(data)
+
+
+# One's own text ---------------------------------------------------------------------------------------------------
+
+
+def _text_files(data: TextFilesData) -> Corpus:
+    entries = [data.path] if isinstance(data.path, str) else data.path
+    if not entries:
         raise DataError("data.path is an empty list; name at least one file, folder or glob")
-    return Corpus(list(files), source=", ".join(paths))
+    files: dict[Path, SourceFile] = {}
+    for entry in entries:
+        for path in _matches(entry, data.pattern):
+            # The same file named twice, by a list or through a link, is read once, in its first place.
+            files.setdefault(path.resolve(), SourceFile.look(path))
+    return Corpus(list(files.values()), source=", ".join(entries))
+
+
+def _matches(entry: str, pattern: str) -> list[Path]:
+    """The files of one entry of `data.path`: itself, a folder's by `pattern`, or a glob's. A file whose name looks
+    like a glob is that file."""
+    place = Path(entry).expanduser()
+    if place.is_dir():
+        return _glob(place, pattern) or _nothing_matched(place, pattern)
+    if place.exists():
+        return [place]
+    parts = place.parts
+    magic = next((index for index, part in enumerate(parts) if glob.has_magic(part)), None)
+    if magic is None:
+        raise DataError(f"{place}: no such file or folder{_nearest_parent(place)}; set data.path")
+    folder = Path(*parts[:magic])
+    if not folder.is_dir():
+        raise DataError(f"{entry}: no such folder: {folder}; set data.path")
+    pattern = "/".join(parts[magic:])
+    return _glob(folder, pattern) or _nothing_matched(folder, pattern, key="data.path")
+
+
+def _glob(folder: Path, pattern: str) -> list[Path]:
+    """Files under `folder`, sorted by the parts of their names, so that the order is the same on every machine.
+
+    Hidden files and folders count only where the pattern itself begins a part with a dot. Linked folders are not
+    entered: a link to a parent would have no end.
+    """
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise DataError(f"{folder}: this folder cannot be read: Permission denied")
+    parts = Path(pattern).parts
+    if not parts or Path(pattern).is_absolute() or ".." in parts:
+        raise DataError(f'data.pattern = "{pattern}": a pattern names files inside the folder, as "**/*.txt" does')
+    if parts[-1] == "**":
+        parts = (*parts, "*")
+    try:
+        found = [path.relative_to(folder).parts for path in folder.glob("/".join(parts)) if path.is_file()]
+    except ValueError as error:
+        raise DataError(f'data.pattern = "{pattern}": {error}') from error
+    if not any(part.startswith(".") for part in parts):
+        found = [names for names in found if not any(name.startswith(".") for name in names)]
+    return [folder.joinpath(*names) for names in sorted(found)]
+
+
+def _nothing_matched(folder: Path, pattern: str, *, key: str = "data.pattern") -> list[Path]:
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    holds = f"it holds {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "it is empty"
+    raise DataError(f'{folder}: no file in this folder matches "{pattern}" ({holds}); set {key}')
+
+
+def _nearest_parent(path: Path) -> str:
+    """Which part of a missing path is still there."""
+    for parent in path.parents:
+        if parent.exists():
+            return "" if parent == path.parent else f" ({parent} is there, {path.relative_to(parent).parts[0]} is not)"
+    return ""
+
+
+def _kind(mode: int) -> str:
+    for test, word in (
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+        (stat.S_ISDIR, "a folder"),
+    ):
+        if test(mode):
+            return word
+    return "something else"
+
+
+# The standard library ---------------------------------------------------------------------------------------------
 
 
 def _python_stdlib(data: PythonStdlibData) -> Corpus:
     root = Path(sysconfig.get_path("stdlib"))
-    files = []
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(
-            name for name in subfolders if name not in LEFT_OUT and not name.startswith(("config-", "."))
+    names = sorted(_stdlib_sources(root, top=True))
+    if not names:
+        raise DataError(
+            f"python_stdlib: this Python has no sources under {root}; "
+            'use a text of your own with data.type = "text" and data.path'
         )
-        files += [Path(folder, name) for name in names if name.endswith(".py") and not name.startswith("_sysconfig")]
-    if not files:
-        raise DataError(f'python_stdlib: no sources under {root}; use data.type = "text" with a text of your own')
-    files.sort(key=lambda path: path.relative_to(root).as_posix())
     source = f"Python {python_platform.python_version()} standard library"
+    files = [SourceFile.look(root.joinpath(*parts)) for parts in names]
     return Corpus(files, source, ascii_only=True, max_bytes=data.max_bytes)
 
 
-def _matches(path: str, pattern: str) -> list[Path]:
-    """Files for one entry of `data.path`: itself, a folder's by `pattern`, or a glob's; sorted."""
-    place = Path(path).expanduser()
-    if place.is_dir():
-        found = sorted(file for file in place.glob(pattern) if file.is_file())
-        if not found:
-            raise DataError(f'{place}: no file in this folder matches data.pattern = "{pattern}"')
-        return found
-    if place.exists():
-        if not stat.S_ISREG(place.stat().st_mode):
-            raise DataError(f"{place}: not a file or a folder; data.path takes files, folders and globs")
-        return [place]
-    if glob.has_magic(path):
-        found = sorted(Path(name) for name in glob.glob(str(place), recursive=True) if Path(name).is_file())
-        if not found:
-            raise DataError(f"{path}: no file matches this glob")
-        return found
-    raise DataError(f"{place}: no such file or folder (data.path)")
-
-
-def _facts_file(corpus: Corpus) -> Path:
-    return cache_dir() / "corpora" / f"{corpus.signature()}.json"
-
-
-def known_facts(corpus: Corpus) -> CorpusFacts | None:
-    """What is known of a corpus that has not changed since it was read; None when it was not read yet."""
+def _stdlib_sources(folder: Path, *, top: bool = False) -> Iterator[tuple[str, ...]]:
+    """Parts of the names of the sources under `folder`. At the top only what Python itself counts as its library:
+    distributions put files of their own beside it."""
     try:
-        return CorpusFacts(**json.loads(_facts_file(corpus).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return None
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        name = entry.name.removesuffix(".py")
+        if name in LEFT_OUT or (top and name not in sys.stdlib_module_names):
+            continue
+        if entry.is_dir():
+            yield from ((name, *rest) for rest in _stdlib_sources(Path(entry)))
+        elif entry.name.endswith(".py"):
+            yield (entry.name,)
 
 
-def remember_facts(corpus: Corpus, facts: CorpusFacts) -> None:
-    """Keep what reading the corpus told."""
-    write_cache_file(_facts_file(corpus), json.dumps(asdict(facts)).encode())
+# Reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_corpus(corpus: Corpus, say: Say) -> tuple[list[str], CorpusFacts]:
+    """The text of each file, and what it all amounts to. Raises DataError naming the file, and the byte, at fault.
+
+    A byte order mark is no text and is dropped; line ends are kept as they are. Files without text are passed over.
+    """
+    documents: list[str] = []
+    digest = hashlib.sha256()
+    num_bytes = num_left_out = done = 0
+    total = min(corpus.num_bytes, corpus.max_bytes or corpus.num_bytes)
+    for file in corpus.files:
+        chunks = []
+        for chunk in _chunks(file.path):
+            chunks.append(chunk)
+            done += len(chunk)
+            say(f"reading {done / 1e6:.1f} of {total / 1e6:.1f} MB")
+        content = b"".join(chunks)
+        if corpus.ascii_only and not content.isascii():
+            num_left_out += 1
+            continue
+        if text := _decode(file.path, content):
+            documents.append(text)
+            digest.update(hashlib.sha256(content).digest())
+        num_bytes += len(content)
+        if corpus.max_bytes and num_bytes >= corpus.max_bytes:
+            break
+    if not documents:
+        raise DataError(f"{corpus.source}: there is no text in {_count(len(corpus.files), 'file')}; set data.path")
+    return documents, CorpusFacts(digest.hexdigest(), len(documents), num_bytes, num_left_out)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb", buffering=0) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _decode(path: Path, content: bytes) -> str:
+    try:
+        return content.decode().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+    except UnicodeDecodeError as error:
+        encoding = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "ISO-8859-1"
+        raise DataError(
+            f"{path}: not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start:,}; "
+            f"if it is {encoding}, `iconv -f {encoding} -t UTF-8 {path.name} > NEW` makes a file that can be read"
+        ) from error
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -1,21 +1,25 @@
 """Where prepared tokens lie, and what is known of them without reading them. Free of torch.
 
 A cache entry is a folder `tokens/KEY` with `tokens.bin`, `tokenizer.json` and `meta.json`; the key is a hash of the
-text's content, the processors and the tokenizer, so an entry never goes stale.
+text's content, the processors and the tokenizer, so an entry never goes stale. To know a text's content without
+reading it again, what reading it told is kept in `corpora/SIGNATURE.json`; the signature is a hash of each file's
+path, size, time of change and inode.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import json
 import os
 import sys
+import unicodedata
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from craft import platform
+from craft.config.corpus import Corpus, CorpusFacts, open_corpus
+from craft.config.plugins import code_hash
 from craft.config.schema.data import DataConfig, PythonDataset, TextData
 from craft.config.schema.tokenizer import ByteTokenizerConfig, TokenizerConfig
 from craft.errors import CraftError
@@ -33,11 +37,32 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "craft"
 
 
-def write_cache_file(path: Path, content: bytes) -> None:
-    """Keep something that could be made again; a cache that cannot be written costs time only."""
+# What is known of a text ------------------------------------------------------------------------------------------
+
+
+def _facts_file(corpus: Corpus) -> Path:
+    return cache_dir() / "corpora" / f"{corpus.signature()}.json"
+
+
+def known_facts(corpus: Corpus) -> CorpusFacts | None:
+    """What is known of a corpus that has not changed since it was read; None when it was not read yet."""
+    try:
+        return CorpusFacts(**json.loads(_facts_file(corpus).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def remember_facts(corpus: Corpus, facts: CorpusFacts) -> None:
+    """Keep what reading the corpus told, unless a file changed under it. Without a cache that only costs time."""
+    if not corpus.is_unchanged():
+        return
+    file = _facts_file(corpus)
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        platform.write_file_atomic(path, content)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        platform.write_file_atomic(file, json.dumps(asdict(facts)).encode())
+
+
+# What is known of its tokens --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -50,14 +75,16 @@ class TokenMeta:
     """Bytes of UTF-8 that the tokens stand for."""
     num_documents: int
     num_left_out: int
+    """Files that were not read, because they hold more than ASCII."""
     vocab_size: int
     corpus_hash: str
     dtype: str
     source: str
+    """In words: where the text came from when it was prepared."""
 
     @property
-    def folder(self) -> Path:
-        """The cache entry."""
+    def path(self) -> Path:
+        """The folder of the cache entry."""
         return entry_folder(self.key)
 
     def as_json(self) -> bytes:
@@ -70,46 +97,72 @@ def entry_folder(key: str) -> Path:
     return cache_dir() / "tokens" / key
 
 
-def token_key(data: TextData, tokenizer: TokenizerConfig, content: str) -> str:
-    """The key of a text's tokens: content, processors (their source, where they are a person's own), tokenizer."""
-    processors = [f"{name} {_source_hash(name)}" if ":" in name else name for name in data.processors]
+def token_key(data: TextData, tokenizer: TokenizerConfig, content: str, source_dir: Path | None) -> str:
+    """The key of a text's tokens: its content, the processors and the tokenizer.
+
+    A person's own processor counts by its source code, "normalise" and "lowercase" by the version of Unicode's tables.
+    """
+    processors = [
+        [name, code_hash(name.partition(":")[0], source_dir) if ":" in name else unicodedata.unidata_version]
+        for name in data.processors
+    ]
     parts = [CACHE_FORMAT, content, processors, tokenizer.model_dump()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _source_hash(reference: str) -> str:
-    module = reference.partition(":")[0]
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        found = importlib.util.find_spec(module)
-        if found and found.origin:
-            return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()
-    return "unknown"
-
-
-def read_meta(key: str) -> TokenMeta | None:
-    """The metadata of a cache entry whose sizes hold; None when there is none or it is damaged."""
+def read_meta(key: str) -> tuple[TokenMeta | None, str]:
+    """The metadata of a cache entry whose sizes hold; else None, and what is wrong with it ("": it is not there)."""
     folder = entry_folder(key)
+    if not folder.is_dir():
+        return None, ""
     try:
         meta = TokenMeta(**json.loads((folder / "meta.json").read_bytes()))
         width = {"uint8": 1, "uint16": 2, "int32": 4}[meta.dtype]
-        whole = (folder / "tokens.bin").stat().st_size == meta.num_tokens * width
-        whole = whole and (folder / "tokenizer.json").stat().st_size > 0
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return meta if whole and meta.key == key else None
+        size = (folder / "tokens.bin").stat().st_size
+        if size != meta.num_tokens * width:
+            return None, f"tokens.bin has {size:,} bytes instead of {meta.num_tokens * width:,}"
+        (folder / "tokenizer.json").stat()
+    except OSError as error:
+        return None, f"{Path(error.filename or folder).name}: {error.strerror}"
+    except (ValueError, TypeError, KeyError):
+        return None, "meta.json cannot be read"
+    return (meta, "") if meta.key == key else (None, "meta.json belongs to another entry")
 
 
-def find_tokens(data: DataConfig, tokenizer: TokenizerConfig) -> TokenMeta | None:
-    """What is known of a definition's tokens; None while they are not prepared, or the text cannot be found."""
+def find_tokens(data: DataConfig, tokenizer: TokenizerConfig, source_dir: Path | None = None) -> TokenMeta | None:
+    """What is known of a definition's tokens; None while they are not prepared, or the text cannot be found.
+
+    Reads no text. `source_dir` is the experiments file's folder, where processors of one's own lie.
+    """
     if isinstance(data, PythonDataset):
         return None
-    from craft.config.corpus import known_facts, open_corpus
-
     try:
         facts = known_facts(open_corpus(data))
+        return read_meta(token_key(data, tokenizer, facts.content, source_dir))[0] if facts else None
     except (CraftError, OSError):
         return None
-    return read_meta(token_key(data, tokenizer, facts.content)) if facts else None
+
+
+def expected_tokens_range(data: DataConfig) -> tuple[int, int] | None:
+    """Fewest and most tokens to expect of a text that was not prepared yet; None where nobody can know.
+
+    A char or byte token stands for one to four bytes. Reads no text.
+    """
+    if isinstance(data, PythonDataset):
+        return None
+    try:
+        corpus = open_corpus(data)
+    except (CraftError, OSError):
+        return None
+    total = corpus.num_bytes
+    if not corpus.ascii_only:
+        return total // 4, total + 2 * len(corpus.files)  # with what stands between two files
+    # Pure ASCII: a token is a byte. About one file in thirty of the standard library holds more and is left out; the
+    # last file may reach past the limit.
+    low, high = total * 9 // 10, total
+    if corpus.max_bytes:
+        low, high = min(low, corpus.max_bytes), min(high, corpus.max_bytes + max(file.size for file in corpus.files))
+    return low, high
 
 
 def expected_vocab_range(tokenizer: TokenizerConfig) -> tuple[int, int]:

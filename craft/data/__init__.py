@@ -1,8 +1,8 @@
 """Text to batches: corpora, tokenizers, datasets."""
 
 from craft.data.batches import EvalWindows, TrainBatches
-from craft.data.datasets import BaseDataset, TextDataset, create_dataset_from_config
-from craft.data.prepare import PreparedData, prepare
+from craft.data.datasets import BaseDataset, ItemDataset, TextDataset
+from craft.data.prepare import PreparedData, create_dataset_from_config, prepare
 from craft.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer, load_tokenizer
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "ByteTokenizer",
     "CharTokenizer",
     "EvalWindows",
+    "ItemDataset",
     "PreparedData",
     "TextDataset",
     "Tokenizer",

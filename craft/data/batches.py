@@ -9,14 +9,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from craft.config.schema.training import TrainingConfig
-from craft.data.datasets import MapDataset, Pair
+from craft.data.datasets import Pair, Windows
+from craft.data.shuffle import Shuffle
 from craft.errors import DataError
 
 # Tokens measured at once: enough to keep a CPU's products efficient, little enough to stay in memory.
 EVALUATION_TOKENS = 16_384
+# Places of the order that are worked out at once: one numpy call costs as much for 4,096 as for the 24 of a batch.
+_BLOCK = 4096
 
 
 class TrainBatches:
@@ -24,25 +27,27 @@ class TrainBatches:
 
     Windows come in an endless row of epochs, each a random order of all windows without replacement; a batch takes
     the next `batch_size` of them and may straddle two epochs. Only a run bounded by `max_epochs` ends with a
-    shorter batch.
+    shorter batch. Raises DataError for data too short for one batch.
     """
 
-    def __init__(self, dataset: MapDataset, *, batch_size: int, shuffle: bool, seed: int, max_epochs: int = 0) -> None:
+    def __init__(self, dataset: Windows, *, batch_size: int, shuffle: bool, seed: int, max_epochs: int = 0) -> None:
         self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
         self.max_epochs = max_epochs
-        self.num_windows = dataset.num_windows()
+        self.num_windows = dataset.num_windows(shuffled=shuffle)
         if self.num_windows < batch_size:
             raise DataError(
-                f"the training split holds {self.num_windows} windows, fewer than training.batch_size = {batch_size}; "
-                f"use a longer text, a shorter data.context_length, or batch_size = {max(1, self.num_windows)} or less"
+                f"the training split is too short for one batch: it holds {self.num_windows:,} windows of "
+                f"data.context_length = {dataset.context_length} tokens, and training.batch_size is {batch_size:,}; "
+                f"set batch_size to {max(1, self.num_windows):,} or less, a shorter context_length, or use more text"
             )
-        self._orders: dict[int, tuple[Tensor, float]] = {}
+        self._orders: dict[int, Shuffle] = {}
+        self._blocks: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     @property
     def fingerprint(self) -> str:
-        """What must not change when a run is resumed."""
+        """What must be the same when a run is resumed: the data, the length of a window, and the order."""
         order = f"shuffled by seed {self.seed}" if self.shuffle else "in order"
-        return f"{self.dataset.fingerprint()}, batches of {self.batch_size}, {order}"
+        return f"{self.dataset.identity}, in windows of {self.dataset.context_length}, {order}"
 
     def steps_per_epoch(self) -> int:
         """Steps until every window was seen once."""
@@ -55,49 +60,91 @@ class TrainBatches:
         by_epochs = -(-self.num_windows * training.max_epochs // self.batch_size)
         return min(by_epochs, training.max_steps) if training.max_steps else by_epochs
 
-    def windows(self, step: int) -> list[tuple[int, Tensor]]:
-        """(epoch, windows) pairs of optimizer step `step` (1-based); two where the batch straddles epochs."""
-        first = (step - 1) * self.batch_size
-        last = first + self.batch_size
+    def windows(self, step: int, *, start: int = 0, stop: int | None = None) -> list[tuple[int, NDArray[np.int64]]]:
+        """(epoch, windows) of a step, epochs from 0; two where the batch straddles epochs."""
+        assert step >= 1, "steps count from 1"
+        before = (step - 1) * self.batch_size
+        first, last = before + start, before + (self.batch_size if stop is None else min(stop, self.batch_size))
         if self.max_epochs:
-            last = min(last, self.num_windows * self.max_epochs)
+            end = self.num_windows * self.max_epochs
+            assert before < end, f"step {step} lies beyond the last of {self.max_epochs} epochs"
+            last = min(last, end)
         parts = []
         while first < last:
             epoch, place = divmod(first, self.num_windows)
             count = min(last - first, self.num_windows - place)
-            parts.append((epoch, self._order(epoch)[0][place : place + count]))
+            parts.append((epoch, self._order(epoch, place, place + count)))
             first += count
         return parts
 
-    def batch(self, step: int) -> Pair:
-        """Inputs and targets (B, T) int64 of optimizer step `step` (1-based)."""
-        parts = [self.dataset.gather(order, self._order(epoch)[1]) for epoch, order in self.windows(step)]
+    def batch(self, step: int, *, start: int = 0, stop: int | None = None) -> Pair:
+        """Inputs and targets (B, T) int64 of optimizer step `step`, from 1.
+
+        `start` and `stop` cut the share of a rank or a micro-batch out of the global batch; the shares of a step add
+        up to the whole.
+        """
+        parts = [
+            self.dataset.gather(windows, self._shuffle(epoch).draw if self.shuffle else 0)
+            for epoch, windows in self.windows(step, start=start, stop=stop)
+        ]
         if len(parts) == 1:
             return parts[0]
+        if not parts:  # a rank that the short last batch leaves nothing to
+            return self.dataset.gather(np.zeros(0, dtype=np.int64), 0)
         return torch.cat([inputs for inputs, _ in parts]), torch.cat([targets for _, targets in parts])
 
-    def _order(self, epoch: int) -> tuple[Tensor, float]:
-        """The order of an epoch's windows, and its phase. At most two are kept, 8 bytes a window each."""
+    def _order(self, epoch: int, start: int, stop: int) -> NDArray[np.int64]:
+        """The windows at some places of an epoch's order."""
+        if not self.shuffle:
+            return np.arange(start, stop)
+        parts = [
+            self._block(epoch, number)[max(0, start - number * _BLOCK) : stop - number * _BLOCK]
+            for number in range(start // _BLOCK, -(-stop // _BLOCK))
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _block(self, epoch: int, number: int) -> NDArray[np.int64]:
+        key = (epoch, number)
+        if key not in self._blocks:
+            # The one before may be asked for again: a batch that lies across two comes in several shares.
+            self._blocks = dict(list(self._blocks.items())[-1:])
+            stop = min((number + 1) * _BLOCK, self.num_windows)
+            self._blocks[key] = self._shuffle(epoch).at(number * _BLOCK, stop)
+        return self._blocks[key]
+
+    def _shuffle(self, epoch: int) -> Shuffle:
         if epoch not in self._orders:
-            if self.shuffle:
-                # Philox is counter-based: (seed, epoch) is its key, and its stream is the same on every machine.
-                generator = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
-                phase = float(generator.random())
-                order = torch.from_numpy(generator.permutation(self.num_windows))
-            else:
-                order, phase = torch.arange(self.num_windows), 0.0
-            self._orders = {e: kept for e, kept in self._orders.items() if e == epoch - 1}
-            self._orders[epoch] = (order, phase)
+            self._orders = dict(list(self._orders.items())[-1:])
+            self._orders[epoch] = Shuffle(self.num_windows, self.seed, epoch)
         return self._orders[epoch]
 
 
 class EvalWindows:
-    """A whole split, in the same windows each time."""
+    """A whole split in windows of `context_length`, the same ones each time it is gone through.
 
-    def __init__(self, dataset: MapDataset, context_length: int) -> None:
+    Yields inputs and targets (B, T) int64; the last window of a text is padded with the target IGNORED. Every token
+    of the split but its first is a target once. Raises DataError when not one target counts.
+    """
+
+    def __init__(self, dataset: Windows, context_length: int) -> None:
+        assert context_length == dataset.context_length, "a split is measured in windows of the length it was made for"
         self.dataset = dataset
-        self.parts = dataset.evaluation_batches(max(1, EVALUATION_TOKENS // context_length))
-        self.num_tokens, self.num_bytes = dataset.num_target_tokens, dataset.num_target_bytes
+        self.batch_size = max(1, EVALUATION_TOKENS // context_length)
+
+    def __len__(self) -> int:
+        return -(-self.dataset.num_eval_windows // self.batch_size)
 
     def __iter__(self) -> Iterator[Pair]:
-        return (self.dataset.evaluation_batch(part) for part in self.parts)
+        last = self.dataset.num_eval_windows
+        for start in range(0, last, self.batch_size):
+            yield self.dataset.eval_batch(start, min(start + self.batch_size, last))
+
+    @property
+    def num_tokens(self) -> int:
+        """Targets that count."""
+        return self.dataset.num_target_tokens
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of text that the targets stand for; 0 where nobody knows."""
+        return self.dataset.num_target_bytes

@@ -1,46 +1,53 @@
-"""Map-style datasets: a length, and an item for each index.
+"""Datasets: a length, and an item for each index. What batches and evaluation windows are cut from.
 
-Letters: B batch, T time (the context length).
+Letters: B batch, T time (the context length), W windows.
 """
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from craft.config.schema import ExperimentConfig
-from craft.config.schema.data import PythonDataset
-from craft.config.schema.tokenizer import ByteTokenizerConfig, TokenizerConfig
-from craft.data.tokenizers import Tokenizer
 from craft.errors import DataError
-from craft.models.base import IGNORED
 
 Pair = tuple[Tensor, Tensor]
-"""inputs and targets."""
+"""inputs and targets, int64 of one shape: (T,) an item, (B, T) a batch."""
+
+IGNORED = -100
+"""A target that counts for nothing; what `torch.nn.functional.cross_entropy` leaves out unless told otherwise."""
+
+# Tokens counted at once: `bincount` takes eight bytes for each.
+_COUNTED_AT_ONCE = 1 << 24
 
 
-class MapDataset(Protocol):
-    """What batches are made from."""
+class Windows(Protocol):
+    """What batches are made from: a split that can be cut into windows of `context_length`."""
 
-    def __len__(self) -> int: ...
+    context_length: int
 
-    def num_windows(self) -> int:
+    @property
+    def identity(self) -> str:
+        """Changes with what the windows hold."""
+
+    def num_windows(self, *, shuffled: bool) -> int:
         """Training windows of one epoch."""
 
-    def gather(self, windows: Tensor, epoch_phase: float) -> Pair:
-        """Inputs and targets (B, T) int64 of some windows (B,) of one epoch."""
+    def gather(self, windows: NDArray[np.int64], draw: int) -> Pair:
+        """Inputs and targets (B, T) of training windows (B,). `draw` is a large random number of the epoch, or 0."""
 
-    def evaluation_batches(self, rows: int) -> Sequence[slice]:
-        """How the whole split is cut for measuring it: slices of windows."""
+    @property
+    def num_eval_windows(self) -> int:
+        """Windows that hold the whole split."""
 
-    def evaluation_batch(self, part: slice) -> Pair:
-        """Inputs and targets (B, T) of such a slice; padding has the target IGNORED."""
+    def eval_batch(self, start: int, stop: int) -> Pair:
+        """Inputs and targets (stop - start, T) of evaluation windows; padding has the target IGNORED."""
 
     @property
     def num_target_tokens(self) -> int:
@@ -48,10 +55,7 @@ class MapDataset(Protocol):
 
     @property
     def num_target_bytes(self) -> int:
-        """Bytes that the targets stand for; 0 where nobody knows."""
-
-    def fingerprint(self) -> str:
-        """Changes with what the windows hold."""
+        """Bytes of text that these targets stand for; 0 where nobody knows."""
 
 
 class BaseDataset(Dataset[Pair], ABC):
@@ -63,176 +67,197 @@ class BaseDataset(Dataset[Pair], ABC):
 
     @abstractmethod
     def __getitem__(self, index: int) -> Pair:
-        """Item `index`, from 0."""
+        """Item `index`, from 0; the same one each time."""
 
 
 class TextDataset(BaseDataset):
-    """Windows of `context_length` over one long row of tokens; each target is the token after its input."""
+    """Windows of `context_length` side by side over one long row of tokens; a target is the token after its input.
 
-    def __init__(self, tokens: Tensor, context_length: int, token_bytes: Tensor | None = None) -> None:
-        self.tokens, self.context_length, self.token_bytes = tokens, context_length, token_bytes
-        self._offsets = torch.arange(context_length + 1)
+    tokens: 1-D, of any integer dtype, in memory or mapped from disk; they are only read. token_bytes: (V,) bytes of
+    text that a token stands for, where that is known. identity: what tells this row of tokens from another.
+    """
+
+    def __init__(
+        self,
+        tokens: NDArray[np.integer[Any]] | Tensor,
+        context_length: int,
+        *,
+        token_bytes: ArrayLike | None = None,
+        identity: str = "",
+    ) -> None:
+        self.tokens = np.asarray(tokens)
+        assert self.tokens.ndim == 1, f"tokens are one row, not of shape {self.tokens.shape}"
+        self.context_length = context_length
+        self.token_bytes = None if token_bytes is None else np.asarray(token_bytes)
+        self._identity = identity
+        # Every window that there can be, (len - T, T + 1), as a view: a batch is one gather of its rows.
+        self._all_windows = (
+            np.lib.stride_tricks.sliding_window_view(self.tokens, context_length + 1)
+            if len(self.tokens) > context_length
+            else np.empty((0, context_length + 1), dtype=self.tokens.dtype)
+        )
 
     def __len__(self) -> int:
-        return max(0, (len(self.tokens) - 1) // self.context_length)
+        return max(0, len(self.tokens) - 1) // self.context_length
 
     def __getitem__(self, index: int) -> Pair:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        inputs, targets = self.gather(torch.tensor([index]), 0.0)
+        inputs, targets = self.gather(np.array([index]), 0)
         return inputs[0], targets[0]
 
-    def num_windows(self) -> int:
-        """One less than fit where there are many, so that each epoch can begin elsewhere."""
-        return len(self) - 1 if len(self) >= 8 else len(self)
+    @property
+    def identity(self) -> str:
+        """See `Windows`."""
+        return f"{len(self.tokens)} tokens of {self._identity}"
 
-    def gather(self, windows: Tensor, epoch_phase: float) -> Pair:
-        """Windows start at multiples of T, shifted by `epoch_phase` (0 up to 1) of what is left over."""
-        spare = len(self.tokens) - 1 - self.num_windows() * self.context_length
-        starts = windows * self.context_length + int(epoch_phase * min(spare + 1, self.context_length))
-        rows = self.tokens[starts[:, None] + self._offsets].long()  # (B, T + 1)
+    def num_windows(self, *, shuffled: bool) -> int:
+        """All that fit side by side. Shuffled, one less where there are many: then the first can begin anywhere in
+        the first T tokens, and each epoch cuts the text elsewhere."""
+        return len(self) - 1 if shuffled and len(self) >= 8 else len(self)
+
+    def gather(self, windows: NDArray[np.int64], draw: int) -> Pair:
+        """See `Windows`. `draw` decides where the first window begins."""
+        starts = windows * self.context_length
+        if draw:
+            spare = len(self.tokens) - 1 - self.num_windows(shuffled=True) * self.context_length
+            starts += draw % min(spare + 1, self.context_length)
+        rows = torch.from_numpy(self._all_windows[starts].astype(np.int64))  # (B, T + 1)
         return rows[:, :-1], rows[:, 1:]
 
-    def evaluation_batches(self, rows: int) -> Sequence[slice]:
-        """Windows side by side; the last one may be short, and makes a batch of its own."""
-        whole = len(self)
-        parts = [slice(start, min(start + rows, whole)) for start in range(0, whole, rows)]
-        if (len(self.tokens) - 1) % self.context_length:
-            parts.append(slice(whole, whole + 1))
-        return parts
+    @property
+    def num_eval_windows(self) -> int:
+        """Side by side; the last may be short, and is padded."""
+        return -(-self.num_target_tokens // self.context_length)
 
-    def evaluation_batch(self, part: slice) -> Pair:
-        """A view of the tokens, or the short last window, padded."""
+    def eval_batch(self, start: int, stop: int) -> Pair:
+        """See `Windows`."""
         length = self.context_length
-        if part.start < len(self):
-            start, stop = part.start * length, part.stop * length
-            inputs, targets = self.tokens[start:stop], self.tokens[start + 1 : stop + 1]
-            return inputs.view(-1, length).long(), targets.view(-1, length).long()
-        tail = self.tokens[part.start * length :].long()
-        inputs, targets = torch.zeros(1, length, dtype=torch.long), torch.full((1, length), IGNORED)
-        inputs[0, : len(tail) - 1], targets[0, : len(tail) - 1] = tail[:-1], tail[1:]
-        return inputs, targets
+        row = self.tokens[start * length : stop * length + 1].astype(np.int64)
+        inputs = np.zeros((stop - start) * length, dtype=np.int64)
+        targets = np.full_like(inputs, IGNORED)
+        inputs[: len(row) - 1], targets[: len(row) - 1] = row[:-1], row[1:]
+        return torch.from_numpy(inputs).view(-1, length), torch.from_numpy(targets).view(-1, length)
 
     @property
     def num_target_tokens(self) -> int:
         """All but the first."""
-        return len(self.tokens) - 1
+        return max(0, len(self.tokens) - 1)
 
-    @property
+    @cached_property
     def num_target_bytes(self) -> int:
         """Bytes of the text after the first token."""
         if self.token_bytes is None:
             return 0
-        counts = torch.bincount(self.tokens[1:].int(), minlength=len(self.token_bytes))
-        return int((counts * self.token_bytes).sum())
+        return int(count_tokens(self.tokens[1:], len(self.token_bytes)) @ self.token_bytes)
 
-    def fingerprint(self) -> str:
-        """Length and window."""
-        return f"{len(self.tokens)} tokens in windows of {self.context_length}"
+
+def count_tokens(tokens: NDArray[np.integer[Any]], vocab_size: int) -> NDArray[np.int64]:
+    """How often each token occurs, (vocab_size,)."""
+    counts = np.zeros(vocab_size, dtype=np.int64)
+    for start in range(0, len(tokens), _COUNTED_AT_ONCE):
+        counts += np.bincount(tokens[start : start + _COUNTED_AT_ONCE], minlength=vocab_size)
+    return counts
 
 
 class ItemDataset:
-    """Batches from any dataset with `__len__` and `__getitem__`: an item is token ids, or inputs and targets."""
+    """Windows from any dataset with `__len__` and `__getitem__`: an item is a window.
 
-    def __init__(self, items: Any, context_length: int, name: str) -> None:
-        self.items, self.context_length, self.name = items, context_length, name
+    An item is `context_length + 1` token ids, or a tuple `(inputs, targets)` of `context_length` each; targets may
+    hold IGNORED. name: how messages call it. Raises DataError for an item that is something else.
+    """
+
+    def __init__(self, items: Any, context_length: int, vocab_size: int, *, name: str, identity: str = "") -> None:
+        self.items, self.context_length, self.vocab_size = items, context_length, vocab_size
+        self.name, self._identity = name, identity
+        try:
+            self._count = len(items)
+        except TypeError as error:
+            raise DataError(f"{name}: a dataset needs `__len__` and `__getitem__`: {error}") from error
+        if not hasattr(items, "__getitem__"):
+            raise DataError(f"{name}: a dataset needs `__len__` and `__getitem__`: the second is missing")
 
     def __len__(self) -> int:
-        return len(self.items)
-
-    def num_windows(self) -> int:
-        """An item is a window."""
-        return len(self)
-
-    def gather(self, windows: Tensor, epoch_phase: float) -> Pair:
-        """Items side by side."""
-        pairs = [self._item(int(index)) for index in windows]
-        return torch.stack([inputs for inputs, _ in pairs]), torch.stack([targets for _, targets in pairs])
-
-    def _item(self, index: int) -> Pair:
-        item, length = self.items[index], self.context_length
-        if isinstance(item, tuple) and len(item) == 2:
-            inputs, targets = torch.as_tensor(item[0]).long(), torch.as_tensor(item[1]).long()
-        else:
-            ids = torch.as_tensor(item).long()
-            inputs, targets = ids[:-1], ids[1:]
-        if inputs.shape != (length,) or targets.shape != (length,):
-            raise DataError(
-                f"{self.name}: item {index} has {tuple(inputs.shape)} inputs and {tuple(targets.shape)} targets; "
-                f"data.context_length = {length} needs {length} each, or {length + 1} token ids"
-            )
-        return inputs, targets
-
-    def evaluation_batches(self, rows: int) -> Sequence[slice]:
-        """Items in their order."""
-        return [slice(start, min(start + rows, len(self))) for start in range(0, len(self), rows)]
-
-    def evaluation_batch(self, part: slice) -> Pair:
-        """Some items in their order."""
-        return self.gather(torch.arange(part.start, part.stop), 0.0)
+        return self._count
 
     @property
+    def identity(self) -> str:
+        """See `Windows`."""
+        return f"{self._count} items of {self.name} {self._identity}"
+
+    def num_windows(self, *, shuffled: bool) -> int:
+        """See `Windows`."""
+        return self._count
+
+    def gather(self, windows: NDArray[np.int64], draw: int) -> Pair:
+        """See `Windows`; nothing is drawn."""
+        pairs = [self._item(index) for index in windows.tolist()]
+        if not pairs:
+            empty = torch.zeros(0, self.context_length, dtype=torch.int64)
+            return empty, empty.clone()
+        return torch.stack([inputs for inputs, _ in pairs]), torch.stack([targets for _, targets in pairs])
+
+    @property
+    def num_eval_windows(self) -> int:
+        """See `Windows`."""
+        return self._count
+
+    def eval_batch(self, start: int, stop: int) -> Pair:
+        """See `Windows`."""
+        return self.gather(np.arange(start, stop), 0)
+
+    @cached_property
     def num_target_tokens(self) -> int:
-        """Targets that count."""
-        return sum(int((self._item(index)[1] != IGNORED).sum()) for index in range(len(self)))
+        """Targets that count; asking looks at every item, once."""
+        return sum(int((self._item(index)[1] != IGNORED).sum()) for index in range(self._count))
 
     @property
     def num_target_bytes(self) -> int:
         """Nobody knows."""
         return 0
 
-    def fingerprint(self) -> str:
-        """Name and length."""
-        return f"{len(self)} items of {self.name}"
-
-
-class _PythonDatasetMaker:
-    """A person's dataset class, and how it is called."""
-
-    def __init__(self, data: PythonDataset, made_by: Any) -> None:
-        self.data, self.made_by = data, made_by
-
-    def vocabulary_text(self, tokenizer: TokenizerConfig) -> str:
-        """Text for a vocabulary: what the class's `texts(**arguments)` yields. Bytes need none."""
-        if isinstance(tokenizer, ByteTokenizerConfig):
-            return ""
-        texts = getattr(self.made_by, "texts", None)
-        if texts is None:
-            raise DataError(
-                f"{self.data.type}: a char vocabulary is taken from text, and the class has no static method "
-                f'`texts(**arguments)` that yields any; add one, or set tokenizer.type = "byte"'
-            )
-        return "".join(texts(**self.data.arguments))
-
-    def split(self, name: str, tokenizer: Tokenizer) -> ItemDataset:
-        """The class called for one split."""
+    def _item(self, index: int) -> Pair:
         try:
-            items = self.made_by(
-                split=name, tokenizer=tokenizer, context_length=self.data.context_length, **self.data.arguments
-            )
-            len(items)
+            item = self.items[index]
         except Exception as error:  # a person's own class may raise anything
             raise DataError(
-                f"{self.data.type}: making the {name} split raised {type(error).__name__}: {error}"
+                f"{self.name}: item {index} of {self._count} raised {type(error).__name__}: {error}"
             ) from error
-        return ItemDataset(items, self.data.context_length, self.data.type)
+        length = self.context_length
+        if isinstance(item, tuple) and len(item) == 2:
+            inputs, targets = self._ids(index, item[0]), self._ids(index, item[1])
+        else:
+            ids = self._ids(index, item)
+            inputs, targets = ids[:-1], ids[1:]
+        if inputs.shape != (length,) or targets.shape != (length,):
+            raise DataError(
+                f"{self.name}: item {index} gives {_shape(inputs)} inputs and {_shape(targets)} targets; "
+                f"data.context_length = {length} needs {length} of each, or {length + 1} token ids"
+            )
+        self._check_range(index, inputs, "input")
+        self._check_range(index, targets[targets != IGNORED], "target")
+        return inputs, targets
+
+    def _ids(self, index: int, given: Any) -> Tensor:
+        try:
+            ids = torch.as_tensor(given)
+        except Exception as error:  # whatever torch says to a string, None, or a ragged list
+            raise DataError(f"{self.name}: item {index} is no row of token ids: {error}") from error
+        if ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool or ids.ndim != 1:
+            raise DataError(
+                f"{self.name}: item {index} holds {_shape(ids)} {str(ids.dtype).removeprefix('torch.')}; "
+                "an item is a row of whole numbers, the token ids, or a tuple (inputs, targets) of two such rows"
+            )
+        return ids.to(torch.int64)
+
+    def _check_range(self, index: int, ids: Tensor, what: str) -> None:
+        wrong = ids[(ids < 0) | (ids >= self.vocab_size)]
+        if len(wrong):
+            raise DataError(
+                f"{self.name}: item {index} has the {what} {int(wrong[0])}, outside the tokenizer's {self.vocab_size} "
+                "tokens; ids run from 0, and a target that is to be left out is -100"
+            )
 
 
-def open_python_dataset(data: PythonDataset) -> _PythonDatasetMaker:
-    """Import the class that `type = "module:Class"` names. Raises DataError."""
-    module_name, _, class_name = data.type.partition(":")
-    try:
-        made_by = getattr(importlib.import_module(module_name), class_name)
-    except Exception as error:  # importing a person's module may raise anything
-        raise DataError(f'data.type = "{data.type}" cannot be imported: {type(error).__name__}: {error}') from error
-    return _PythonDatasetMaker(data, made_by)
-
-
-def create_dataset_from_config(config: ExperimentConfig, split: str) -> MapDataset:
-    """One split of a definition's data: "train", "val" or "test"."""
-    from craft.data.prepare import prepare
-
-    splits = prepare(config).splits
-    if split not in splits:
-        raise DataError(f"the definition holds out no {split} split; set data.{split}_fraction above 0")
-    return splits[split]
+def _shape(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape)) if tensor.ndim else "one single"

@@ -1,35 +1,52 @@
-"""From text to tokens, once: read, process, tokenize, keep; every later start maps the tokens from disk."""
+"""From text to tokens, once: read, process, tokenize, keep; every later start finds the tokens in the cache."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from craft import platform
-from craft.config.corpus import Corpus, CorpusFacts, known_facts, open_corpus, remember_facts
+from craft.config.corpus import Corpus, CorpusFacts, open_corpus, read_corpus
 from craft.config.schema import ExperimentConfig
-from craft.config.schema.data import PythonDataset, TextData
-from craft.config.token_cache import TokenMeta, cache_dir, entry_folder, read_meta, token_key
-from craft.data.datasets import MapDataset, TextDataset, open_python_dataset
+from craft.config.schema.data import PythonDataset, PythonStdlibData, TextData, TextFilesData
+from craft.config.schema.tokenizer import TokenizerConfig
+from craft.config.token_cache import (
+    TokenMeta,
+    cache_dir,
+    entry_folder,
+    known_facts,
+    read_meta,
+    remember_facts,
+    token_key,
+)
+from craft.data.datasets import TextDataset, Windows, count_tokens
+from craft.data.own_dataset import prepare_own_dataset
 from craft.data.processors import process
 from craft.data.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
-from craft.errors import DataError
+from craft.errors import DataError, TokenizerError
 
-Progress = Callable[[str], None]
-"""Takes a line about what is being done; called at most a few times a second, and not at all when all is quick."""
+Say = Callable[[str], None]
 
-# Documents of one corpus are set apart like paragraphs.
+# What stands between two documents of a corpus. A file mostly ends its last line, so this leaves two lines empty,
+# as Python's own style sets apart what stands at the top of a file.
 SEPARATOR = "\n\n"
+# Tokens of fewer bytes are read into memory: that takes milliseconds, and no page has to be faulted in later.
+IN_MEMORY = 64 << 20
+# Characters tokenized at once, so that progress moves and what is made on the way stays small. Every tokenizer there
+# is reads each character by itself, so a cut changes nothing.
+_CHUNK = 1 << 22
+
+Tokens = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -37,21 +54,20 @@ class PreparedData:
     """A corpus as training sees it."""
 
     tokenizer: Tokenizer
-    splits: dict[str, MapDataset]
+    splits: dict[str, Windows]
     """"train" always; "val" and "test" where the definition holds some out."""
+    corpus_hash: str
+    """A sha256 of the text; of a dataset of one's own, of its code and arguments."""
     meta: TokenMeta | None
     """What is known of the tokens; None for a dataset of one's own."""
-
-    @property
-    def corpus_hash(self) -> str:
-        """The sha256 of the text; of a dataset of one's own, "none"."""
-        return self.meta.corpus_hash if self.meta else "none"
+    kept: bool = False
+    """Whether the tokens lie in the cache, or were made for this process alone."""
 
 
 class _Gate:
     """Lets progress through once preparing has taken a second, and then four times a second at most."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Say | None) -> None:
         self.progress, self.next = progress, time.monotonic() + 1.0
 
     def say(self, line: str) -> None:
@@ -60,96 +76,175 @@ class _Gate:
             self.next = time.monotonic() + 0.25
 
 
-def prepare(config: ExperimentConfig, *, progress: Progress | None = None, search: Path | None = None) -> PreparedData:
+def prepare(
+    config: ExperimentConfig,
+    *,
+    progress: Say | None = None,
+    warn: Say | None = None,
+    search: Path | None = None,
+) -> PreparedData:
     """The tokenizer and the splits of a definition; made once per text and tokenizer, also when two start together.
 
-    `search` is the folder in which modules of one's own are looked for first. Raises DataError or TokenizerError.
+    progress: takes a line about what is being done, at most four times a second, and none within the first second.
+    warn: takes what a person should know, such as a cache that cannot be written; `progress` where it is not given.
+    search: the folder where modules of one's own are looked for first. Raises DataError or TokenizerError.
     """
-    data = config.data
-    if isinstance(data, PythonDataset):
-        return _prepare_python_dataset(config, data, search)
-    with platform.import_path(search):
-        tokens, tokenizer, meta = _tokens(config, data, _Gate(progress))
-    return PreparedData(tokenizer, split_tokens(tokens, data, tokenizer), meta)
-
-
-def _tokens(config: ExperimentConfig, data: TextData, gate: _Gate) -> tuple[Tensor, Tokenizer, TokenMeta]:
-    corpus = open_corpus(data)  # type: ignore[arg-type]
-    facts = known_facts(corpus)
-    if facts:
-        key = token_key(data, config.tokenizer, facts.content)
-        if meta := read_meta(key):
-            return _map(meta), load_tokenizer(meta.folder), meta
-    lock = platform.FileLock(cache_dir() / "prepare.lock")
-    try:
-        lock.acquire(None)
-    except OSError:
-        pass  # a cache that cannot be written is no cache, and needs no lock
-    try:
-        facts = known_facts(corpus)  # another run may have made it while this one waited
-        if facts and (meta := read_meta(token_key(data, config.tokenizer, facts.content))):
-            return _map(meta), load_tokenizer(meta.folder), meta
-        return _make(config, data, corpus, gate)
-    finally:
-        lock.release()
-
-
-def _make(config: ExperimentConfig, data: TextData, corpus: Corpus, gate: _Gate) -> tuple[Tensor, Tokenizer, TokenMeta]:
-    digest = hashlib.sha256()
-    raw: list[str] = []
-    num_bytes = 0
-    for document in corpus.documents():
-        content = document.encode()
-        digest.update(len(content).to_bytes(8, "little"))
-        digest.update(content)
-        num_bytes += len(content)
-        raw.append(document)
-        gate.say(f"reading {corpus.source}: {num_bytes / 1e6:.1f} MB")
-    facts = CorpusFacts(digest.hexdigest(), len(raw), num_bytes, len(corpus.files) - len(raw))
-    documents = []
-    for document in process(raw, data.processors):
-        documents.append(document)
-        gate.say(f"processing document {len(documents)} of {len(raw)}")
-    text = SEPARATOR.join(documents)
-    if not text:
-        raise DataError(f"{corpus.source}: empty: there is no text to train on")
-    gate.say(f"tokenizing {len(text) / 1e6:.1f} million characters")
-    tokenizer = train_tokenizer(config.tokenizer, text)
-    ids = tokenizer.encode_array(text)
-    counts = np.bincount(ids, minlength=tokenizer.vocab_size)
-    meta = TokenMeta(
-        key=token_key(data, config.tokenizer, facts.content),
-        num_tokens=len(ids),
-        num_bytes=int(counts @ tokenizer.token_bytes()),
-        num_documents=facts.num_documents,
-        num_left_out=facts.num_left_out,
-        vocab_size=tokenizer.vocab_size,
-        corpus_hash=facts.content,
-        dtype=str(ids.dtype),
-        source=corpus.source,
+    if isinstance(config.data, PythonDataset):
+        tokenizer, splits, identity = prepare_own_dataset(config.data, config.tokenizer, search)
+        return PreparedData(tokenizer, splits, identity, None)
+    preparation = _Preparation(
+        config.data, config.tokenizer, search, _Gate(progress), warn or progress or (lambda _: None)
     )
-    try:
-        _keep(meta, ids, tokenizer)
-        remember_facts(corpus, facts)
-    except OSError as error:
-        if gate.progress:
-            gate.progress(f"the tokens are not kept for the next start: {error.strerror}: {cache_dir()}")
-    return torch.from_numpy(ids.copy() if not ids.flags.writeable else ids), tokenizer, meta
+    tokens, tokenizer, meta, kept = preparation.run()
+    splits = split_tokens(tokens, config.data, tokenizer, meta.key)
+    return PreparedData(tokenizer, splits, meta.corpus_hash, meta, kept)
 
 
-def _keep(meta: TokenMeta, ids: NDArray[np.integer[Any]], tokenizer: Tokenizer) -> None:
+def create_dataset_from_config(
+    config: ExperimentConfig, split: str = "train", *, search: Path | None = None
+) -> Windows:
+    """One split of a definition's data: "train", "val" or "test". Raises DataError when nothing is held out for it."""
+    splits = prepare(config, search=search).splits
+    if split not in splits:
+        raise DataError(f"the definition holds out no {split} split; set data.{split}_fraction above 0")
+    return splits[split]
+
+
+class _Preparation:
+    """One way from a definition to its tokens: the cache, or else the text."""
+
+    def __init__(self, data: TextData, tokenizer: TokenizerConfig, search: Path | None, gate: _Gate, warn: Say) -> None:
+        assert isinstance(data, PythonStdlibData | TextFilesData)
+        self.data, self.tokenizer_config, self.search, self.gate, self.warn = data, tokenizer, search, gate, warn
+        self.corpus: Corpus = open_corpus(data)
+        self.damaged: set[str] = set()
+
+    def run(self) -> tuple[Tokens, Tokenizer, TokenMeta, bool]:
+        """Tokens, tokenizer, metadata, and whether they are kept."""
+        if found := self.find():
+            return *found, True
+        with self.alone():
+            return (*found, True) if (found := self.find()) else self.make()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lock under which this corpus is prepared. 256 of them, so that they do not grow in number."""
+        lock = platform.FileLock(cache_dir() / "locks" / f"{self.corpus.signature()[:2]}.lock")
+        try:
+            # A cache that cannot be written has no lock either; then each process prepares for itself.
+            with contextlib.suppress(OSError):
+                while not lock.acquire(timeout=0.5):
+                    self.gate.say("waiting for another process that prepares this text")
+            yield
+        finally:
+            lock.release()
+
+    def find(self) -> tuple[Tokens, Tokenizer, TokenMeta] | None:
+        """What the cache holds, if this corpus was read before and has not changed."""
+        facts = known_facts(self.corpus)
+        return self.load(self.key(facts)) if facts else None
+
+    def key(self, facts: CorpusFacts) -> str:
+        return token_key(self.data, self.tokenizer_config, facts.content, self.search)
+
+    def load(self, key: str) -> tuple[Tokens, Tokenizer, TokenMeta] | None:
+        """A cache entry; None when there is none, or it is damaged, which is said once."""
+        meta, damage = read_meta(key)
+        if meta is not None:
+            try:
+                tokenizer = load_tokenizer(meta.path)
+                tokens = read_tokens(meta)
+            except (OSError, TokenizerError) as error:
+                damage = str(error)
+            else:
+                in_memory = not isinstance(tokens, np.memmap)
+                if tokenizer.vocab_size != meta.vocab_size or (in_memory and int(tokens.max()) >= meta.vocab_size):
+                    damage = "its tokens do not fit its tokenizer"
+                else:
+                    return tokens, tokenizer, meta
+        if damage and key not in self.damaged:
+            self.damaged.add(key)
+            self.warn(f"the kept tokens in {entry_folder(key)} are damaged and made again: {damage}")
+        return None
+
+    def make(self) -> tuple[Tokens, Tokenizer, TokenMeta, bool]:
+        """Read the text, and tokenize it unless the same content was tokenized before under another name."""
+        raw, facts = read_corpus(self.corpus, self.gate.say)
+        key = self.key(facts)
+        if found := self.load(key):
+            remember_facts(self.corpus, facts)
+            return *found, True
+        documents = []
+        for document in process(raw, self.data.processors, self.search):
+            if document:
+                documents.append(document)
+            self.gate.say(f"processing: {len(documents):,} of {len(raw):,} documents")
+        del raw
+        if not documents:
+            raise DataError(f"{self.corpus.source}: data.processors leave no text to train on")
+        tokenizer, tokens = self.tokenize(documents)
+        meta = TokenMeta(
+            key=key,
+            num_tokens=len(tokens),
+            num_bytes=int(count_tokens(tokens, tokenizer.vocab_size) @ tokenizer.token_bytes()),
+            num_documents=len(documents),
+            num_left_out=facts.num_left_out,
+            vocab_size=tokenizer.vocab_size,
+            corpus_hash=facts.content,
+            dtype=str(tokens.dtype),
+            source=self.corpus.source,
+        )
+        try:
+            _keep(meta, tokens, tokenizer)
+        except OSError as error:
+            self.warn(
+                f"the tokens are not kept for the next start: {error.strerror}: {cache_dir()}; "
+                "CRAFT_CACHE_DIR names another place"
+            )
+            return tokens, tokenizer, meta, False
+        remember_facts(self.corpus, facts)
+        return tokens, tokenizer, meta, True
+
+    def tokenize(self, documents: list[str]) -> tuple[Tokenizer, Tokens]:
+        total = sum(map(len, documents)) / 1e6
+
+        def chunks(what: str) -> Iterator[str]:
+            done = 0
+            for chunk in _chunks(documents):
+                yield chunk
+                done += len(chunk)
+                self.gate.say(f"{what}: {done / 1e6:.1f} of {total:.1f} million characters")
+
+        tokenizer = train_tokenizer(self.tokenizer_config, chunks("collecting the vocabulary"))
+        parts = [tokenizer.encode_array(chunk) for chunk in chunks("tokenizing")]
+        return tokenizer, np.concatenate(parts)
+
+
+def _chunks(documents: Iterable[str]) -> Iterator[str]:
+    """Documents with the separator between them, in pieces of bounded length."""
+    for number, document in enumerate(documents):
+        if number:
+            yield SEPARATOR
+        for start in range(0, len(document), _CHUNK):
+            yield document[start : start + _CHUNK]
+
+
+def _keep(meta: TokenMeta, tokens: Tokens, tokenizer: Tokenizer) -> None:
     """Write a cache entry beside its place and rename it there. Raises OSError with nothing half made left."""
-    folder = entry_folder(meta.key)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    folder = meta.path
+    for stale in folder.parent.glob(f".{meta.key}.*"):  # of a process that was killed; the lock is ours
+        shutil.rmtree(stale, ignore_errors=True)
+    partial = folder.with_name(f".{meta.key}.{os.getpid()}")
     try:
         partial.mkdir(parents=True)
-        ids.tofile(partial / "tokens.bin")
+        tokens.tofile(partial / "tokens.bin")
         tokenizer.save(partial)
         (partial / "meta.json").write_bytes(meta.as_json())
-        for name in ("tokens.bin", "tokenizer.json", "meta.json"):
-            platform.fsync_file(partial / name)
-        shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would have been used
+        for file in partial.iterdir():
+            platform.fsync_file(file)
+        platform.fsync_dir(partial)
+        if folder.exists():
+            shutil.rmtree(folder)  # damaged, or it would have been used
         platform.rename(partial, folder)
         platform.fsync_dir(folder.parent)
     except OSError:
@@ -157,37 +252,51 @@ def _keep(meta: TokenMeta, ids: NDArray[np.integer[Any]], tokenizer: Tokenizer) 
         raise
 
 
-def _map(meta: TokenMeta) -> Tensor:
-    """The kept tokens, mapped from disk privately: pages come as they are needed, and writing is nobody's business."""
-    mapped = np.memmap(meta.folder / "tokens.bin", dtype=meta.dtype, mode="c", shape=(meta.num_tokens,))
-    return torch.from_numpy(mapped)
+def read_tokens(meta: TokenMeta) -> Tokens:
+    """The kept tokens: in memory when they are few, else mapped from disk, read as they are needed."""
+    file = meta.path / "tokens.bin"
+    if meta.num_tokens * np.dtype(meta.dtype).itemsize <= IN_MEMORY:
+        return np.fromfile(file, dtype=meta.dtype)
+    return np.memmap(file, dtype=meta.dtype, mode="r")
 
 
-def split_tokens(tokens: Tensor, data: TextData, tokenizer: Tokenizer) -> dict[str, MapDataset]:
-    """Train, validation and test parts in the order of the text. Raises DataError for one too short for a window."""
+def split_tokens(tokens: Tokens, data: TextData, tokenizer: Tokenizer, identity: str) -> dict[str, Windows]:
+    """Train, validation and test parts in the order of the text. Raises DataError for one shorter than a window.
+
+    The training part is `floor(n * (1 - val_fraction - test_fraction))` of n tokens, in exact arithmetic.
+    """
     total, length = len(tokens), data.context_length
-    val_start = int(total * (1 - data.val_fraction - data.test_fraction))
-    test_start = int(total * (1 - data.test_fraction)) if data.test_fraction else total
+    val, test = (Fraction(str(fraction)) for fraction in (data.val_fraction, data.test_fraction))
+    val_start, test_start = int(total * (1 - val - test)), int(total * (1 - test))
     bounds = {"train": (0, val_start), "val": (val_start, test_start), "test": (test_start, total)}
-    token_bytes = torch.from_numpy(tokenizer.token_bytes())
-    splits: dict[str, MapDataset] = {}
+    shares = {"train": 1 - val - test, "val": val, "test": test}
+    token_bytes = tokenizer.token_bytes()
+    splits: dict[str, Windows] = {}
     for name, (start, stop) in bounds.items():
-        fraction = {"train": 1.0, "val": data.val_fraction, "test": data.test_fraction}[name]
-        if not fraction:
+        if not shares[name]:
             continue
-        if stop - start < 2 or (name == "train" and stop - start < length + 1):
-            needed = f"data.{name}_fraction" if name != "train" else "data.context_length"
-            raise DataError(
-                f"the text has {total:,} tokens, which leaves {stop - start:,} for the {name} split, "
-                f"and one window needs {length + 1 if name == 'train' else 2}; use a longer text, or change {needed}"
-            )
-        splits[name] = TextDataset(tokens[start:stop], length, token_bytes)
+        if stop - start <= length:
+            raise DataError(_too_short(name, stop - start, total, length, float(shares[name])))
+        splits[name] = TextDataset(
+            tokens[start:stop], length, token_bytes=token_bytes, identity=f"{identity} from {start}"
+        )
     return splits
 
 
-def _prepare_python_dataset(config: ExperimentConfig, data: PythonDataset, search: Path | None) -> PreparedData:
-    with platform.import_path(search):
-        make = open_python_dataset(data)
-        tokenizer = train_tokenizer(config.tokenizer, make.vocabulary_text(config.tokenizer))
-        splits = {name: make.split(name, tokenizer) for name in ("train", "val")}
-    return PreparedData(tokenizer, {name: split for name, split in splits.items() if len(split)}, None)
+def _too_short(name: str, found: int, total: int, length: int, share: float) -> str:
+    words = {"train": "training", "val": "validation", "test": "test"}[name]
+    mends = [f"set data.context_length to {found - 1} or less"] if found >= 2 else []
+    needed = (length + 1) / total
+    if name != "train" and needed < 0.5:
+        mends.append(f"data.{name}_fraction to {_round_up(needed)} or more")
+    mends.append("use a longer text")
+    return (
+        f"the {words} split is too short: {found:,} of the text's {total:,} tokens ({share:.3g} of it), and one window "
+        f"takes data.context_length + 1 = {length + 1}; {', or '.join(mends)}"
+    )
+
+
+def _round_up(fraction: float) -> float:
+    """The next number with two significant digits."""
+    digits = 2 - int(np.floor(np.log10(fraction))) - 1
+    return float(np.ceil(fraction * 10**digits + 1e-9) / 10**digits)

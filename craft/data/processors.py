@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
+import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
+from craft.data.plugins import import_named
 from craft.errors import DataError
 
 Processor = Callable[[str], str]
@@ -20,34 +22,48 @@ def normalise(text: str) -> str:
 NAMED: dict[str, Processor] = {"normalise": normalise, "lowercase": str.lower}
 
 
-def find_processor(name: str) -> Processor:
+def find_processor(name: str, source_dir: Path | None = None) -> Processor:
     """A processor by name, or a function of one's own by "module:function". Raises DataError."""
-    if name in NAMED:
-        return NAMED[name]
-    module_name, colon, function_name = name.partition(":")
-    if not colon:
+    if ":" not in name:
+        if name in NAMED:
+            return NAMED[name]
+        near = difflib.get_close_matches(name, NAMED, n=1)
         raise DataError(
-            f"data.processors: '{name}' is unknown; there are {', '.join(NAMED)}, "
-            'and a function of your own as "module:function"'
+            f'data.processors: "{name}" is unknown{f" (did you mean {near[0]!r}?)" if near else ""}; '
+            f'there are {", ".join(NAMED)}, and a function of your own as "module:function"'
         )
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
-        raise DataError(f"data.processors: '{name}' cannot be imported: {error}") from error
+    function = import_named(name, "data.processors", source_dir)
     if not callable(function):
-        raise DataError(f"data.processors: '{name}' is not a function")
+        raise DataError(f'data.processors: "{name}" is {type(function).__name__}, not a function')
     return function  # type: ignore[no-any-return]
 
 
-def process(documents: Iterable[str], names: list[str]) -> Iterator[str]:
-    """Each document after every processor, left to right. Raises DataError naming one that fails."""
-    processors = [(name, find_processor(name)) for name in names]
-    for document in documents:
+def process(documents: Iterable[str], names: list[str], source_dir: Path | None = None) -> Iterator[str]:
+    """Each document after every processor, left to right. Raises DataError naming one that fails, and on what."""
+    processors = [(name, find_processor(name, source_dir)) for name in names]
+    for number, document in enumerate(documents, 1):
+        text = document
         for name, processor in processors:
             try:
-                document = processor(document)
+                text = _apply(processor, text)
             except Exception as error:  # a person's own function may raise anything
-                raise DataError(f"data.processors: '{name}' raised {type(error).__name__}: {error}") from error
-            if not isinstance(document, str):
-                raise DataError(f"data.processors: '{name}' gave {type(document).__name__}, not a str")
-        yield document
+                said = str(error) if isinstance(error, _NoTextError) else f"raised {type(error).__name__}: {error}"
+                start = repr(document if len(document) <= 30 else document[:30] + "...")
+                raise DataError(f'data.processors: "{name}", given document {number} ({start}), {said}') from error
+        yield text
+
+
+class _NoTextError(Exception):
+    """What a processor gave is no text."""
+
+
+def _apply(processor: Processor, text: str) -> str:
+    result = processor(text)
+    if not isinstance(result, str):
+        raise _NoTextError(f"gave {type(result).__name__}; it has to give the text, a str")
+    if not result.isascii():
+        try:
+            result.encode()
+        except UnicodeEncodeError as error:
+            raise _NoTextError(f"gave half a character, {result[error.start]!r}; that is no text") from error
+    return result

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from craft.config.schema.tokenizer import ByteTokenizerConfig, TokenizerConfig
-from craft.data.tokenizers.base import FILE, Tokenizer
+from craft.data.tokenizers.base import FILE, StreamDecoder, Tokenizer
 from craft.data.tokenizers.byte import ByteTokenizer
 from craft.data.tokenizers.char import CharTokenizer
 from craft.errors import TokenizerError
 
-__all__ = ["ByteTokenizer", "CharTokenizer", "Tokenizer", "load_tokenizer", "train_tokenizer"]
+__all__ = ["ByteTokenizer", "CharTokenizer", "StreamDecoder", "Tokenizer", "load_tokenizer", "train_tokenizer"]
+
+_TYPES: dict[str, type[Tokenizer]] = {"byte": ByteTokenizer, "char": CharTokenizer}
 
 
-def train_tokenizer(config: TokenizerConfig, text: str) -> Tokenizer:
-    """The tokenizer that a `[tokenizer]` table describes, its vocabulary taken from `text`."""
+def train_tokenizer(config: TokenizerConfig, texts: str | Iterable[str]) -> Tokenizer:
+    """The tokenizer that a `[tokenizer]` table describes, its vocabulary taken from a text or several."""
     if isinstance(config, ByteTokenizerConfig):
         return ByteTokenizer()
-    return CharTokenizer.train(text)
+    return CharTokenizer.train(texts)
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Read the `tokenizer.json` of a cache entry or a checkpoint. Raises TokenizerError when it is damaged."""
     file = folder / FILE
     try:
-        state = json.loads(file.read_text(encoding="utf-8"))
+        state = json.loads(file.read_bytes())
         kind = state["type"]
-        if kind == "char":
-            return CharTokenizer(state["characters"])
-        if kind == "byte":
-            return ByteTokenizer()
+        if kind in _TYPES:
+            return _TYPES[kind].from_state(state)
     except OSError as error:
         raise TokenizerError(f"{file}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TokenizerError(f"{file}: damaged: {error!r}") from error
-    raise TokenizerError(f"{file}: a tokenizer of type {kind!r}, which this Craft does not know")
+    raise TokenizerError(f"{file}: a tokenizer of type {kind!r}, which this version of Craft does not know")

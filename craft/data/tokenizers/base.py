@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ class StreamDecoder:
         self.tokenizer = tokenizer
 
     def push(self, token: int) -> str:
-        """The text that this token completes; may be empty."""
+        """The text that this token completes; may be empty. Raises TokenizerError outside the vocabulary."""
         return self.tokenizer.decode([token])
 
     def flush(self) -> str:
@@ -39,7 +39,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode_array(self, text: str) -> NDArray[np.integer[Any]]:
-        """The ids of a text, 1-D, in the smallest dtype that holds the vocabulary. Raises TokenizerError."""
+        """The ids of a text, 1-D, in the dtype of `dtype_for(vocab_size)`. Raises TokenizerError."""
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text. Raises TokenizerError naming the first character that has none."""
@@ -48,11 +48,15 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of some ids. Raises TokenizerError for an id outside the vocabulary."""
+        """The text of some ids, a tensor's too. Raises TokenizerError for an id outside the vocabulary."""
 
     def stream(self) -> StreamDecoder:
         """A decoder for tokens that come one by one."""
         return StreamDecoder(self)
+
+    def piece(self, token: int) -> str:
+        """What a token stands for, as it is shown to a person; not cleaned for a terminal."""
+        return self.decode([token])
 
     @abstractmethod
     def token_bytes(self) -> NDArray[np.int64]:
@@ -60,21 +64,37 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Plain JSON values, from which `load_tokenizer` makes the same tokenizer."""
+        """Plain JSON values, from which `from_state` makes the same tokenizer."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, state: dict[str, Any]) -> Tokenizer:
+        """The tokenizer that gave `state_dict`. Raises KeyError, TypeError or ValueError when that is damaged."""
 
     def save(self, folder: Path) -> None:
-        """Write `tokenizer.json`."""
+        """Write `tokenizer.json`; what forces it to disk is whoever owns the folder."""
         content = json.dumps({"type": self.type, **self.state_dict()}, ensure_ascii=False)
         (folder / FILE).write_text(content, encoding="utf-8")
 
-    def _check_ids(self, ids: list[int]) -> None:
-        for token in ids:
-            if not 0 <= token < self.vocab_size:
-                raise TokenizerError(f"token {token} is outside the vocabulary of {self.vocab_size}")
+    def _as_ids(self, ids: Iterable[int]) -> NDArray[np.int64]:
+        """Ids as an array, all of them inside the vocabulary. Raises TokenizerError."""
+        array = np.asarray(ids if isinstance(ids, Sequence | np.ndarray) else [int(token) for token in ids])
+        if array.size == 0:
+            return np.zeros(0, dtype=np.int64)
+        assert array.ndim == 1, f"ids are a row, not of shape {array.shape}"
+        assert array.dtype.kind in "iu", f"ids are whole numbers, not {array.dtype}"
+        outside = np.flatnonzero((array < 0) | (array >= self.vocab_size))
+        if len(outside):
+            place = int(outside[0])
+            raise TokenizerError(
+                f"token {array[place]} at place {place} is outside the vocabulary, which has ids 0 to "
+                f"{self.vocab_size - 1}: these ids come from another tokenizer"
+            )
+        return array.astype(np.int64)
 
 
 def dtype_for(vocab_size: int) -> np.dtype[Any]:
     """The smallest dtype that holds every id."""
-    if vocab_size <= 256:
+    if vocab_size <= 1 << 8:
         return np.dtype(np.uint8)
-    return np.dtype(np.uint16) if vocab_size <= 65536 else np.dtype(np.int32)
+    return np.dtype(np.uint16) if vocab_size <= 1 << 16 else np.dtype(np.int32)

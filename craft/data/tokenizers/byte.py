@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from craft.data.tokenizers.base import StreamDecoder, Tokenizer
+from craft.errors import TokenizerError
 
 
 class _ByteStream(StreamDecoder):
@@ -20,7 +21,7 @@ class _ByteStream(StreamDecoder):
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def push(self, token: int) -> str:
-        return self._decoder.decode(bytes([token]))
+        return self._decoder.decode(self.tokenizer._as_ids([token]).astype(np.uint8).tobytes())
 
     def flush(self) -> str:
         return self._decoder.decode(b"", final=True)
@@ -32,19 +33,27 @@ class ByteTokenizer(Tokenizer):
     type = "byte"
     vocab_size = 256
 
-    def encode_array(self, text: str) -> NDArray[np.integer[Any]]:
-        """See the base class."""
-        return np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    def encode_array(self, text: str) -> NDArray[np.uint8]:
+        """See the base class. Only half a surrogate pair, which is no text, cannot be encoded."""
+        try:
+            return np.frombuffer(text.encode(), dtype=np.uint8)
+        except UnicodeEncodeError as error:
+            raise TokenizerError(
+                f"character {error.start + 1} of the text is {text[error.start]!r}, half of a character or a byte that "
+                "is not UTF-8; leave it out"
+            ) from error
 
     def decode(self, ids: Iterable[int]) -> str:
         """See the base class; bytes that are no UTF-8 become U+FFFD."""
-        listed = list(ids)
-        self._check_ids(listed)
-        return bytes(listed).decode("utf-8", "replace")
+        return self._as_ids(ids).astype(np.uint8).tobytes().decode("utf-8", "replace")
 
     def stream(self) -> StreamDecoder:
         """See the base class."""
         return _ByteStream(self)
+
+    def piece(self, token: int) -> str:
+        """ASCII as it is, any other byte in hexadecimal."""
+        return chr(token) if token < 0x80 else f"\\x{token:02x}"
 
     def token_bytes(self) -> NDArray[np.int64]:
         """One each."""
@@ -53,3 +62,8 @@ class ByteTokenizer(Tokenizer):
     def state_dict(self) -> dict[str, Any]:
         """Nothing: all byte tokenizers are the same."""
         return {}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> ByteTokenizer:
+        """See the base class."""
+        return cls()
