@@ -182,7 +182,7 @@ def _find_endless_key(text: str) -> int | None:
 
 def _bare(text: str) -> str:
     """The text without what stands in strings and comments: as long as before, a string one word."""
-    return _STRING_OR_COMMENT.sub(lambda found: ("_" if found[0][0] != "#" else " ") * len(found[0]), text)
+    return _STRING_OR_COMMENT.sub(lambda found: ("s" if found[0][0] != "#" else " ") * len(found[0]), text)
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

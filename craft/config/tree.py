@@ -1,0 +1,167 @@
+"""Tables whose every value remembers where it comes from, and how they are merged.
+
+A `Tree` is a nested dict that ends in `Leaf`s. Trees share their leaves and are never changed in place, so
+one template can lie under a thousand runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, Union
+
+from craft.config.document import Document
+from craft.config.positions import Path as KeyPath
+
+Kind = Literal["default", "file", "sweep", "command line"]
+
+
+class Source(NamedTuple):
+    """Where a value was written."""
+
+    kind: Kind
+    document: Document | None
+    """None on the command line."""
+    path: KeyPath
+    """Its path in the document; on the command line, the setting's own."""
+
+
+class Origin(NamedTuple):
+    """Where a setting of a planned run comes from, for showing it."""
+
+    file: Path | None
+    """As it was given; None for the schema's default and for the command line."""
+    line: int
+    """From 1; 0 without a file."""
+    column: int
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One value: a scalar or an array, which replaces and is never merged."""
+
+    value: Any
+    source: Source
+
+
+Node: TypeAlias = Union["Tree", Leaf]
+Tree: TypeAlias = dict[str, Node]
+
+# Names of files: relative to the file they stand in, or to the working directory on the command line.
+FILE_SETTINGS = {("data", "path")}
+
+
+def leaves_of(table: dict[str, Any], source: Source) -> Tree:
+    """A table of a document as a tree; `source` is the table's own."""
+    kind, document, home = source
+    tree: Tree = {}
+    for key, value in table.items():
+        inside = Source(kind, document, (*home, key))
+        tree[key] = leaves_of(value, inside) if isinstance(value, dict) else Leaf(value, inside)
+    return tree
+
+
+def branch(path: tuple[str, ...], value: Any, source: Source) -> Tree:
+    """The tree that holds nothing but `value` at `path`."""
+    node: Node = leaves_of(value, source) if isinstance(value, dict) else Leaf(value, source)
+    for key in reversed(path):
+        node = {key: node}
+    assert isinstance(node, dict)
+    return node
+
+
+def merge(base: Tree, over: Tree, path: tuple[str, ...] = ()) -> Tree:
+    """`over` laid on `base`: tables merge, values replace, a section whose type changes is replaced whole.
+
+    Where no type is written yet, naming one changes nothing: what a template says of a section before its
+    type is known stays.
+    """
+    merged = dict(base)
+    for key, node in over.items():
+        below = base.get(key)
+        inside = (*path, key)
+        if isinstance(below, dict) and isinstance(node, dict) and not _changes_type(inside, below, node):
+            merged[key] = merge(below, node, inside)
+        else:
+            merged[key] = node
+    return merged
+
+
+def _changes_type(path: tuple[str, ...], below: Tree, over: Tree) -> bool:
+    is_callback = len(path) == 2 and path[0] == "callbacks"
+    if len(path) != 1 and not is_callback:
+        return False
+    new, old = over.get("type"), below.get("type")
+    if not isinstance(new, Leaf):
+        return False
+    # A callback that names no type has its table's name for one.
+    before = old.value if isinstance(old, Leaf) else path[1] if is_callback else new.value
+    return bool(new.value != before)
+
+
+def without(tree: Tree, path: tuple[str, ...]) -> Tree:
+    """The tree with nothing at `path`; unchanged when there is nothing."""
+    if path[0] not in tree:
+        return tree
+    rest = {key: node for key, node in tree.items() if key != path[0]}
+    node = tree[path[0]]
+    if len(path) > 1:
+        return {**tree, path[0]: without(node, path[1:])} if isinstance(node, dict) else tree
+    return rest
+
+
+def find(tree: Tree, path: KeyPath) -> Node | None:
+    """What stands at `path`; below an array or a value, that value's leaf."""
+    node: Node = tree
+    for key in path:
+        if isinstance(node, Leaf):
+            return node
+        if not isinstance(key, str) or key not in node:
+            return None
+        node = node[key]
+    return node
+
+
+def leaves(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Leaf]]:
+    """Every leaf with its path, in order."""
+    for key, node in tree.items():
+        inside = (*path, key)
+        if isinstance(node, Leaf):
+            yield inside, node
+        else:
+            yield from leaves(node, inside)
+
+
+def plain(tree: Tree, path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The values alone, with the names of files made absolute."""
+    values: dict[str, Any] = {}
+    for key, node in tree.items():
+        inside = (*path, key)
+        if isinstance(node, dict):
+            values[key] = plain(node, inside)
+        else:
+            values[key] = _absolute(node) if inside in FILE_SETTINGS else node.value
+    return values
+
+
+def _absolute(leaf: Leaf) -> Any:
+    document = leaf.source.document
+    folder = document.folder if document else Path.cwd()
+    if isinstance(leaf.value, list):
+        return [join(folder, name) for name in leaf.value]
+    return join(folder, leaf.value)
+
+
+def join(folder: Path, name: Any) -> Any:
+    """The absolute name of what `folder` calls `name`; what is no name is left for the schema to refuse."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        return name
+    try:
+        home = Path(name).expanduser()
+    except RuntimeError:  # "~nobody": an ordinary name, then
+        home = Path(name)
+    # "..": the folder above the one that a link leads to, as the system would have it.
+    return os.path.normpath((folder.resolve() if ".." in home.parts else folder) / home)
