@@ -24,6 +24,7 @@ from craft.errors import CraftError
 LAZY: dict[str, tuple[str, str]] = {
     "validate": ("craft.cli.validate", "Check an experiments file."),
     "show": ("craft.cli.show", "Show an experiment resolved, with the line each value comes from."),
+    "run": ("craft.cli.run", "Train experiments and follow them."),
     "generate": ("craft.cli.generate", "Let a checkpoint write."),
 }
 """Command -> (module, one line of help), in the order that help shows."""

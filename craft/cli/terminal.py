@@ -1,4 +1,4 @@
-"""A line at the bottom of the terminal that is redrawn in place, and single keys read without Enter.
+"""Lines at the bottom of the terminal that are redrawn in place, and single keys read without Enter.
 
 Where the stream is no terminal, lines are only ever appended. The terminal's settings come back however the
 program ends: at the end of the `with`, on a signal that ends or suspends it, at the interpreter's exit.
@@ -20,20 +20,20 @@ from functools import partial
 from types import FrameType, TracebackType
 from typing import IO, Any, Self
 
-from craft.text import shorten, shows_unicode, wants_color
+from craft.text import shows_unicode, wants_color
 
 _COLORS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 
 
 class Screen:
-    """What a following command writes to: lasting lines, and under them one line that moves."""
+    """What a following command writes to: lasting lines, and under them a few lines that move."""
 
     def __init__(self, stream: IO[str]) -> None:
         self.stream = stream
         self.color = wants_color(stream)
         self.unicode = shows_unicode(stream)
         self.live = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-        self._drawn = ""
+        self._drawn: list[str] = []
 
     @property
     def width(self) -> int:
@@ -42,6 +42,7 @@ class Screen:
 
     @property
     def height(self) -> int:
+        """Lines of the terminal."""
         return max(10, shutil.get_terminal_size((80, 24)).lines)
 
     def paint(self, text: str, *styles: str) -> str:
@@ -51,30 +52,31 @@ class Screen:
         return f"\x1b[{';'.join(_COLORS[style] for style in styles)}m{text}\x1b[0m"
 
     def line(self, text: str, *styles: str) -> None:
-        """Write a lasting line (or several) above the moving one. The text must be clean."""
+        """Write a lasting line (or several) above the moving ones. The text must be clean."""
         moving = self._drawn
-        self.erase()
-        self.stream.write(self.paint(text, *styles) + "\n")
+        self.stream.write(self._erased() + self.paint(text, *styles) + "\n" + "\n".join(moving))
         self._drawn = moving
-        if moving:
-            self.stream.write(moving)
         self.stream.flush()
 
-    def redraw(self, text: str) -> None:
-        """Replace the moving line; nothing where the stream is no terminal."""
-        text = shorten(text, self.width, ascii_only=not self.unicode)
-        if not self.live or text == self._drawn:
+    def redraw(self, *lines: str) -> None:
+        """Replace the moving lines; nothing where the stream is no terminal. Each must be clean and fit `width`."""
+        if not self.live or list(lines) == self._drawn:
             return
-        self.stream.write(f"\r{text}\x1b[K" if self._drawn else text)
-        self._drawn = text
+        self.stream.write(self._erased() + "\n".join(lines))
+        self._drawn = list(lines)
         self.stream.flush()
 
     def erase(self) -> None:
-        """Take the moving line away."""
-        if self._drawn:
-            self.stream.write("\r\x1b[K")
-            self.stream.flush()
-            self._drawn = ""
+        """Take the moving lines away."""
+        self.stream.write(self._erased())
+        self.stream.flush()
+
+    def _erased(self) -> str:
+        """What takes the moving lines away: to the first of them, and clear from there to the end."""
+        rows, self._drawn = len(self._drawn), []
+        if not rows:
+            return ""
+        return (f"\x1b[{rows - 1}A" if rows > 1 else "") + "\r\x1b[J"
 
 
 class Keys:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform as python_platform
+import shutil
 import subprocess
 import time
 from collections.abc import Sequence
@@ -20,11 +21,21 @@ from craft.runs.folder import RunFolder, RunIdentity, create_run, slug
 def create_runs(runs_dir: Path, planned: Sequence[PlannedRun]) -> list[RunFolder]:
     """Make a folder for each planned run, in order. What is in them does not change with the file any more.
 
-    Raises OSError when the disk does not take one; those made before stay, and were never queued.
+    Raises OSError when the disk does not take one; none is left behind then.
     """
-    commit = git_commit(planned[0].source.parent) if planned else None
-    groups: dict[str, str] = {}
     folders: list[RunFolder] = []
+    try:
+        _create(runs_dir, planned, folders)
+    except OSError:
+        for folder in folders:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+    return folders
+
+
+def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFolder]) -> None:
+    commit = git_commit(planned[0].source.absolute().parent) if planned else None
+    groups: dict[str, str] = {}
     members: dict[str, list[str]] = {}
     for run in planned:
         group = None
@@ -38,7 +49,7 @@ def create_runs(runs_dir: Path, planned: Sequence[PlannedRun]) -> list[RunFolder
             axes=dict(run.axes),
             seed=run.config.seed,
             created=time.time(),
-            source=str(run.source),
+            source=str(run.source.absolute()),
             versions={"craft": craft.__version__, "python": python_platform.python_version()},
             git_commit=commit,
             definition_hash=definition_hash(run.config),
@@ -49,9 +60,8 @@ def create_runs(runs_dir: Path, planned: Sequence[PlannedRun]) -> list[RunFolder
         if group is not None:
             members.setdefault(group, []).append(folder.name)
     for name, runs in members.items():
-        group_record = {"name": name, "created": time.time(), "source": str(planned[0].source), "runs": runs}
+        group_record = {"name": name, "created": time.time(), "source": str(planned[0].source.absolute()), "runs": runs}
         platform.write_file_durable(_group_file(runs_dir, name), json.dumps(group_record, indent=1).encode())
-    return folders
 
 
 def git_commit(folder: Path) -> str | None:

@@ -123,13 +123,12 @@ def is_being_started(folder: RunFolder, entry: Entry) -> bool:
     return any((holder := slot.holder()) and holder.folder == folder.path for slot in candidates)
 
 
-def why_queued(folder: RunFolder) -> str:
-    """What a queued run waits for, in words."""
-    queue = Queue(folder.path.parent)
-    entries = queue.entries()
+def why_queued(folder: RunFolder) -> str | None:
+    """What a waiting run waits for, in words; None when it is in no queue."""
+    entries = Queue(folder.path.parent).entries()
     place = next((n for n, entry in enumerate(entries) if entry.run == folder.name), None)
     if place is None:
-        return f"was queued, but is in no queue; `craft resume {folder.name}` starts it"
+        return None
     entry = entries[place]
     if is_being_started(folder, entry):
         return "its worker is starting"

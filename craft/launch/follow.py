@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from craft import platform
 from craft.launch.dispatch import why_queued
@@ -11,6 +11,7 @@ from craft.runs.folder import RunFolder
 from craft.runs.jsonl import LineReader, Record
 from craft.runs.liveness import Observed, observe
 from craft.runs.metrics import MetricsReader
+from craft.runs.status import OUTCOMES
 
 ENDS = ("finished", "stopped", "failed", "interrupted")
 
@@ -35,12 +36,30 @@ class News:
         return self.observed.phase in ENDS
 
 
-class Follower:
-    """Reads a run's folder as it grows. Looking costs a fraction of a millisecond and disturbs nobody.
+def look_at(folder: RunFolder, started: platform.ProcessIdentity | None = None) -> Observed:
+    """What a run is doing, and for one that is queued what it waits for.
 
-    `started` is the worker's process when this one started it: until it holds the lock, the folder alone would
-    show the run as it was before.
+    `started` is the worker's process where this one started it: until it holds the lock, the folder alone shows
+    the run as it was before.
     """
+    observed = observe(folder)
+    if not folder.path.is_dir():
+        return replace(observed, phase="interrupted", reason="its folder is gone")
+    for _ in range(2):
+        if observed.phase != "queued":
+            return observed
+        if started is not None and started.is_alive():
+            return replace(observed, phase="starting", reason="its worker is starting")
+        if (reason := why_queued(folder)) is not None:
+            return replace(observed, reason=reason)
+        observed = observe(folder)  # it may have left the queue between the two looks
+    if observed.phase != "queued":
+        return observed
+    return replace(observed, phase="interrupted", reason="it was queued, but is in no queue any more")
+
+
+class Follower:
+    """Reads a run's folder as it grows. Looking costs a fraction of a millisecond and disturbs nobody."""
 
     def __init__(
         self, folder: RunFolder, *, started: platform.ProcessIdentity | None = None, from_now: bool = False
@@ -50,18 +69,19 @@ class Follower:
         self.metrics = MetricsReader(folder.metrics)
         self._events = LineReader(folder.events)
         self._last_record_at = time.monotonic()
+        self._last_phase, self._was_at_work = "", False
         if from_now:
             self.metrics.poll()
             self._events.poll()
 
     def look(self) -> News:
         """What is new. The phase is read first, so that an end is seen with everything that came before it."""
-        observed = observe(self.folder)
-        if observed.phase == "queued":
-            if self.started is not None and self.started.is_alive():
-                observed = Observed("starting", "its worker is starting", observed.status, observed.held)
-            else:
-                observed = Observed("queued", why_queued(self.folder), observed.status, observed.held)
+        observed = look_at(self.folder, self.started)
+        if observed.held and observed.status.phase in OUTCOMES and self._was_at_work:
+            # The outcome is written and the worker is about to let go of the lock.
+            observed = replace(observed, phase=self._last_phase)
+        self._was_at_work |= observed.phase in ("preparing", "running", "evaluating")
+        self._last_phase = observed.phase
         records = self.metrics.poll()
         if records:
             self._last_record_at = time.monotonic()

@@ -63,6 +63,9 @@ def kill(folder: RunFolder, started: platform.ProcessIdentity | None = None) -> 
     if process is None or not process.send(signal.SIGKILL, group=True):
         return False
     append_event(folder, "stopped", reason="killed")
+    status = read_status(folder)
+    if status is not None and status.phase == "queued":  # it never took the run over, so nothing else would say it
+        StatusWriter(folder).write(phase="stopped", message="killed before it began", durable=True)
     return True
 
 

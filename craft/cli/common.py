@@ -1,0 +1,130 @@
+"""What commands share: where the runs are, which run a name means, JSON lines, completion."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from craft.runs.folder import RunFolder
+from craft.runs.store import RunStore
+
+EXPERIMENTS = Path("experiments.toml")
+# What a hint may cost: no file of a person's own comes near it, and none larger is read for a folder's name.
+_LARGEST_FILE = 1 << 20
+
+runs_dir_option = click.option(
+    "--runs-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the runs are: else the runs_dir of ./experiments.toml, else ./runs.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+
+
+def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of runs for the shell, the newest first."""
+    try:
+        runs = RunStore(runs_dir_of(ctx.params.get("runs_dir"))).folders()
+    except OSError:
+        return []
+    names = sorted((run for run in runs if run.name.startswith(incomplete)), key=_made, reverse=True)
+    return [CompletionItem(run.name) for run in names]
+
+
+def _made(run: RunFolder) -> float:
+    try:
+        return run.run_json.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def complete_experiment(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the experiments of the file that was typed before, for the shell."""
+    if "=" in incomplete:
+        return []
+    file = ctx.params.get("file")
+    experiments = read_loosely(Path(file) if file else EXPERIMENTS).get("experiment")
+    if not isinstance(experiments, dict):
+        return []
+    return [CompletionItem(name) for name in experiments if name.startswith(incomplete)]
+
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any] | click.Command)
+
+
+def run_argument(**settings: Any) -> Callable[[Decorated], Decorated]:
+    """The RUN argument of a command, completed by the shell."""
+    return click.argument("name", metavar="RUN", shell_complete=complete_run, **settings)
+
+
+def runs_dir_of(option: Path | None) -> Path:
+    """The folder that holds the runs, absolute. Nothing needs to exist."""
+    if option is not None:
+        return option.absolute()
+    project = read_loosely(EXPERIMENTS).get("project")
+    named = project.get("runs_dir") if isinstance(project, dict) else None
+    return (Path.cwd() / named) if isinstance(named, str) and named else Path.cwd() / "runs"
+
+
+def read_loosely(path: Path) -> dict[str, Any]:
+    """A TOML file's content; empty when it cannot be read. For hints: a reading command must not fail over it."""
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            return {}
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def find_run(name: str, runs_dir: Path | None) -> RunFolder:
+    """The run that a name or a path means; `runs_dir` is the option. Starts a runner if the queue lacks one.
+
+    Raises UnknownRunError with the nearest names, or RunError for a folder that is no run.
+    """
+    folder = RunStore(runs_dir_of(runs_dir)).find(name)
+    look_after_queue(folder.path.parent)
+    return folder
+
+
+def look_after_queue(runs_dir: Path) -> None:
+    """Whoever finds runs waiting and nobody to start them starts a runner."""
+    if (runs_dir / ".craft" / "queue").is_dir():
+        from craft.launch.dispatch import ensure_runner
+
+        ensure_runner(runs_dir)
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """One object as a line that any reader takes: ASCII, no NaN or infinity."""
+    return json.dumps(_finite(record), allow_nan=False, default=str)
+
+
+def print_json(record: dict[str, Any]) -> None:
+    """Write one object to standard output, now."""
+    sys.stdout.write(json_line(record) + "\n")
+    sys.stdout.flush()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+def shown_path(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
