@@ -102,8 +102,13 @@ class Problems:
         """Add the faults of an experiment's settings; `home` is its own table."""
         for fault in faults:
             source, key = _place(tree, fault, home)
-            # Settings that do not fit together need not stand in the table of the experiment that they break.
-            where = f"experiment '{experiment}'" if fault.at in ("section", "missing") else None
+            # Settings that do not fit together need not stand in the table of the experiment that they break;
+            # one that is wrong by itself is the fault of the table that it stands in.
+            where, broken = None, experiment
+            if fault.at in ("section", "missing"):
+                where = f"experiment '{experiment}'"
+            elif source.path[:1] == ("experiment",):
+                broken = str(source.path[1])
             path = dotted(fault.path)
             self.at(
                 source,
@@ -112,7 +117,7 @@ class Problems:
                 hint=fault.hint,
                 key=key,
                 where=where,
-                experiment=experiment,
+                experiment=broken,
             )
 
     def raise_if_any(self) -> None:
