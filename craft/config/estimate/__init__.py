@@ -1,0 +1,13 @@
+"""What an experiment costs, before it runs: parameters, products, memory, tokens. Free of torch and numpy.
+
+parts.py         what an architecture tells of itself
+transformer.py   one module an architecture, listed in `figures.ARCHITECTURES`
+memory.py        a training step played through, stage by stage
+figures.py       all of it for a definition, as ranges where something is not known yet
+machine.py       the memory that this machine has
+"""
+
+from craft.config.estimate.figures import Estimate, Range, estimate
+from craft.config.estimate.machine import MachineMemory, machine_memory
+
+__all__ = ["Estimate", "MachineMemory", "Range", "estimate", "machine_memory"]
