@@ -59,13 +59,15 @@ class Range:
     def at(self, fraction: float) -> float:
         """The number at `fraction` (0 up to, not including, 1) of the range."""
         whole = isinstance(self.low, int) and isinstance(self.high, int)
+        # Each whole number takes the room from itself to the next, also on the logarithmic scale.
+        end = self.high + 1 if whole else self.high
         if self.log:
-            # Each whole number takes the room from itself to the next, also on the logarithmic scale.
-            ratio = (self.high + 1 if whole else self.high) / self.low
-            value: float = self.low * ratio**fraction
+            value = math.exp((1 - fraction) * math.log(self.low) + fraction * math.log(end))
         else:
-            value = self.low + fraction * (self.high - self.low + (1 if whole else 0))
-        return min(math.floor(value), self.high) if whole else min(value, self.high)
+            value = (1 - fraction) * self.low + fraction * end
+        # Six digits are read more easily than seventeen, and no machine's logarithm shows in them.
+        drawn = math.floor(value) if whole else float(f"{value:.6g}")
+        return max(self.low, min(drawn, self.high))
 
 
 def read_sweep(raw: Any, source: Source, problems: Problems) -> list[Point] | None:
@@ -127,7 +129,7 @@ class _Reader:
                 self.wrong(where, 'a range needs strategy = "random"', "a grid takes a list of values")
             else:
                 self.wrong(where, f"must be a list of values, found {found(values)}")
-        if not axes and not raw.get("seeds"):
+        if not axes and not raw.get("seeds") and not self.failed:
             self.wrong((), "has nothing to sweep", "give it axes, or seeds")
         self._limit(math.prod(map(len, axes)), raw)
         return [] if self.failed else [list(row) for row in itertools.product(*axes)]
@@ -164,10 +166,17 @@ class _Reader:
         self._limit(trials if isinstance(trials, int) else 0, raw)
         if self.failed:
             return []
-        return [
-            [self._draw(path, where, choices, seed, number) for path, where, choices in axes]
-            for number in range(trials or 0)
-        ]
+        assert isinstance(trials, int)
+        rows: dict[str, list[Setting]] = {}
+        # Enough numbers to meet every point of small axes: 10,000 points need about ten draws each.
+        for number in range(1_000 + 20 * trials):
+            row = [self._draw(path, where, choices, seed, number) for path, where, choices in axes]
+            rows.setdefault(repr([setting.value for setting in row]), row)
+            if len(rows) == trials:
+                return list(rows.values())
+        message = f"there are only {len(rows):,} different points to draw, fewer than {trials:,}"
+        self.wrong(("trials",), message, 'strategy = "grid" takes each once')
+        return []
 
     def _draw(self, path: Path, where: Where, choices: list[Any] | Range, seed: int, number: int) -> Setting:
         digest = hashlib.sha256(f"{seed} {number} {dotted(path)}".encode()).digest()
