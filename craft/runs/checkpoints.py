@@ -1,29 +1,45 @@
 """Checkpoints on disk: written whole or not at all, verified before use, and the one before when one is damaged.
 
-A checkpoint is a folder `step-NNNNNNNN` with a `manifest.json` that names each file with its size and sha256.
-It is filled beside its place, forced to disk file by file, renamed, and its parent forced, before `latest.json`
-points to it. Wherever a crash falls, the newest folder whose manifest holds is a state that was once whole.
+A checkpoint is a folder `step-NNNNNNNN` with a manifest. It is filled beside its place, forced to disk, renamed, and
+its parent forced. Wherever a crash falls, the newest folder whose manifest holds is a state that was once whole.
+The manifests are the truth; `latest.json` and `best.json` repeat it for people and other programs.
+
+Only the holder of the run's lock commits and prunes. Anyone reads at any time, and readers change nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from craft import platform
 from craft.errors import CheckpointError
+from craft.runs import manifest
 from craft.runs.folder import RunFolder
+from craft.runs.manifest import Manifest, verify
 
-FORMAT, LAYOUT = 1, "single"
-MANIFEST = "manifest.json"
-_STEP = re.compile(r"step-(\d{8,})")
-_PARTIAL = re.compile(r"\.(partial|old)-step-\d+")
+__all__ = [
+    "CheckpointInfo",
+    "best_step",
+    "commit_checkpoint",
+    "list_checkpoints",
+    "newest_valid",
+    "prune",
+    "resolve",
+    "step_folder",
+    "verify",
+]
+
+_PARTIAL, _OLD = ".partial-", ".old-"
+_LEFTOVER = re.compile(r"\.partial-step-\d+|\.(latest|best)\.json\.tmp")
+_AT_ONCE = 8  # files forced at the same time: the file system's journal takes them in one go
 
 
 @dataclass(frozen=True)
@@ -39,9 +55,7 @@ def step_folder(folder: RunFolder, step: int) -> Path:
     return folder.checkpoints / f"step-{step:08d}"
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+# Writing ----------------------------------------------------------------------------------------------------------
 
 
 def commit_checkpoint(
@@ -52,118 +66,133 @@ def commit_checkpoint(
     monitor_value: float | None = None,
     mode: str = "min",
 ) -> Path:
-    """Let `write` fill a folder and make it the checkpoint of `step`, on disk when this returns.
+    """Let `write` fill a folder with files and make it the checkpoint of `step`, on disk when this returns.
 
-    With `monitor_value`, `best.json` follows when it is better than the best so far. Raises OSError when the disk
-    does not take it: every earlier checkpoint is untouched then.
+    `best.json` says which `monitor_value` is the best so far, by `mode`: "min" or "max"; one that is not finite is
+    none. Raises OSError when the disk does not take it, and whatever `write` raises: every earlier checkpoint is
+    untouched then, and nothing half made is left.
     """
-    folder.checkpoints.mkdir(exist_ok=True)
+    platform.make_dir_durable(folder.checkpoints)
+    _clear_up(folder)
+    if monitor_value is not None and not math.isfinite(monitor_value):
+        monitor_value = None  # it would be the best for ever: nothing is less than NaN
     place = step_folder(folder, step)
-    partial = folder.checkpoints / f".partial-{place.name}"
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = _hidden(place, _PARTIAL)
+    pointers: dict[Path, Path] = {}
     try:
         partial.mkdir()
         write(partial)
-        files: dict[str, dict[str, Any]] = {}
-        for path in sorted(partial.iterdir()):
-            platform.fsync_file(path)
-            files[path.name] = {"size": path.stat().st_size, "sha256": _sha256(path)}
-        manifest = {
-            "format": FORMAT,
-            "layout": LAYOUT,
-            "step": step,
-            "monitor_value": monitor_value,
-            "files": files,
-        }
-        (partial / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        platform.fsync_file(partial / MANIFEST)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            sealed = _seal(partial, Manifest(step, monitor_value, mode, {}), pool)
+            pointers = _point(folder, sealed)
+            list(pool.map(platform.fsync_file, [partial / manifest.NAME, *pointers]))
         platform.fsync_dir(partial)
-        if place.exists():  # a resume from an earlier step comes by again
-            old = folder.checkpoints / f".old-{place.name}"
-            shutil.rmtree(old, ignore_errors=True)
-            platform.rename(place, old)
-            platform.rename(partial, place)
-            platform.fsync_dir(folder.checkpoints)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            platform.rename(partial, place)
-            platform.fsync_dir(folder.checkpoints)
+        _put(partial, place)
+        for temporary, pointer in pointers.items():
+            platform.replace(temporary, pointer)
+        platform.fsync_dir(folder.checkpoints)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        for temporary in pointers:
+            temporary.unlink(missing_ok=True)
         raise
-    pointer = json.dumps({"step": step, "path": place.name, "monitor_value": monitor_value}).encode()
-    platform.write_file_durable(folder.checkpoints / "latest.json", pointer)
-    if monitor_value is not None and _improves(folder, step, monitor_value, mode):
-        platform.write_file_durable(folder.checkpoints / "best.json", pointer)
+    shutil.rmtree(_hidden(place, _OLD), ignore_errors=True)
     return place
 
 
-def _improves(folder: RunFolder, step: int, value: float, mode: str) -> bool:
-    best = _read_pointer(folder, "best")
-    if best is None or best["step"] == step or not isinstance(best.get("monitor_value"), int | float):
-        return True
-    old = float(best["monitor_value"])
-    return value < old if mode == "min" else value > old
+def _hidden(place: Path, prefix: str) -> Path:
+    return place.with_name(prefix + place.name)
 
 
-def _read_pointer(folder: RunFolder, name: str) -> dict[str, Any] | None:
-    """What `latest.json` or `best.json` says, when it says something true."""
+def _seal(partial: Path, empty: Manifest, pool: ThreadPoolExecutor) -> Manifest:
+    """Force all files, and write the manifest that names them. Hashing goes on while the disk writes."""
+    paths = sorted(partial.iterdir())
+    assert paths and all(path.is_file() for path in paths), "a checkpoint is a folder of files"
+    forced = [pool.submit(platform.fsync_file, path) for path in paths]
+    files = {path.name: (path.stat().st_size, manifest.file_digest(path)) for path in paths}
+    for one in forced:
+        one.result()
+    sealed = Manifest(empty.step, empty.monitor_value, empty.mode, files)
+    (partial / manifest.NAME).write_bytes(sealed.encode())
+    return sealed
+
+
+def _point(folder: RunFolder, new: Manifest) -> dict[Path, Path]:
+    """The texts of `latest.json` and `best.json`, each beside the file that it is to replace."""
+    best = _best([*(known for known in _manifests(folder) if known.step != new.step), new], new.mode)
+    pointers = {}
+    for name, target in (("latest", new), ("best", best)):
+        if target is None:
+            continue
+        place = step_folder(folder, target.step).name
+        text = json.dumps({"step": target.step, "path": place, "monitor_value": target.monitor_value}, indent=1)
+        pointer = folder.checkpoints / f"{name}.json"
+        temporary = pointer.with_name(f".{pointer.name}.tmp")
+        temporary.write_text(text + "\n")
+        pointers[temporary] = pointer
+    return pointers
+
+
+def _put(partial: Path, place: Path) -> None:
+    """Rename into place. What is there already, damaged or of an earlier pass, is kept aside until all is forced."""
+    if not place.exists():
+        platform.rename(partial, place)
+        return
+    old = _hidden(place, _OLD)
+    platform.rename(place, old)
     try:
-        data = json.loads((folder.checkpoints / f"{name}.json").read_bytes())
-        step = data["step"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if not isinstance(step, int) or not step_folder(folder, step).is_dir():
-        return None
-    return dict(data)
+        platform.rename(partial, place)
+    except OSError:
+        platform.rename(old, place)
+        raise
+
+
+def _clear_up(folder: RunFolder) -> None:
+    """Remove what a crash left half made, and put back what it left set aside."""
+    with contextlib.suppress(OSError):
+        for path in list(folder.checkpoints.iterdir()):
+            place = path.with_name(path.name.removeprefix(_OLD))
+            if path.name.startswith(_OLD + "step-") and not place.exists():
+                platform.rename(path, place)
+            elif _LEFTOVER.fullmatch(path.name) or path.name.startswith(_OLD + "step-"):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+
+
+def prune(folder: RunFolder, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints; the newest and the best one always stay.
+
+    A folder that cannot be removed stays too: that is no reason to stop training.
+    """
+    best = best_step(folder)
+    for info in list_checkpoints(folder)[: -max(keep, 1)]:
+        if info.step == best:
+            continue
+        # Under a hidden name first: a removal that is cut short leaves nothing that looks like a checkpoint.
+        hidden = _hidden(info.path, _PARTIAL)
+        with contextlib.suppress(OSError):
+            platform.rename(info.path, hidden)
+            shutil.rmtree(hidden, ignore_errors=True)
+    _clear_up(folder)
+
+
+# Reading ----------------------------------------------------------------------------------------------------------
 
 
 def list_checkpoints(folder: RunFolder) -> list[CheckpointInfo]:
-    """Checkpoints in their places, by step."""
+    """Checkpoints in their places, by step; also one that a crash left set aside for another of the same step."""
+    found: dict[int, Path] = {}
     try:
-        found = [
-            CheckpointInfo(int(match[1]), path)
-            for path in folder.checkpoints.iterdir()
-            if (match := _STEP.fullmatch(path.name))
-        ]
+        for path in folder.checkpoints.iterdir():
+            match = manifest.STEP_FOLDER.fullmatch(path.name.removeprefix(_OLD))
+            if match and path.is_dir() and (path.name == match[0] or int(match[1]) not in found):
+                found[int(match[1])] = path
     except OSError:
         return []
-    return sorted(found, key=lambda info: info.step)
-
-
-def verify(path: Path) -> list[str]:
-    """What is wrong with a checkpoint: each file against the manifest's size and sha256. Empty when it holds."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-        files = dict(manifest["files"])
-        expected = {name: (int(entry["size"]), str(entry["sha256"])) for name, entry in files.items()}
-        version = manifest["format"]
-    except OSError as error:
-        return [f"{MANIFEST}: {error.strerror}"]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return [f"{MANIFEST}: damaged"]
-    if version != FORMAT:
-        return [f"{MANIFEST}: format {version}, and this Craft reads format {FORMAT}"]
-    if not expected:
-        return [f"{MANIFEST}: names no files"]
-    problems = []
-    for name, (size, digest) in expected.items():
-        file = path / name
-        try:
-            if Path(name).name != name:
-                problems.append(f"{name}: not a plain file name")
-            elif (found := file.stat().st_size) != size:
-                problems.append(f"{name}: {found} bytes where {size} were written")
-            elif _sha256(file) != digest:
-                problems.append(f"{name}: its content is not what was written")
-        except OSError as error:
-            problems.append(f"{name}: {error.strerror}")
-    return problems
+    return [CheckpointInfo(step, found[step]) for step in sorted(found)]
 
 
 def newest_valid(folder: RunFolder, report: Callable[[CheckpointInfo, list[str]], None]) -> CheckpointInfo | None:
     """The newest checkpoint that verifies; each damaged one that is passed over goes to `report`."""
-    _finish_replacement(folder)
     for info in reversed(list_checkpoints(folder)):
         problems = verify(info.path)
         if not problems:
@@ -172,17 +201,25 @@ def newest_valid(folder: RunFolder, report: Callable[[CheckpointInfo, list[str]]
     return None
 
 
-def _finish_replacement(folder: RunFolder) -> None:
-    """Put a checkpoint back that a crash left between the two renames of its replacement."""
-    try:
-        aside = [path for path in folder.checkpoints.iterdir() if path.name.startswith(".old-step-")]
-    except OSError:
-        return
-    for old in aside:
-        place = folder.checkpoints / old.name.removeprefix(".old-")
-        if not place.exists() and not verify(old):
-            platform.rename(old, place)
-            platform.fsync_dir(folder.checkpoints)
+def best_step(folder: RunFolder) -> int | None:
+    """The step whose monitored value is the best, the first of equal ones; None when none was measured."""
+    known = _manifests(folder)
+    best = _best(known, known[-1].mode) if known else None
+    return best.step if best else None
+
+
+def _manifests(folder: RunFolder) -> list[Manifest]:
+    known = []
+    for info in list_checkpoints(folder):
+        with contextlib.suppress(ValueError):
+            known.append(manifest.read_manifest(info.path))
+    return known
+
+
+def _best(known: list[Manifest], mode: str) -> Manifest | None:
+    sign = 1.0 if mode == "min" else -1.0
+    measured = [(sign * m.monitor_value, m.step, m) for m in known if m.monitor_value is not None]
+    return min(measured)[2] if measured else None
 
 
 def resolve(folder: RunFolder, which: str) -> CheckpointInfo:
@@ -200,11 +237,10 @@ def resolve(folder: RunFolder, which: str) -> CheckpointInfo:
             raise CheckpointError(f"{folder.name}: every checkpoint is damaged: " + "; ".join(damaged))
         return found
     if which == "best":
-        pointer = _read_pointer(folder, "best")
-        step = pointer["step"] if pointer else _best_by_manifest(present)
+        step = best_step(folder)
         if step is None:
             raise CheckpointError(f"{folder.name}: no checkpoint was measured yet; try @latest")
-    elif which.isdigit():
+    elif which.isascii() and which.isdigit() and len(which) <= 18:
         step = int(which)
     else:
         raise CheckpointError(f"@{which}: not a checkpoint; write @latest, @best or a step such as @{present[-1].step}")
@@ -216,36 +252,3 @@ def resolve(folder: RunFolder, which: str) -> CheckpointInfo:
             return info
     steps = ", ".join(str(info.step) for info in present)
     raise CheckpointError(f"{folder.name} has no checkpoint of step {step}; there are: {steps}")
-
-
-def _best_by_manifest(present: list[CheckpointInfo]) -> int | None:
-    """The step with the smallest monitored value, when `best.json` is lost."""
-    values = {}
-    for info in present:
-        try:
-            value = json.loads((info.path / MANIFEST).read_bytes())["monitor_value"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if isinstance(value, int | float):
-            values[info.step] = value
-    return min(values, key=lambda step: values[step]) if values else None
-
-
-def best_step(folder: RunFolder) -> int | None:
-    """The step that `best.json` points to."""
-    pointer = _read_pointer(folder, "best")
-    return pointer["step"] if pointer else None
-
-
-def prune(folder: RunFolder, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints; the best one stays besides. Also what a crash left half made."""
-    best = best_step(folder)
-    for info in list_checkpoints(folder)[:-keep]:
-        if info.step != best:
-            # Under a hidden name first: a removal that is cut short leaves nothing that looks like a checkpoint.
-            hidden = folder.checkpoints / f".partial-{info.path.name}"
-            shutil.rmtree(hidden, ignore_errors=True)
-            platform.rename(info.path, hidden)
-    for path in folder.checkpoints.iterdir():
-        if _PARTIAL.fullmatch(path.name):
-            shutil.rmtree(path, ignore_errors=True)

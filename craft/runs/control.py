@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from craft import platform
+from craft.errors import RunError
 from craft.runs.folder import RunFolder
+from craft.runs.json_files import encode_file, read_object, why
 
 
 @dataclass(frozen=True)
@@ -27,26 +28,40 @@ class Request:
 
 
 def request(folder: RunFolder, kind: str, **arguments: Any) -> str:
-    """Ask a run's worker for something; returns the request's id, which the answering event names."""
+    """Ask a run's worker for something; returns the request's id, which the answering event names.
+
+    Raises RunError when the folder does not take it.
+    """
     identifier = f"{time.time_ns():020d}-{secrets.token_hex(3)}"
-    folder.control.mkdir(exist_ok=True)
-    content = json.dumps({"kind": kind, "arguments": arguments}).encode()
-    platform.write_file_atomic(folder.control / f"{identifier}.json", content)
+    try:
+        folder.control.mkdir(exist_ok=True)
+        content = encode_file({"kind": kind, "arguments": arguments})
+        platform.write_file_atomic(folder.control / f"{identifier}.json", content)
+    except OSError as error:
+        raise RunError(f"{folder.name}: cannot ask its worker to {kind}: {why(error)}: {folder.control}") from error
     return identifier
 
 
 def take(folder: RunFolder) -> list[Request]:
-    """Requests in the order they were made; each is given once."""
+    """Requests in the order they were made; each is given once, and what is no request is removed.
+
+    A file that cannot be removed is not given: it would be obeyed again and again.
+    """
     try:
-        files = sorted(path for path in folder.control.iterdir() if path.suffix == ".json")
+        files = sorted(path for path in folder.control.iterdir() if path.suffix == ".json" and path.name[0] != ".")
     except OSError:
         return []
     requests = []
     for path in files:
         try:
-            data = json.loads(path.read_bytes())
+            data = read_object(path)
+        except (OSError, ValueError):
+            data = {}
+        try:
             path.unlink()
-            requests.append(Request(path.stem, str(data["kind"]), dict(data.get("arguments", {}))))
-        except (OSError, ValueError, KeyError, TypeError):
-            path.unlink(missing_ok=True)
+        except OSError:
+            continue
+        kind, arguments = data.get("kind"), data.get("arguments", {})
+        if isinstance(kind, str) and isinstance(arguments, dict):
+            requests.append(Request(path.stem, kind, arguments))
     return requests

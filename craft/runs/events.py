@@ -1,27 +1,50 @@
-"""What happened in a run, one event a line: started, resumed, checkpoint, evaluated, changed, warning, stopped ..."""
+"""What happened in a run, one event a line: started, resumed, checkpoint, evaluated, changed, warning, stopped ...
+
+And text sampled while it trains, in a file of its own. Both may be written by any process, a line at a time.
+"""
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from craft.runs.folder import RunFolder
+from craft.runs.json_files import encode_line
 from craft.runs.jsonl import Record, read_lines
 
 
 def append_event(folder: RunFolder, kind: str, **fields: Any) -> None:
     """Add an event, by one write. Raises OSError when the disk does not take it."""
-    record = {"time": round(time.time(), 3), "kind": kind, **fields}
-    line = json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
-    descriptor = os.open(folder.events, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    try:
-        os.write(descriptor, line)
-    finally:
-        os.close(descriptor)
+    _append(folder.events, {"time": round(time.time(), 3), "kind": kind, **fields})
 
 
 def read_events(folder: RunFolder) -> list[Record]:
     """All events, oldest first."""
     return read_lines(folder.events)
+
+
+def append_sample(folder: RunFolder, *, step: int, prompt: str, text: str, **settings: Any) -> None:
+    """Add a sampled text, with how it was drawn. Raises OSError when the disk does not take it."""
+    record = {"time": round(time.time(), 3), "step": step, "prompt": prompt, "text": text, **settings}
+    _append(folder.samples, record)
+
+
+def read_samples(folder: RunFolder) -> list[Record]:
+    """All samples, oldest first."""
+    return read_lines(folder.samples)
+
+
+def _append(path: Path, record: Record) -> None:
+    line = encode_line(record)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        end = os.fstat(descriptor).st_size
+        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+            line = b"\n" + line  # a line that a full disk cut: this one must not be lost with it
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(descriptor)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import itertools
+import os
 import re
 import secrets
 import shutil
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from craft import platform
 from craft.errors import RunError
+from craft.runs.json_files import encode_file, known_fields, read_object, why
 
-NAME_LENGTH = 64
+NAME_LENGTH, _NUMBER_LENGTH = 64, 7
+_STEM_LENGTH = NAME_LENGTH - _NUMBER_LENGTH - 1
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class RunFolder:
         return self.path / "events.jsonl"
 
     @property
+    def samples(self) -> Path:
+        """Text sampled while training."""
+        return self.path / "samples.jsonl"
+
+    @property
     def log(self) -> Path:
         """Everything the worker printed."""
         return self.path / "log.txt"
@@ -89,7 +98,7 @@ class RunFolder:
 
     def require(self) -> RunFolder:
         """This folder, or RunError when it is not a run."""
-        if not self.path.is_dir():
+        if not is_dir(self.path):
             raise RunError(f"{self.path}: no such folder")
         if not self.run_json.is_file() or not self.definition.is_file():
             missing = self.run_json.name if not self.run_json.is_file() else self.definition.name
@@ -118,66 +127,80 @@ class RunIdentity:
 
     def as_json(self) -> bytes:
         """The text of `run.json`."""
-        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+        return encode_file(asdict(self))
+
+
+def is_dir(path: Path) -> bool:
+    """Whether it is a folder. `Path.is_dir` raises for a name that is too long, which a person may well type."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def slug(experiment: str) -> str:
     """The experiment's name as a folder can bear it: a-z, 0-9, dot, underscore and dash."""
     plain = re.sub(r"[^a-z0-9._-]+", "-", experiment.lower()).strip("-.")
-    return plain[: NAME_LENGTH - 6].rstrip("-.") or "run"
+    return plain[:_STEM_LENGTH].rstrip("-.") or "run"
 
 
 def create_run(runs_dir: Path, *, experiment: str, definition_toml: str, identity: RunIdentity) -> RunFolder:
     """Make `EXPERIMENT-NNN` under `runs_dir` with the next free number, its definition and identity on disk.
 
     The name is taken by `mkdir`, which only one process can win; `run.json` comes last, so a folder without one is
-    not a run yet. Raises OSError, with nothing left behind, when the disk does not take it.
+    not a run yet. Raises RunError, with nothing left behind, when the disk does not take it.
     """
-    runs_dir.mkdir(parents=True, exist_ok=True)
-    stem = slug(experiment)
-    number = _last_number(runs_dir, stem) + 1
-    while True:
-        folder = RunFolder(runs_dir / f"{stem}-{number:03d}")
-        try:
-            folder.path.mkdir()
-            break
-        except FileExistsError:
-            number += 1
+    folder = None
     try:
+        platform.make_dir_durable(runs_dir)
+        folder = _take_name(runs_dir, slug(experiment))
         folder.control.mkdir()
         folder.checkpoints.mkdir()
         platform.write_file_durable(folder.definition, definition_toml.encode())
         platform.write_file_durable(folder.run_json, identity.as_json())
         platform.fsync_dir(runs_dir)
-    except OSError:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise
+    except OSError as error:
+        if folder is not None:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise RunError(f"{runs_dir}: a run's folder cannot be made there: {error.strerror}") from error
     return folder
 
 
-def _last_number(runs_dir: Path, stem: str) -> int:
-    numbered = re.compile(re.escape(stem) + r"-(\d+)")
-    return max((int(found[1]) for path in runs_dir.iterdir() if (found := numbered.fullmatch(path.name))), default=0)
+def _take_name(runs_dir: Path, stem: str) -> RunFolder:
+    numbered = re.compile(re.escape(stem) + rf"-(\d{{1,{_NUMBER_LENGTH}}})")
+    with os.scandir(runs_dir) as entries:
+        taken = [int(found[1]) for entry in entries if (found := numbered.fullmatch(entry.name))]
+    for number in itertools.count(max(taken, default=0) + 1):
+        folder = RunFolder(runs_dir / f"{stem}-{number:03d}")
+        with contextlib.suppress(FileExistsError):
+            folder.path.mkdir()
+            return folder
+    raise AssertionError("numbers do not end")
+
+
+def load_identity(folder: RunFolder) -> tuple[RunIdentity | None, str | None]:
+    """What `run.json` says, and what is wrong with it; an identity beside a fault holds what could be read."""
+    try:
+        values, faults = known_fields(read_object(folder.run_json), RunIdentity)
+    except (OSError, ValueError) as error:
+        return None, f"run.json is damaged: {why(error)}"
+    identity = RunIdentity(**values) if "experiment" in values else None
+    return identity, f"run.json is damaged: {faults[0]}" if faults else None
 
 
 def read_identity(folder: RunFolder) -> RunIdentity:
     """What `run.json` says. Raises RunError when it is missing or damaged."""
-    try:
-        data = json.loads(folder.run_json.read_bytes())
-        if not isinstance(data, dict) or not isinstance(data.get("experiment"), str):
-            raise TypeError("it names no experiment")
-    except OSError as error:
-        raise RunError(f"{folder.path}: not a run: run.json: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
-        raise RunError(f"{folder.run_json}: damaged: {error}") from error
-    known = {f.name for f in fields(RunIdentity)}
-    return RunIdentity(**{name: value for name, value in data.items() if name in known})
+    identity, fault = load_identity(folder)
+    if identity is None or fault:
+        raise RunError(f"{folder.path}: {fault}")
+    return identity
 
 
 def update_identity(folder: RunFolder, **changes: Any) -> RunIdentity:
-    """Complete `run.json`, durably. Only the holder of the run's lock calls this."""
-    identity = read_identity(folder)
-    for name, value in changes.items():
-        setattr(identity, name, value)
+    """Complete `run.json`, durably. Only the holder of the run's lock calls this.
+
+    Raises RunError when what is there is damaged, OSError when the disk does not take it.
+    """
+    identity = replace(read_identity(folder), **changes)
     platform.write_file_durable(folder.run_json, identity.as_json())
     return identity

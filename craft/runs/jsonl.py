@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import os
-import time
+import stat
+import threading
 from collections import deque
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from craft import platform
+from craft.runs.json_files import decode_object, encode_line
 
-# Lines held back while the disk is full; past this the oldest are dropped, and counted.
+# Lines held back while the disk is full, some 20 MB; past this the oldest are dropped, and counted.
 MAX_HELD_BACK = 100_000
+SYNC_SECONDS = 1.0
+_CHUNK = 1 << 20
 
 Record = dict[str, Any]
 
@@ -20,7 +25,8 @@ Record = dict[str, Any]
 class LineWriter:
     """Appends lines, each by one write, so that a kill loses none whose `append` returned.
 
-    A full disk stops nothing: lines wait in memory and are written when there is room again.
+    A full disk stops nothing: lines wait in memory, in order, and are written when there is room again. What is
+    written is forced to disk within SYNC_SECONDS by a thread, because a disk may take longer for that than a step.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,61 +35,86 @@ class LineWriter:
         self.dropped = 0
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._end = os.fstat(self._descriptor).st_size
+        self._torn = False  # half a line lies behind `_end`
         if self._end and os.pread(self._descriptor, 1, self._end - 1) != b"\n":
-            self._append(b"\n")  # a line that a power cut tore: close it, readers skip it
-        self._dirty = False
-        self._synced = time.monotonic()
+            self.held_back.append(b"\n")  # closes what a power cut tore; readers skip that line
+            self.flush()
+        self._dirty = threading.Event()
+        self._closing = threading.Event()
+        self._sync_error: OSError | None = None
+        self._syncing = threading.Thread(target=self._sync_now_and_then, name=f"sync {path.name}", daemon=True)
+        self._syncing.start()
 
     def append(self, record: Record) -> None:
-        """Write one object; forces what was written to disk when the last time is over a second ago."""
-        line = json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-        if self.held_back:
-            self._hold_back(line)
+        """Write one object; it has left this process when this returns, unless the disk does not take it."""
+        line = encode_line(record)
+        if self.held_back or not self._write(line):
+            self.held_back.append(line)
             self.flush()
-            return
-        if not self._append(line):
-            self._hold_back(line)
-        elif time.monotonic() - self._synced > 1.0:
-            self.sync()
-
-    def _hold_back(self, line: bytes) -> None:
-        self.held_back.append(line)
-        if len(self.held_back) > MAX_HELD_BACK:
-            self.held_back.popleft()
-            self.dropped += 1
+            if len(self.held_back) > MAX_HELD_BACK:
+                self.held_back.popleft()
+                self.dropped += 1
 
     def flush(self) -> bool:
-        """Write what was held back; True when nothing is left."""
-        while self.held_back:
-            if not self._append(self.held_back[0]):
-                return False
+        """Try to write what was held back; True when nothing is left."""
+        while self.held_back and self._write(self.held_back[0]):
             self.held_back.popleft()
-        return True
+        return not self.held_back
 
-    def _append(self, line: bytes) -> bool:
+    def _write(self, line: bytes) -> bool:
         try:
+            if self._torn:
+                os.ftruncate(self._descriptor, self._end)
+                self._torn = False
             written = os.write(self._descriptor, line)
+            if written < len(line):  # the disk filled up in the middle: take the half line back
+                self._torn = True
+                os.ftruncate(self._descriptor, self._end)
+                self._torn = False
+                return False
         except OSError:
             return False
-        if written < len(line):  # the disk filled up in the middle: take the half line back
-            os.ftruncate(self._descriptor, self._end)
-            return False
         self._end += written
-        self._dirty = True
+        if not self._dirty.is_set():
+            self._dirty.set()
         return True
 
-    def sync(self) -> None:
-        """Force what was written to disk."""
-        self._synced = time.monotonic()
-        if self._dirty:
+    def _sync_now_and_then(self) -> None:
+        while not self._closing.is_set():
+            self._dirty.wait()
+            self._closing.wait(SYNC_SECONDS)
+            try:
+                self._force()
+            except OSError as error:
+                self._sync_error = error
+
+    def _force(self) -> None:
+        if self._dirty.is_set():
+            self._dirty.clear()  # before: what is written meanwhile is for the next time
             platform.sync_data(self._descriptor)
-            self._dirty = False
+
+    def sync(self) -> None:
+        """Force what was written to disk. Raises OSError when that fails, or failed since the last call."""
+        self.flush()
+        error, self._sync_error = self._sync_error, None
+        self._force()
+        if error is not None:
+            raise error
 
     def close(self) -> None:
-        """Force and close."""
-        self.flush()
-        self.sync()
-        os.close(self._descriptor)
+        """Force and close; a second time does nothing. Raises OSError as `sync` does, and for lines given up."""
+        if self._descriptor < 0:
+            return
+        self._closing.set()
+        self._dirty.set()
+        self._syncing.join()
+        try:
+            self.sync()
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self.held_back:
+            raise OSError(errno.ENOSPC, f"no room for the last {len(self.held_back)} lines", str(self.path))
 
 
 class LineReader:
@@ -93,32 +124,42 @@ class LineReader:
         self.path = path
         self.offset = 0
         self.damaged = 0
+        self.restarts = 0
+        """How often the file was found to be another one, which is read from its beginning."""
+        self._inode: int | None = None
 
     def poll(self) -> list[Record]:
         """Objects that came since the last call. Lines that are no JSON object are counted in `damaged`."""
         try:
-            size = self.path.stat().st_size
-            if size == self.offset:
+            found = self.path.stat()
+            if not stat.S_ISREG(found.st_mode):
                 return []
-            if size < self.offset:  # another file took the name: begin again
-                self.offset = 0
-            with self.path.open("rb") as file:
+            if self._inode is not None and (found.st_ino != self._inode or found.st_size < self.offset):
+                self.offset = self.damaged = 0
+                self.restarts += 1
+            self._inode = found.st_ino
+            if found.st_size == self.offset:
+                return []
+            with self.path.open("rb", buffering=0) as file:
                 file.seek(self.offset)
-                data = file.read(size - self.offset)
+                return self._read(file, found.st_size - self.offset)
         except OSError:
             return []
-        whole = data.rfind(b"\n") + 1
-        self.offset += whole
-        records = []
-        for line in data[:whole].splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                record = None
-            if isinstance(record, dict):
-                records.append(record)
-            elif line.strip():
-                self.damaged += 1
+
+    def _read(self, file: FileIO, size: int) -> list[Record]:
+        """The whole lines of the next `size` bytes, a piece at a time: a long log must not be in memory twice."""
+        records: list[Record] = []
+        rest = b""
+        while size > 0 and (piece := file.read(min(size, _CHUNK))):
+            size -= len(piece)
+            lines = (rest + piece).split(b"\n")
+            rest = lines.pop()
+            for line in lines:
+                self.offset += len(line) + 1
+                try:
+                    records.append(decode_object(line))
+                except ValueError:
+                    self.damaged += bool(line.strip())
         return records
 
 

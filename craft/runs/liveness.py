@@ -2,13 +2,14 @@
 
 | lock | claim | shown |
 |---|---|---|
+| held | from before the lock was taken | starting |
 | held | moved within 30 s | the claim's phase |
 | held | older | silent |
 | free | finished, stopped, failed | that |
 | free | queued or none | queued |
 | free | anything else | interrupted: resumable |
 
-A run whose claim comes from another host is shown by its claim: its lock means nothing here.
+A run that another host works on is shown by its claim: its lock need not be seen here.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from dataclasses import dataclass
 
 from craft import platform
 from craft.runs.folder import RunFolder
-from craft.runs.status import OUTCOMES, Status, read_status
+from craft.runs.lock import read_owner
+from craft.runs.status import OUTCOMES, WORKING, Status, load_status
 
 SILENT_AFTER = 30.0
-LIVE = ("starting", "preparing", "running", "evaluating", "paused", "stopping", "silent")
+LIVE = (*WORKING, "silent")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Observed:
     reason: str
     status: Status
     held: bool
+    fault: str | None = None
+    """What is wrong with status.json."""
 
     @property
     def is_live(self) -> bool:
@@ -39,26 +43,87 @@ class Observed:
         return self.phase in LIVE
 
 
-def observe(folder: RunFolder, *, now: float | None = None) -> Observed:
-    """Look at one run. `now` is seconds since 1970, for tests."""
-    claim = read_status(folder)
+def observe(folder: RunFolder, *, now: float | None = None, clock: float | None = None) -> Observed:
+    """Look at one run. For tests: `now` is seconds since 1970, `clock` seconds of this machine's monotonic clock."""
+    claim, fault, held = _look(folder)
     status = claim or Status()
-    held = platform.is_locked(folder.lock)
-    now = time.time() if now is None else now
+    age = _age(folder, status, time.time() if now is None else now, time.monotonic() if clock is None else clock)
+    phase, reason = _judge(folder, claim, fault, held, age)
+    return Observed(phase, reason, status, held, fault)
+
+
+def _look(folder: RunFolder) -> tuple[Status | None, str | None, bool]:
+    """Claim, fault and lock of one moment: a free lock beside a working claim counts once both are seen twice."""
+    seen = None
+    while True:
+        held = platform.is_locked(folder.lock)
+        claim, fault = load_status(folder)
+        if held or claim is None or claim.phase not in WORKING or claim == seen:
+            return claim, fault, held
+        seen = claim
+
+
+def _judge(folder: RunFolder, claim: Status | None, fault: str | None, held: bool, age: float) -> tuple[str, str]:
     if held:
-        # A clock set back makes a claim seem to come from the future: that is no silence.
-        age = now - max(status.updated, status.progressed)
-        if status.phase in OUTCOMES or status.phase == "queued":
-            return Observed("starting", "a worker has just taken it", status, held)
+        if _is_from_before(folder) or (claim and claim.phase == "queued"):
+            return "starting", "a worker has just taken it"
+        if claim is None:
+            return ("running", f"its worker lives, but {fault}") if fault else ("starting", "a worker takes it")
+        if claim.phase in OUTCOMES:
+            return claim.phase, "its worker is leaving"
         if age > SILENT_AFTER:
-            return Observed("silent", f"its worker lives but has said nothing for {age:.0f} s", status, held)
-        return Observed(status.phase, status.message or "its worker says so", status, held)
-    if status.phase in OUTCOMES:
-        return Observed(status.phase, status.error or status.message or status.phase, status, held)
-    if claim is None and folder.status.exists():
-        return Observed("interrupted", "status.json is damaged and no worker holds the lock", status, held)
-    if status.phase == "queued":
-        return Observed("queued", status.message or "waiting for a slot", status, held)
-    if status.host and status.host != platform.hostname():
-        return Observed(status.phase, f"claimed by {status.host}", status, held)
-    return Observed("interrupted", "its worker ended without saying so; it can be resumed", status, held)
+            return "silent", f"its worker lives but has said nothing for {_words(age)}"
+        standstill = age + claim.updated - claim.progressed
+        if claim.progressed and standstill > SILENT_AFTER and claim.phase != "paused":
+            return claim.phase, f"no progress for {_words(standstill)}"
+        return claim.phase, claim.message or "its worker says so"
+    if claim is None:
+        return ("interrupted", f"no worker is at it, and {fault}") if fault else ("queued", "not started yet")
+    if claim.phase in OUTCOMES:
+        return claim.phase, claim.error or claim.message or claim.phase
+    if claim.phase == "queued":
+        return "queued", claim.message or "waiting for a slot"
+    if host := host_elsewhere(folder, claim):
+        return claim.phase, f"{host} works on it, and said so {_words(age)} ago"
+    return (
+        "interrupted",
+        f"its worker ended without a word while {claim.phase}, at step {claim.step}; it can be resumed",
+    )
+
+
+def host_elsewhere(folder: RunFolder, claim: Status | None) -> str | None:
+    """The other machine that says it works on this run; None when there is none.
+
+    Such a run is never signalled, and not resumed here unless a person insists: its lock need not reach this far.
+    """
+    if claim is None or claim.phase not in WORKING or not claim.host or claim.host == platform.hostname():
+        return None
+    owner = read_owner(folder)
+    if owner and owner.host == claim.host and owner.boot_id == platform.boot_id() != "unknown":
+        return None  # the same kernel by another name: renamed since, or a container
+    return claim.host
+
+
+def _is_from_before(folder: RunFolder) -> bool:
+    """Whether what status.json says was written before the present holder took the lock and wrote owner.json."""
+    try:
+        taken = folder.owner.stat().st_mtime_ns
+    except OSError:
+        return False
+    try:
+        return folder.status.stat().st_mtime_ns < taken
+    except OSError:
+        return True
+
+
+def _age(folder: RunFolder, status: Status, now: float, clock: float) -> float:
+    """Seconds since the claim was written, by the monotonic clock where it is this machine's."""
+    if 0 < status.clock <= clock and host_elsewhere(folder, status) is None:
+        return clock - status.clock
+    return max(0.0, now - max(status.updated, status.progressed))
+
+
+def _words(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

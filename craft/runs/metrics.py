@@ -27,8 +27,12 @@ class MetricsLog:
         return self._lines.dropped
 
     def append(self, record: Record) -> None:
-        """Write one record."""
-        bad = [name for name, value in record.items() if isinstance(value, float) and not math.isfinite(value)]
+        """Write one record; on a full disk it waits in memory. NumPy's and torch's scalars are numbers too."""
+        bad = [
+            name
+            for name, value in record.items()
+            if (not math.isfinite(value) if isinstance(value, float) else _is_odd_nonfinite(value))
+        ]
         if bad:
             record = {**record, **dict.fromkeys(bad), "nonfinite": bad}
         self._lines.append(record)
@@ -38,12 +42,11 @@ class MetricsLog:
         self._lines.append({"resumed_from": step})
 
     def sync(self) -> None:
-        """Force everything to disk; before a checkpoint is committed. Tries what was held back once more."""
-        self._lines.flush()
+        """Force everything to disk, before a checkpoint is committed. Raises OSError when the disk fails."""
         self._lines.sync()
 
     def close(self) -> None:
-        """Force and close."""
+        """Force and close. Raises OSError when that fails, or when records found no room to the last."""
         self._lines.close()
 
 
@@ -61,13 +64,16 @@ class MetricsReader:
 
     def poll(self) -> list[Record]:
         """New whole records. `records` holds those that count, in the order of their steps."""
+        restarts = self._lines.restarts
         new = self._lines.poll()
+        if self._lines.restarts != restarts:
+            self.records.clear()
         for record in new:
             resumed_from = record.get("resumed_from")
-            if isinstance(resumed_from, int):
+            if _is_number(resumed_from):
                 while self.records and self.records[-1]["step"] > resumed_from:
                     self.records.pop()
-            elif isinstance(record.get("step"), int):
+            elif isinstance(record.get("step"), int) and _is_number(record["step"]):
                 self.records.append(record)
         return new
 
@@ -94,4 +100,14 @@ class MetricsReader:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is a number that can be drawn; a damaged or foreign log may hold 1e999, or an integer of a page."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def _is_odd_nonfinite(value: Any) -> bool:
+    if value is None or isinstance(value, int | str):
+        return False
+    try:
+        return not math.isfinite(value)
+    except (TypeError, ValueError, RuntimeError):
+        return False

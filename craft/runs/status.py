@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
 from craft import platform
 from craft.runs.folder import RunFolder
+from craft.runs.json_files import encode_file, known_fields, read_object, why
 
+WORKING = ("starting", "preparing", "running", "evaluating", "paused", "stopping")
 OUTCOMES = ("finished", "stopped", "failed")
+PHASES = ("queued", *WORKING, *OUTCOMES)
 
 
 @dataclass(frozen=True)
 class Status:
-    """`phase` is the worker's own word; `updated` and `progressed` are seconds since 1970."""
+    """What the worker says of itself; `phase` is one of PHASES."""
 
     phase: str = "queued"
     step: int = 0
@@ -30,7 +32,11 @@ class Status:
     error: str | None = None
     host: str | None = None
     updated: float = 0.0
+    """Seconds since 1970 when the claim was written."""
     progressed: float = 0.0
+    """The same, when training last came forward."""
+    clock: float = 0.0
+    """The writer's monotonic clock at `updated`: setting the time does not move it."""
 
 
 class StatusWriter:
@@ -38,33 +44,40 @@ class StatusWriter:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        known = read_status(folder)
-        self.status = replace(known or Status(), host=platform.hostname())
+        self.status = replace(read_status(folder) or Status(), host=platform.hostname())
         self.failed_writes = 0
 
     def write(self, *, progressed: bool = False, durable: bool = False, **changes: object) -> None:
-        """Change some fields and write. `durable` forces it to disk, for outcomes."""
+        """Change some fields and write. `progressed`: training came forward. `durable`: on disk, for outcomes."""
         now = time.time()
-        self.status = replace(self.status, **changes, updated=now)  # type: ignore[arg-type]
+        self.status = replace(self.status, **changes, updated=now, clock=time.monotonic())  # type: ignore[arg-type]
+        assert self.status.phase in PHASES, self.status.phase
         if progressed:
             self.status = replace(self.status, progressed=now)
-        content = json.dumps(asdict(self.status), indent=1).encode()
+        write_file = platform.write_file_durable if durable else platform.write_file_atomic
         try:
-            if durable:
-                platform.write_file_durable(self.folder.status, content)
-            else:
-                platform.write_file_atomic(self.folder.status, content)
+            write_file(self.folder.status, encode_file(asdict(self.status)))
         except OSError:
             self.failed_writes += 1
 
 
+def load_status(folder: RunFolder) -> tuple[Status | None, str | None]:
+    """The claim, and what is wrong with its file. None without a fault: there is no claim yet."""
+    try:
+        data = read_object(folder.status)
+    except FileNotFoundError:
+        return None, None
+    except (OSError, ValueError) as error:
+        return None, f"status.json is damaged: {why(error)}"
+    values, faults = known_fields(data, Status)
+    phase = values.get("phase")
+    if phase is None:
+        return None, "status.json is damaged: it names no phase"
+    if phase not in PHASES:
+        return None, f"status.json is damaged: '{phase[:40]}' is no phase"
+    return Status(**values), f"status.json is damaged: {faults[0]}" if faults else None
+
+
 def read_status(folder: RunFolder) -> Status | None:
     """The claim; None when there is none or it is damaged."""
-    try:
-        data = json.loads(folder.status.read_bytes())
-    except (OSError, ValueError):
-        return None
-    if not isinstance(data, dict) or not isinstance(data.get("phase"), str):
-        return None
-    known = {f.name for f in fields(Status)}
-    return Status(**{name: value for name, value in data.items() if name in known})
+    return load_status(folder)[0]

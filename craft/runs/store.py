@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from craft.errors import RunError, UnknownRunError
-from craft.runs.folder import RunFolder, RunIdentity, read_identity
+from craft.errors import UnknownRunError
+from craft.runs.folder import RunFolder, RunIdentity, is_dir, load_identity
 from craft.runs.liveness import Observed, observe
 from craft.runs.status import Status
 
@@ -31,19 +30,64 @@ class RunSummary:
         return self.folder.name
 
     @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.folder.path
+
+    @property
     def phase(self) -> str:
         """The phase as shown."""
         return self.observed.phase
 
     @property
     def reason(self) -> str:
-        """Why it is in that phase."""
+        """Why it is in that phase, or what is wrong with its folder."""
         return self.fault or self.observed.reason
 
     @property
     def status(self) -> Status:
-        """The worker's claim: steps, losses, speed."""
+        """The worker's claim."""
         return self.observed.status
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return self.status.step
+
+    @property
+    def max_steps(self) -> int:
+        """Steps to do; 0 while that is not known."""
+        return self.status.max_steps
+
+    @property
+    def best(self) -> float | None:
+        """The best value of what is monitored."""
+        return self.status.best
+
+    @property
+    def train_loss(self) -> float | None:
+        """The last one recorded."""
+        return self.status.train_loss
+
+    @property
+    def val_loss(self) -> float | None:
+        """The last one measured."""
+        return self.status.val_loss
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """The last speed recorded."""
+        return self.status.tokens_per_second
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """What its worker thinks is left, in seconds."""
+        return self.status.eta_seconds
+
+    @property
+    def updated(self) -> float:
+        """When its worker last wrote, in seconds since 1970; 0 when it never did."""
+        return self.status.updated
 
 
 class RunStore:
@@ -53,14 +97,14 @@ class RunStore:
         self.runs_dir = runs_dir
 
     def folders(self) -> list[RunFolder]:
-        """Every folder that looks like a run, by name."""
+        """Every folder that holds a run, by name."""
         try:
             with os.scandir(self.runs_dir) as entries:
                 names = [e.name for e in entries if not e.name.startswith(".") and e.is_dir()]
         except OSError:
             return []
         folders = [RunFolder(self.runs_dir / name) for name in sorted(names)]
-        return [folder for folder in folders if folder.run_json.exists()]
+        return [folder for folder in folders if os.path.lexists(folder.run_json)]
 
     def list(self) -> list[RunSummary]:
         """A line about each run, the oldest first."""
@@ -68,32 +112,27 @@ class RunStore:
 
     def summary(self, folder: RunFolder) -> RunSummary:
         """A line about one run; a damaged folder is said to be one."""
-        fault = None
-        try:
-            identity = read_identity(folder)
-        except RunError as error:
-            fault = str(error).partition(": ")[2]
-            identity = RunIdentity(experiment=folder.name.rpartition("-")[0] or folder.name)
-        return RunSummary(folder, identity.experiment, identity.group, identity.created, observe(folder), fault)
+        identity, fault = load_identity(folder)
+        if identity is None:
+            identity = RunIdentity(experiment=folder.name.rpartition("-")[0] or folder.name, id="")
+        observed = observe(folder)
+        faults = "; ".join(filter(None, (fault, observed.fault)))
+        return RunSummary(folder, identity.experiment, identity.group, identity.created, observed, faults or None)
 
     def find(self, name: str | Path) -> RunFolder:
-        """The run that a name or a path means; an experiment's name means its newest run.
+        """The run that a name or a path means.
 
-        Raises UnknownRunError with the nearest names, or RunError for a folder that is no run.
+        Raises UnknownRunError with the nearest names, or RunError for a folder that holds no run.
         """
         text = str(name)
         if os.sep in text or text in (".", ".."):
             return RunFolder(Path(text).resolve()).require()
         inside = RunFolder(self.runs_dir / text)
-        if inside.path.is_dir():
+        if text and is_dir(inside.path):
             return inside.require()
-        if Path(text).is_dir():
+        if text and is_dir(Path(text)):
             return RunFolder(Path(text).resolve()).require()
-        folders = self.folders()
-        of_experiment = [f for f in folders if re.fullmatch(re.escape(text) + r"-\d{3,}", f.name)]
-        if of_experiment:
-            return max(of_experiment, key=lambda folder: (len(folder.name), folder.name))
-        names = [folder.name for folder in folders]
+        names = [folder.name for folder in self.folders()]
         near = difflib.get_close_matches(text, names, n=3)
         if near:
             hint = f"did you mean {' or '.join(near)}?"

@@ -1,0 +1,132 @@
+"""JSON as Craft writes it, and as it may be found: a file can be damaged, endless, or no file at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+import os
+import stat
+from dataclasses import MISSING, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+MAX_BYTES = 4 << 20  # run.json and its like have some kilobytes; a device or a wrong file has no end
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+# NaN and Infinity are no JSON, but Python reads them unless told otherwise.
+_decode = json.JSONDecoder(parse_constant=lambda _: None).decode
+
+
+def encode_line(record: dict[str, Any]) -> bytes:
+    """One object as one line, whatever it holds: what is not finite becomes null, what is no JSON becomes text."""
+    try:
+        return _encode(record).encode() + b"\n"
+    except (TypeError, ValueError):
+        return _encode(_plain(record)).encode() + b"\n"
+
+
+def encode_file(record: dict[str, Any]) -> bytes:
+    """One object as a file that a person may read."""
+    return (json.dumps(_plain(record), indent=1, allow_nan=False) + "\n").encode()
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if depth < 20:
+        if isinstance(value, dict):
+            return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [_plain(item, depth + 1) for item in value]
+    for number in (operator.index, float):  # a NumPy or torch scalar
+        try:
+            return _plain(number(value), depth)
+        except (TypeError, ValueError, OverflowError, RuntimeError):
+            continue
+    return str(value)
+
+
+def decode_object(text: bytes) -> dict[str, Any]:
+    """Read one object. Raises ValueError, in words, for anything else."""
+    try:
+        value = _decode(text.decode())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a small file. Raises OSError when it cannot be opened, ValueError when it holds no object."""
+    # Without waiting: a pipe by this name would never open.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("not a regular file")
+        if found.st_size > MAX_BYTES:
+            raise ValueError(f"{found.st_size:,} bytes, far too large")
+        text = os.read(descriptor, MAX_BYTES)
+    finally:
+        os.close(descriptor)
+    if not text:
+        raise ValueError("empty")
+    return decode_object(text)
+
+
+def why(error: OSError | ValueError) -> str:
+    """What went wrong with a file, in words, without its name."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def known_fields(data: dict[str, Any], cls: type) -> tuple[dict[str, Any], list[str]]:
+    """The entries of `data` that fit the fields of a dataclass, and what is wrong with others of the same names.
+
+    Fields are of plain types, perhaps `| None`. Names that the class does not know are ignored.
+    """
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for name, (types, optional, required) in _fields(cls).items():
+        if name not in data:
+            if required:
+                faults.append(f"it has no {name}")
+            continue
+        value = data[name]
+        if value is None and optional:
+            values[name] = None
+        elif not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            faults.append(f"{name} is {_shortly(value)}, not {_WORDS[types[-1]]}")
+        elif isinstance(value, int | float) and not abs(value) < 1e18:
+            faults.append(f"{name} is no sensible number")
+        else:
+            values[name] = value
+    return values, faults
+
+
+_TYPES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "dict": (dict,)}
+_WORDS = {str: "text", int: "a whole number", float: "a number", dict: "a table"}
+
+
+@cache
+def _fields(cls: type) -> dict[str, tuple[tuple[type, ...], bool, bool]]:
+    found = {}
+    for one in fields(cls):
+        annotation = str(one.type)
+        types = _TYPES[annotation.partition(" ")[0].partition("[")[0]]
+        required = one.default is MISSING and one.default_factory is MISSING
+        found[one.name] = (types, annotation.endswith("| None"), required)
+    return found
+
+
+def _shortly(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
