@@ -24,7 +24,14 @@ from craft.errors import CraftError
 LAZY: dict[str, tuple[str, str]] = {
     "validate": ("craft.cli.validate", "Check an experiments file."),
     "show": ("craft.cli.show", "Show an experiment resolved, with the line each value comes from."),
+    "data": ("craft.cli.data", "Prepare the text of an experiment, and look at a batch of it."),
     "run": ("craft.cli.run", "Train experiments and follow them."),
+    "runs": ("craft.cli.runs", "List the runs and what they are doing."),
+    "watch": ("craft.cli.watch", "Follow a run with its curves, and leave it alone."),
+    "status": ("craft.cli.status", "Show all about one run."),
+    "logs": ("craft.cli.logs", "Print what a run's worker printed."),
+    "stop": ("craft.cli.stop", "Let a run save and leave, or kill it."),
+    "resume": ("craft.cli.resume", "Go on with a run, or train it longer."),
     "generate": ("craft.cli.generate", "Let a checkpoint write."),
 }
 """Command -> (module, one line of help), in the order that help shows."""

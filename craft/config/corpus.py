@@ -171,7 +171,8 @@ def _nearest_parent(path: Path) -> str:
     """Which part of a missing path is still there."""
     for parent in path.parents:
         if parent.exists():
-            return "" if parent == path.parent else f" ({parent} is there, {path.relative_to(parent).parts[0]} is not)"
+            missing = path.relative_to(parent).parts
+            return f" ({parent} is there, {missing[0]} is not)" if len(missing) > 1 else ""
     return ""
 
 

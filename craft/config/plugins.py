@@ -30,6 +30,12 @@ def plugin_files(config: ExperimentConfig, source_dir: Path) -> list[Path]:
     return module_files(named_modules(config), source_dir)
 
 
+def code_dir(definition: Path) -> Path:
+    """The folder in which a definition's own modules are looked for: the file's, or the copies that a run has."""
+    copies = definition.parent / "code"
+    return copies if definition.name == "experiment.toml" and copies.is_dir() else definition.parent
+
+
 def module_files(modules: list[str], source_dir: Path) -> list[Path]:
     """The files of `source_dir` behind some modules and behind what they import from there, sorted."""
     found: set[Path] = set()

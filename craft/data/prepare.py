@@ -47,6 +47,7 @@ IN_MEMORY = 64 << 20
 _CHUNK = 1 << 22
 
 Tokens = NDArray[np.integer[Any]]
+Found = tuple[Tokens, Tokenizer, TokenMeta]
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,10 @@ class PreparedData:
     """A sha256 of the text; of a dataset of one's own, of its code and arguments."""
     meta: TokenMeta | None
     """What is known of the tokens; None for a dataset of one's own."""
+    made: bool = True
+    """Whether that was done now; otherwise it was found in the cache."""
     kept: bool = False
-    """Whether the tokens lie in the cache, or were made for this process alone."""
+    """Whether the tokens lie in the cache."""
 
 
 class _Gate:
@@ -95,9 +98,9 @@ def prepare(
     preparation = _Preparation(
         config.data, config.tokenizer, search, _Gate(progress), warn or progress or (lambda _: None)
     )
-    tokens, tokenizer, meta, kept = preparation.run()
+    (tokens, tokenizer, meta), made, kept = preparation.run()
     splits = split_tokens(tokens, config.data, tokenizer, meta.key)
-    return PreparedData(tokenizer, splits, meta.corpus_hash, meta, kept)
+    return PreparedData(tokenizer, splits, meta.corpus_hash, meta, made, kept)
 
 
 def create_dataset_from_config(
@@ -119,12 +122,12 @@ class _Preparation:
         self.corpus: Corpus = open_corpus(data)
         self.damaged: set[str] = set()
 
-    def run(self) -> tuple[Tokens, Tokenizer, TokenMeta, bool]:
-        """Tokens, tokenizer, metadata, and whether they are kept."""
+    def run(self) -> tuple[Found, bool, bool]:
+        """Tokens, tokenizer and metadata; whether they were made now, and whether they are kept."""
         if found := self.find():
-            return *found, True
+            return found, False, True
         with self.alone():
-            return (*found, True) if (found := self.find()) else self.make()
+            return (found, False, True) if (found := self.find()) else self.make()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -139,7 +142,7 @@ class _Preparation:
         finally:
             lock.release()
 
-    def find(self) -> tuple[Tokens, Tokenizer, TokenMeta] | None:
+    def find(self) -> Found | None:
         """What the cache holds, if this corpus was read before and has not changed."""
         facts = known_facts(self.corpus)
         return self.load(self.key(facts)) if facts else None
@@ -147,7 +150,7 @@ class _Preparation:
     def key(self, facts: CorpusFacts) -> str:
         return token_key(self.data, self.tokenizer_config, facts.content, self.search)
 
-    def load(self, key: str) -> tuple[Tokens, Tokenizer, TokenMeta] | None:
+    def load(self, key: str) -> Found | None:
         """A cache entry; None when there is none, or it is damaged, which is said once."""
         meta, damage = read_meta(key)
         if meta is not None:
@@ -167,13 +170,13 @@ class _Preparation:
             self.warn(f"the kept tokens in {entry_folder(key)} are damaged and made again: {damage}")
         return None
 
-    def make(self) -> tuple[Tokens, Tokenizer, TokenMeta, bool]:
+    def make(self) -> tuple[Found, bool, bool]:
         """Read the text, and tokenize it unless the same content was tokenized before under another name."""
         raw, facts = read_corpus(self.corpus, self.gate.say)
         key = self.key(facts)
         if found := self.load(key):
             remember_facts(self.corpus, facts)
-            return *found, True
+            return found, False, True
         documents = []
         for document in process(raw, self.data.processors, self.search):
             if document:
@@ -201,9 +204,9 @@ class _Preparation:
                 f"the tokens are not kept for the next start: {error.strerror}: {cache_dir()}; "
                 "CRAFT_CACHE_DIR names another place"
             )
-            return tokens, tokenizer, meta, False
+            return (tokens, tokenizer, meta), True, False
         remember_facts(self.corpus, facts)
-        return tokens, tokenizer, meta, True
+        return (tokens, tokenizer, meta), True, True
 
     def tokenize(self, documents: list[str]) -> tuple[Tokenizer, Tokens]:
         total = sum(map(len, documents)) / 1e6

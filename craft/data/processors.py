@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from craft.config.schema.data import PROCESSORS
 from craft.data.plugins import import_named
 from craft.errors import DataError
 
@@ -19,19 +19,13 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFC", re.sub(r"\r\n?", "\n", text))
 
 
-NAMED: dict[str, Processor] = {"normalise": normalise, "lowercase": str.lower}
+NAMED: dict[str, Processor] = dict(zip(PROCESSORS, (normalise, str.lower), strict=True))
 
 
 def find_processor(name: str, source_dir: Path | None = None) -> Processor:
     """A processor by name, or a function of one's own by "module:function". Raises DataError."""
-    if ":" not in name:
-        if name in NAMED:
-            return NAMED[name]
-        near = difflib.get_close_matches(name, NAMED, n=1)
-        raise DataError(
-            f'data.processors: "{name}" is unknown{f" (did you mean {near[0]!r}?)" if near else ""}; '
-            f'there are {", ".join(NAMED)}, and a function of your own as "module:function"'
-        )
+    if name in NAMED:
+        return NAMED[name]
     function = import_named(name, "data.processors", source_dir)
     if not callable(function):
         raise DataError(f'data.processors: "{name}" is {type(function).__name__}, not a function')

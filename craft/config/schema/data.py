@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from craft.config.schema.base import Count, Fraction, Section
+
+PROCESSORS = ("normalise", "lowercase")
+"""Text processors that go by a name."""
 
 
 class TextData(Section):
@@ -21,7 +26,19 @@ class TextData(Section):
     shuffle: bool = True
     """Visit training windows in a random order, a new one each epoch; `false` reads them in the order of the text."""
     processors: list[str] = []
-    """Applied to each document, left to right: "normalise" (Unicode NFC, plain line ends), "lowercase", or "module:function"."""
+    """Applied to each document in turn: "normalise" (Unicode NFC, plain line ends), "lowercase", "module:function"."""
+
+    @field_validator("processors")
+    @classmethod
+    def _name_known_processors(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in PROCESSORS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", name):
+                near = difflib.get_close_matches(name, PROCESSORS, n=1)
+                raise ValueError(
+                    f"unknown processor '{name}'{f' (did you mean {near[0]!r}?)' if near else ''}; "
+                    f"there are {' and '.join(map(repr, PROCESSORS))}, and a function of your own as 'module:function'"
+                )
+        return names
 
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> Self:
@@ -65,7 +82,7 @@ class PythonDataset(Section):
     shuffle: bool = True
     """Visit the items in a random order, a new one each epoch."""
     arguments: dict[str, bool | int | float | str | list[bool | int | float | str]] = {}
-    """Keyword arguments of the class. It is also given `split` ("train", "val" or "test"), `tokenizer` and `context_length`."""
+    """Keyword arguments of the class; it is also given `split` ("train" or "val"), `tokenizer` and `context_length`."""
 
 
 def data_tag(section: Any) -> str:
