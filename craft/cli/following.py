@@ -13,7 +13,7 @@ from craft.cli.narrate import Narrator
 from craft.cli.terminal import Keys, Screen
 from craft.errors import RunError
 from craft.launch.dispatch import Started, ensure_runner, settle, was_taken_over, withdraw
-from craft.launch.follow import Follower, News
+from craft.launch.follow import ENDS, Follower, News
 from craft.launch.workers import ask_to_stop, kill
 from craft.runs.folder import RunFolder
 
@@ -40,7 +40,8 @@ class Following:
     """Tells runs until all have ended.
 
     `owns`: Ctrl-C once stops and saves them, twice kills them; else Ctrl-C only ends the telling. `emit` gets
-    every record, event and phase as an object. `started` is the worker that this process started.
+    every record, event and phase as an object. `started` is the worker that this process started. `only_new`: begin
+    with what happens from now on.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Following:
         owns: bool = True,
         emit: Emit | None = None,
         plot_moving: bool = False,
+        only_new: bool = False,
     ) -> None:
         self.screen, self.owns, self.emit = screen, owns, emit
         self.plot_moving = plot_moving and screen.live
@@ -59,7 +61,7 @@ class Following:
         self.runs: list[Followed] = []
         for folder in folders:
             own = started.process if started is not None and started.folder == folder else None
-            follower = Follower(folder, started=own)
+            follower = Follower(folder, started=own, only_new=only_new)
             narrator = Narrator(screen, follower, named=len(folders) > 1)
             self.runs.append(Followed(folder, follower, narrator))
         self.presses = 0
@@ -116,7 +118,10 @@ class Following:
         if self.emit is not None:
             _emit_news(self.emit, run, news)
         run.phase = news.phase
-        run.narrator.tell(news)
+        # Where one run of this command waits for another, there is nothing to say.
+        alone = all(one.phase in ("", "queued", *ENDS) for one in self.runs)
+        first = next((one for one in self.runs if one.phase not in ENDS), run)
+        run.narrator.tell(news, say_why_queued=alone and run is first)
         return news.has_ended
 
     def _draw(self, open_runs: list[Followed]) -> None:

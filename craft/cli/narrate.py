@@ -40,7 +40,7 @@ class Narrator:
 
     # While it runs -----------------------------------------------------------------------------------------------
 
-    def tell(self, news: News) -> None:
+    def tell(self, news: News, *, say_why_queued: bool = True) -> None:
         """Write the lasting lines of what is new."""
         self.news = news
         held, self._waiting = self._waiting, None
@@ -66,12 +66,16 @@ class Narrator:
             self._waiting = held
         elif held is not None:
             self._measured(held, saved=False)
-        if not self.screen.live:
+        if not self.screen.live and (say_why_queued or news.phase != "queued"):
             self._tell_plainly(news)
 
     def moving_line(self) -> str:
         """The line that says where it stands, for the screen's width."""
         return progress_line(self._progress(), self.screen.width, unicode=self.screen.unicode)
+
+    def standing(self) -> str:
+        """Where it stands, in one line of any width."""
+        return progress_line(self._progress(), 200, unicode=False)
 
     def plot(self, height: int = _PLOT_HEIGHT) -> str:
         """Train and validation loss over the steps, as text."""
@@ -135,7 +139,7 @@ class Narrator:
             self._line(f"{news.phase}: {clean_line(self._said)}")
         elif news.phase not in ("queued", "starting") and not news.has_ended and now >= self._plain_due:
             self._plain_due = now + _PLAIN_EVERY
-            self.screen.line(progress_line(self._progress(), 200, unicode=False))
+            self.screen.line(self.standing())
 
     def _line(self, text: str, *styles: str) -> None:
         self.screen.line(f"{self._prefix}{text}", *styles)

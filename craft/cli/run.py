@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from craft.launch.dispatch import Started
     from craft.runs.folder import RunFolder
 
+_NAMED_AT_THE_START = 10
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -86,18 +88,22 @@ def run(
     return follow_to_end(folders, started, as_json)
 
 
-def follow_to_end(folders: list[RunFolder], started: Started | None, as_json: bool) -> int:
+def follow_to_end(folders: list[RunFolder], started: Started | None, as_json: bool, *, only_new: bool = False) -> int:
     """Tell runs until they end, and how they ended; returns the command's exit status.
 
-    With `as_json`, standard output has the objects and standard error the words.
+    With `as_json`, standard output has the objects and standard error the words. `only_new`: not what they did
+    before.
     """
     from craft.cli.following import Following, end_record
     from craft.cli.terminal import Screen
 
     screen = Screen(sys.stderr if as_json else sys.stdout)
-    following = Following(folders, screen, started=started, emit=print_json if as_json else None)
-    for folder in folders:
+    emit = print_json if as_json else None
+    following = Following(folders, screen, started=started, emit=emit, only_new=only_new)
+    for folder in folders[:_NAMED_AT_THE_START]:
         screen.line(f"{screen.paint(folder.name, 'bold')}  {shown_path(folder.path)}")
+    if len(folders) > _NAMED_AT_THE_START:
+        screen.line(f"... {folders[-1].name}: {len(folders)} runs")
     if screen.live and sys.stdin.isatty():
         screen.line("p: plot   Ctrl-C: stop and save", "dim")
     ended = following.follow()

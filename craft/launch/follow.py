@@ -59,10 +59,13 @@ def look_at(folder: RunFolder, started: platform.ProcessIdentity | None = None) 
 
 
 class Follower:
-    """Reads a run's folder as it grows. Looking costs a fraction of a millisecond and disturbs nobody."""
+    """Reads a run's folder as it grows. Looking costs a fraction of a millisecond and disturbs nobody.
+
+    `only_new`: what the folder holds already is no news; curves have it all the same.
+    """
 
     def __init__(
-        self, folder: RunFolder, *, started: platform.ProcessIdentity | None = None, from_now: bool = False
+        self, folder: RunFolder, *, started: platform.ProcessIdentity | None = None, only_new: bool = False
     ) -> None:
         self.folder = folder
         self.started = started
@@ -70,7 +73,7 @@ class Follower:
         self._events = LineReader(folder.events)
         self._last_record_at = time.monotonic()
         self._last_phase, self._was_at_work = "", False
-        if from_now:
+        if only_new:
             self.metrics.poll()
             self._events.poll()
 

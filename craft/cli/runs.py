@@ -1,0 +1,59 @@
+"""`craft runs`: all runs of a project, a line each."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from craft.cli.common import json_option, look_after_queue, print_json, runs_dir_of, runs_dir_option, shown_path
+
+
+@click.command()
+@runs_dir_option
+@json_option
+def runs(runs_dir: Path | None, as_json: bool) -> None:
+    """List the runs, the newest last, with what each is doing."""
+    from craft.cli.runs_table import run_columns
+    from craft.cli.table import render_table
+    from craft.launch.follow import look_at
+    from craft.runs.store import RunStore
+    from craft.text import shows_unicode
+
+    place = runs_dir_of(runs_dir)
+    look_after_queue(place)
+    found = RunStore(place).list()
+    # What a queued run waits for, the folder alone does not say.
+    looks = [look_at(one.folder) if one.phase == "queued" else one.observed for one in found]
+    if as_json:
+        for one, look in zip(found, looks, strict=True):
+            print_json(
+                {
+                    "run": one.name,
+                    "path": str(one.folder.path),
+                    "experiment": one.experiment,
+                    "group": one.group,
+                    "created": one.created,
+                    "phase": look.phase,
+                    "reason": one.fault or look.reason,
+                    "step": look.status.step,
+                    "max_steps": look.status.max_steps,
+                    "tokens": look.status.tokens,
+                    "tokens_per_second": look.status.tokens_per_second,
+                    "eta_seconds": look.status.eta_seconds if look.is_live else None,
+                    "train/loss": look.status.train_loss,
+                    "val/loss": look.status.val_loss,
+                    "best": look.status.best,
+                    "best_step": look.status.best_step,
+                }
+            )
+        return
+    if not found:
+        sys.stderr.write(f"no runs in {shown_path(place)} yet; 'craft run experiments.toml' makes one\n")
+        return
+    columns = run_columns([(one.name, look, one.created) for one, look in zip(found, looks, strict=True)])
+    width = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else None
+    for line in render_table(columns, width, ascii_only=not shows_unicode(sys.stdout)):
+        sys.stdout.write(f"{line}\n")

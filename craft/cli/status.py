@@ -1,0 +1,134 @@
+"""`craft status`: everything that is known about one run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from craft.cli.common import find_run, json_option, print_json, run_argument, runs_dir_option, shown_path
+
+
+@click.command()
+@run_argument()
+@runs_dir_option
+@json_option
+def status(name: str, runs_dir: Path | None, as_json: bool) -> None:
+    """Show what a run is doing and why, its figures, its checkpoints and the disk it takes."""
+    from craft.launch.follow import look_at
+    from craft.runs.checkpoints import best_step, list_checkpoints
+    from craft.runs.folder import read_identity
+
+    folder = find_run(name, runs_dir)
+    identity, look = read_identity(folder), look_at(folder)
+    claim, best = look.status, best_step(folder)
+    saved = [(info.step, disk_use(info.path)) for info in list_checkpoints(folder)]
+    facts: dict[str, Any] = {
+        "run": folder.name,
+        "path": str(folder.path),
+        "phase": look.phase,
+        "reason": look.reason,
+        "experiment": identity.experiment,
+        "group": identity.group,
+        "axes": identity.axes,
+        "seed": identity.seed,
+        "created": identity.created,
+        "updated": claim.updated or None,
+        "source": identity.source,
+        "git_commit": identity.git_commit,
+        "definition_hash": identity.definition_hash,
+        "data_hash": identity.data_hash,
+        "versions": identity.versions,
+        "chosen": identity.chosen,
+        "step": claim.step,
+        "max_steps": claim.max_steps,
+        "tokens": claim.tokens,
+        "tokens_per_second": claim.tokens_per_second,
+        "eta_seconds": claim.eta_seconds if look.is_live else None,
+        "train/loss": claim.train_loss,
+        "val/loss": claim.val_loss,
+        "best": claim.best,
+        "best_step": claim.best_step,
+        "error": claim.error,
+        "checkpoints": [{"step": step, "bytes": size, "best": step == best} for step, size in saved],
+        "bytes": disk_use(folder.path),
+    }
+    if as_json:
+        print_json(facts)
+    else:
+        _tell(facts)
+
+
+def disk_use(path: Path) -> int:
+    """Bytes of the files under a folder; files that vanish meanwhile count nothing."""
+    total = 0
+    for place, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118 - a run may hold many files
+            except OSError:
+                continue
+    return total
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    from craft.analysis import numbers
+    from craft.text import clean, clean_line
+
+    step = f"{facts['step']} of {facts['max_steps']}" if facts["max_steps"] else numbers.NOTHING
+    best = numbers.format_loss(facts["best"])
+    if facts["best_step"] is not None:
+        best += f" at step {facts['best_step']}"
+    now, created, updated = time.time(), facts["created"], facts["updated"]
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(created)) if created else numbers.NOTHING
+    rows: list[tuple[str, str]] = [
+        ("run", facts["run"]),
+        ("folder", shown_path(Path(facts["path"]))),
+        ("phase", facts["phase"]),
+        ("why", facts["reason"] if facts["reason"] not in (facts["phase"], facts["error"]) else ""),
+        ("error", facts["error"] or ""),
+        ("experiment", facts["experiment"]),
+        ("group", facts["group"] or ""),
+        *((f"  {path}", str(value)) for path, value in facts["axes"].items()),
+        ("seed", str(facts["seed"])),
+        ("created", f"{when}, {_ago(now, created)}"),
+        ("last sign", _ago(now, updated) if updated else ""),
+        ("source", facts["source"] or ""),
+        ("commit", (facts["git_commit"] or "")[:12]),
+        ("step", step),
+        ("tokens", numbers.format_count(facts["tokens"])),
+        ("speed", numbers.format_rate(facts["tokens_per_second"], "tok/s") if facts["tokens_per_second"] else ""),
+        ("ETA", numbers.format_duration(facts["eta_seconds"]) if facts["eta_seconds"] is not None else ""),
+        ("train loss", numbers.format_loss(facts["train/loss"])),
+        ("val loss", numbers.format_loss(facts["val/loss"])),
+        ("best", best),
+        *(("chosen" if n == 0 else "", line) for n, line in enumerate(facts["chosen"].get("reasons", []))),
+        *_checkpoint_rows(facts["checkpoints"]),
+        ("disk", numbers.format_bytes(facts["bytes"])),
+    ]
+    for label, text in rows:
+        if text:
+            lines = clean(text).splitlines() or [""]
+            sys.stdout.write(f"{clean_line(label):<11} {lines[0]}\n")
+            sys.stdout.writelines(f"{'':<12}{line}\n" for line in lines[1:])
+
+
+def _ago(now: float, then: float) -> str:
+    from craft.analysis.numbers import format_age
+
+    age = format_age(now - then)
+    return age if age == "now" else f"{age} ago"
+
+
+def _checkpoint_rows(saved: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    from craft.analysis.numbers import format_bytes
+
+    rows = []
+    for n, one in enumerate(saved):
+        text = f"step {one['step']}, {format_bytes(one['bytes'])}{', best' if one['best'] else ''}"
+        rows.append(("saved" if n == 0 else "", text))
+    return rows or [("saved", "no checkpoint yet")]
