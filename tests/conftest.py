@@ -1,10 +1,17 @@
-"""What every test stands on: caches and machine state of its own, and two threads for children."""
+"""What every test stands on: caches and machine state of its own, and one thread a process.
+
+One thread, because models this small gain nothing from more, and two processes that spin on the same two cores
+take forty times as long (docs/measurements.md).
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before anything imports torch; children inherit it
 
 
 @pytest.fixture(autouse=True)
@@ -12,4 +19,3 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     base: Path = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("CRAFT_CACHE_DIR", str(base / "cache"))
     monkeypatch.setenv("CRAFT_STATE_DIR", str(base / "state"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
