@@ -23,7 +23,9 @@ from craft.config.resolve import Entry, Resolver
 from craft.config.schema import ExperimentConfig
 from craft.config.structure import Structure, read_structure
 from craft.config.sweep import Point, read_sweep
-from craft.config.tree import Leaf, Origin, Source, Tree, find, merge
+from craft.config.toml_values import write_value
+from craft.config.tree import Leaf, Origin, Source, Tree, find, leaves, merge
+from craft.text import shorten
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,9 @@ class ExperimentsFile:
             experiment = self._experiments[name]
             _refuse_swept(experiment, paths, problems)
             for i, point in enumerate(experiment.points or (None,)):
-                tree = _tree_of(experiment.tree, point)
+                tree = _tree_of(experiment.tree, point, settings)
                 config: ExperimentConfig | None = experiment.configs[i]
                 if settings:
-                    tree = merge(tree, settings)
                     config, faults = check(tree)
                     problems.add_faults(tree, faults, experiment.entry.source, name)
                 if config is not None:
@@ -158,6 +159,9 @@ def load_experiments(path: Path) -> ExperimentsFile:
             continue
         if entry.kind == "template":
             problems.add_faults(tree, check_template(tree), entry.source, "")
+            if entry.sweep is not None:
+                sweep, hint = _sweep_of(entry), "it belongs in an experiment"
+                problems.at(sweep, "a template never runs, and a sweep is not inherited", hint=hint, key=True)
         elif experiment := _check_experiment(entry, tree, problems):
             experiments[name] = experiment
     if not has_experiments and not document.data.get("experiment"):
@@ -171,23 +175,44 @@ def _check_experiment(entry: Entry, tree: Tree, problems: Problems) -> Experimen
     """The experiment at every point of its sweep; None, and problems added, when one of them is wrong."""
     points: list[Point] | None = None
     if entry.sweep is not None:
-        sweep = entry.source._replace(path=(*entry.source.path, "sweep"))
-        points = read_sweep(entry.sweep, sweep, problems)
+        points = read_sweep(entry.sweep, _sweep_of(entry), problems)
         if points is None:  # the experiment itself may be wrong as well
             problems.add_faults(tree, check(tree)[1], entry.source, entry.name)
             return None
     configs: list[ExperimentConfig] = []
+    known: dict[str, Point] = {}
     for point in points or (None,):
         at_point = _tree_of(tree, point)
         config, faults = check(at_point)
         problems.add_faults(at_point, faults, entry.source, entry.name)
-        if config is not None:
-            configs.append(config)
+        if config is None:
+            continue
+        configs.append(config)
+        if point and (other := known.setdefault(config.model_dump_json(), point)) is not point:
+            _add_repeated(point, other, entry, problems)
     return Experiment(entry, tree, points, configs)
 
 
-def _tree_of(tree: Tree, point: Point | None) -> Tree:
-    return merge(tree, point.settings) if point else tree
+def _sweep_of(entry: Entry) -> Source:
+    return entry.source._replace(path=(*entry.source.path, "sweep"))
+
+
+def _add_repeated(point: Point, other: Point, entry: Entry, problems: Problems) -> None:
+    """Add the problem of two points that make the same run, at what the later one says differently."""
+    before = {path: leaf.source for path, leaf in leaves(other.settings)}
+    own = (leaf.source for path, leaf in leaves(point.settings) if before.get(path) != leaf.source)
+    settings = ", ".join(f"{path} = {write_value(value)}" for path, value in point.axes.items())
+    message = f"two runs of the sweep are the same: {shorten(settings, 200)}"
+    problems.at(next(own, _sweep_of(entry)), message, path="sweep")
+
+
+def _tree_of(tree: Tree, point: Point | None, overrides: Tree | None = None) -> Tree:
+    """The settings at a point of a sweep.
+
+    A point and the overrides touch different settings and are one layer: a type that one of them changes
+    does not take the other's settings away.
+    """
+    return merge(tree, merge(point.settings if point else {}, overrides or {}))
 
 
 def _refuse_swept(experiment: Experiment, paths: Sequence[tuple[str, ...]], problems: Problems) -> None:

@@ -92,6 +92,8 @@ def _fault(path: KeyPath, alternatives: list[ErrorDetails], values: dict[str, An
     if kind == "literal_error" and isinstance(value, str):
         near = fields.nearest(value, re.findall(r"'([^']*)'", str(context.get("expected", ""))))
         hint = f"did you mean '{near}'?" if near else ""
+    elif isinstance(value, str) and value.lower() in ("true", "false") and "true or false" in message:
+        hint = f"TOML writes {value.lower()}, without quotes"
     return Fault(path, message, hint)
 
 
@@ -118,18 +120,22 @@ def _wanted(details: ErrorDetails) -> str:
         case "literal_error":
             return str(context["expected"]).replace("'", '"')
         case "greater_than_equal":
-            return f"at least {context['ge']:g}"
+            return f"at least {_bound(context['ge'])}"
         case "greater_than":
-            return f"more than {context['gt']:g}"
+            return f"more than {_bound(context['gt'])}"
         case "less_than_equal":
-            return f"at most {context['le']:g}"
+            return f"at most {_bound(context['le'])}"
         case "less_than":
-            return f"less than {context['lt']:g}"
+            return f"less than {_bound(context['lt'])}"
         case "too_short":
             return f"an array of at least {context['min_length']}"
         case "too_long":
             return f"an array of at most {context['max_length']}"
     return re.sub(r"^Input should be ", "", details["msg"])
+
+
+def _bound(bound: int | float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
 def found(value: Any) -> str:

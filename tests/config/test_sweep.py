@@ -156,3 +156,40 @@ def test_only_the_broken_points_are_reported(tmp_path: Path) -> None:
     (problem,) = problems_of(tmp_path, HEAD + "axes = { model.num_heads = [2, 3, 4], seed = [1, 2] }")
     assert problem.message.startswith("hidden_size 128 is not divisible by num_heads 3")
     assert (problem.line, problem.column) == (5, 38)
+
+
+def test_a_type_on_the_command_line_leaves_what_is_swept(tmp_path: Path) -> None:
+    text = HEAD + "axes.optimizer.lr = [0.5, 0.25]\noptimizer = { type = 'muon', momentum = 0.5 }\n"
+    runs = load(tmp_path, text).plan([], ["optimizer.type=adamw"])
+    assert [(run.config.optimizer.type, run.config.optimizer.lr) for run in runs] == [("adamw", 0.5), ("adamw", 0.25)]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "shown", "column"),
+    [
+        ("axes.optimizer.lr = [1, 0.5, 1.0]", "optimizer.lr = 1.0", 36),
+        ("seeds = [1, 2, 1]", "seed = 1", 22),
+        ("axes.model.num_layers = [2, 3, 2]\nsweep.seeds = [7]", "model.num_layers = 2, seed = 7", 38),
+        ("strategy = 'list'\nsweep.runs = [{}, { seed = 1337 }]", "seed = 1337", 28),
+    ],
+)
+def test_two_runs_that_are_the_same_are_refused(tmp_path: Path, sweep: str, shown: str, column: int) -> None:
+    (problem,) = problems_of(tmp_path, HEAD + sweep)
+    assert problem.message == f"two runs of the sweep are the same: {shown}"
+    assert problem.column == column
+
+
+def test_draws_never_repeat_and_too_few_points_are_said(tmp_path: Path) -> None:
+    few = "strategy = 'random'\nsweep.axes.training.batch_size = [8, 16]\nsweep.axes.seed = {{ low = 1, high = 3 }}\n"
+    drawn = axes_of(tmp_path, few.format() + "sweep.trials = 6")
+    assert len({tuple(axes.values()) for axes in drawn}) == 6
+    (problem,) = problems_of(tmp_path, HEAD + few.format() + "sweep.trials = 7")
+    assert problem.message == "there are only 6 different points to draw, fewer than 7"
+    assert (problem.line, problem.column) == (8, 16)
+
+
+def test_a_sweep_in_a_template_is_refused(tmp_path: Path) -> None:
+    text = HEAD.removesuffix("sweep.") + "[template.t]\nsweep.seeds = [1]\n"
+    (problem,) = problems_of(tmp_path, text)
+    assert problem.message == "a template never runs, and a sweep is not inherited"
+    assert (problem.line, problem.column, problem.where) == (6, 1, "template 't'")
