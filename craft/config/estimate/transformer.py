@@ -121,7 +121,7 @@ class _Memory:
         rotary = 2 * qk if model.position == "rotary" else 0
         # Going back, the parts of queries and keys are padded to their whole, and added, before they are turned.
         stages.append(
-            Stage(0, self.held + qkv + rotary, stream + qkv + 3 * qk, 0, 2 * stream + qkv + qk * bool(rotary) + rotary)
+            Stage(0, self.held + qkv + rotary, stream + qkv + 3 * qk, 0, 2 * stream + qkv + qk * model.qk_norm + rotary)
         )
         attend, mixed, copied = self._attend()
         project = self._linear(width, width, mixed + stream, 0, 3 * stream + qkv + qk)
