@@ -24,6 +24,7 @@ from craft.errors import CraftError
 LAZY: dict[str, tuple[str, str]] = {
     "validate": ("craft.cli.validate", "Check an experiments file."),
     "show": ("craft.cli.show", "Show an experiment resolved, with the line each value comes from."),
+    "estimate": ("craft.cli.estimate", "Show what an experiment costs, and whether it fits here."),
     "data": ("craft.cli.data", "Prepare the text of an experiment, and look at a batch of it."),
     "run": ("craft.cli.run", "Train experiments and follow them."),
     "runs": ("craft.cli.runs", "List the runs and what they are doing."),

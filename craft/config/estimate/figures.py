@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -197,11 +198,16 @@ def _expected_tokens(config: ExperimentConfig) -> Range | None:
 
 
 def _windows(config: ExperimentConfig, corpus: Range | None) -> Range | None:
-    """Training windows of one epoch; up to one of them more or less."""
+    """Training windows of one epoch, as craft/data cuts them."""
     if corpus is None or not isinstance(config.data, TextData):
         return None
-    share = 1.0 - config.data.val_fraction - config.data.test_fraction
-    return Range(*(max(1, bound * share // config.data.context_length) for bound in corpus))
+    share = 1 - Fraction(str(config.data.val_fraction)) - Fraction(str(config.data.test_fraction))
+    found = []
+    for tokens in corpus:
+        # The last token is a target only; shuffled, one window less leaves room to begin elsewhere each epoch.
+        windows = (int(tokens * share) - 1) // config.data.context_length
+        found.append(max(1, windows - 1 if config.data.shuffle and windows >= 8 else windows))
+    return Range(*found)
 
 
 def _steps(config: ExperimentConfig, windows: Range | None) -> Range | None:
