@@ -168,9 +168,7 @@ class TomlPositions:
             self.parts.setdefault(path, []).append(span)
         if not parts:
             return ()
-        entry = Entry(
-            parts[-1][1], _span(value), Span(key.start_byte, value.end_byte), home, inline, value.type
-        )
+        entry = Entry(parts[-1][1], _span(value), Span(key.start_byte, value.end_byte), home, inline, value.type)
         self.entries.setdefault(path, entry)
         self._inside(value, path)
         return path

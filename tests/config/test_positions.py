@@ -84,10 +84,7 @@ def test_a_name_is_found_wherever_it_is_written() -> None:
 
 def test_tables_know_their_lines() -> None:
     positions = TomlPositions(RICH)
-    headers = {
-        path: positions.source[t.header.start : t.header.stop].decode()
-        for path, t in positions.tables.items()
-    }
+    headers = {path: positions.source[t.header.start : t.header.stop].decode() for path, t in positions.tables.items()}
     assert headers == {
         (): "",
         ("defaults",): "[defaults]",

@@ -54,6 +54,8 @@ def test_a_problem_reads_as_the_design_says(tmp_path: Path, monkeypatch: pytest.
         ("training.micro_batch_size = 0", 'must be "auto" or at least 1, found 0 (an integer)', ""),
         ("data = { type = 'text', path = 3 }", "must be a string or an array, found 3 (an integer)", ""),
         ("data = { type = 'text', path = [3] }", "must be a string, found 3 (an integer)", ""),
+        ("data = { type = 'text', path = '' }", '"" (a string) does not fit here', None),
+        ('data = { type = "text", path = ["a", "b\\u0000"] }', r'"b\u0000" (a string) does not fit here', None),
         ("data.type = 'text'", "missing", 'type "text" needs it'),
         ("data.path = 'x'", "unknown key", None),
         ("checkpoint.mode = 'mx'", 'must be "min" or "max", found "mx" (a string)', "did you mean 'max'?"),

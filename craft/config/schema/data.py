@@ -13,6 +13,9 @@ from craft.config.schema.base import Count, Fraction, Section
 PROCESSORS = ("normalise", "lowercase")
 """Text processors that go by a name."""
 
+# The system's calls take no name with a zero byte, and an empty one would mean the folder itself.
+FileName = Annotated[str, Field(pattern=r"^[^\x00]+$")]
+
 
 class TextData(Section):
     """What all text sources share: preparation, splits and order."""
@@ -63,7 +66,7 @@ class TextFilesData(TextData):
     """One's own text: a file, a folder (its files in sorted order), or a glob."""
 
     type: Literal["text"] = "text"
-    path: str | list[str]
+    path: FileName | list[FileName]
     """File, folder or glob, or a list of them; relative to the experiments file."""
     pattern: str = "**/*.txt"
     """Which files of a folder are read."""
