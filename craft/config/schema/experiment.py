@@ -33,7 +33,7 @@ class ExperimentConfig(Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Arithmetic of the forward and backward pass; weights are always kept in fp32. "auto" takes what is faster here."""
+    """Arithmetic of the forward and backward pass; weights are always kept in fp32. "auto" takes what is faster."""
     data: DataConfig = PythonStdlibData()
     tokenizer: TokenizerConfig = CharTokenizerConfig()
     model: ModelConfig
