@@ -15,7 +15,7 @@ class TrainingConfig(Section):
     max_steps: CountOrOff = 1000
     """Optimizer steps of the run; 0 leaves the length to `max_epochs`."""
     max_epochs: CountOrOff = 0
-    """Passes over the training text without replacement; 0 leaves the length to `max_steps`. The shorter ends the run."""
+    """Passes over the training text without replacement; 0 leaves it to `max_steps`. With both, the shorter."""
     batch_size: Count = 32
     """Sequences that one optimizer step sees, over all devices."""
     micro_batch_size: Literal["auto"] | Count = "auto"
