@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import torch
@@ -14,9 +16,21 @@ from craft.errors import CheckpointError
 FILE = "model.safetensors"
 
 
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write a safetensors file. Raises OSError when the disk does not take it, as every other write does."""
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        found = re.search(r"os error (\d+)", str(error))
+        if found is None:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
 def save_weights(model: nn.Module, folder: Path) -> None:
     """Write the weights into a folder."""
-    save_file(weights(model), folder / FILE)
+    save_tensors(weights(model), folder / FILE)
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

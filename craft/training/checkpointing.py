@@ -16,11 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from craft.errors import CheckpointError
-from craft.models.weights import load_weights, save_weights
+from craft.models.weights import load_weights, save_tensors, save_weights
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder
 
@@ -106,7 +106,7 @@ class CheckpointManager:
                 for part, owner in self.tensors.items()
                 for name, tensor in owner.state_dict().items()
             }
-            save_file(flat, path / TENSORS)
+            save_tensors(flat, path / TENSORS)
             (path / VALUES).write_text(
                 json.dumps({part: owner.state_dict() for part, owner in self.values.items()}, indent=1)
             )

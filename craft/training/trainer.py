@@ -274,7 +274,7 @@ class Trainer(ABC):
         """Put the counters back. Raises CheckpointError when the corpus or its order is another one."""
         if state["fingerprint"] != self.fingerprint:
             raise CheckpointError(
-                f"what is read now is not the one this run was trained on: {self.fingerprint}, where the checkpoint has "
+                f"the text is not the one this run was trained on: it is {self.fingerprint} now, and was "
                 f"{state['fingerprint']}; start a new run for other data"
             )
         self.step, self.best = state["step"], state["best"]

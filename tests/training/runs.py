@@ -27,7 +27,7 @@ def write_text(path: Path, words: int = 3000) -> Path:
     return path
 
 
-def definition(text: Path, **sections: dict[str, Any]) -> ExperimentConfig:
+def definition(text: Path, **sections: Any) -> ExperimentConfig:
     """A definition that trains in a second; sections are merged over it."""
     settings: dict[str, Any] = {
         "seed": 7,
@@ -42,8 +42,8 @@ def definition(text: Path, **sections: dict[str, Any]) -> ExperimentConfig:
         "checkpoint": {"every": 5, "keep": 3},
     }
     for name, section in sections.items():
-        merged = section if "type" in section or name == "callbacks" else {**settings.get(name, {}), **section}
-        settings[name] = merged
+        whole = not isinstance(section, dict) or "type" in section or name == "callbacks"
+        settings[name] = section if whole else {**settings[name], **section}
     return ExperimentConfig.model_validate(settings)
 
 

@@ -222,7 +222,7 @@ def test_another_text_is_refused(tmp_path: Path, text: Path) -> None:
     status = read_status(folder)
     assert status is not None
     assert status.error is not None
-    assert "is not the one this run was trained on" in status.error
+    assert "not the one this run was trained on" in status.error
 
 
 def test_equal_weights_are_equal_files(tmp_path: Path, text: Path) -> None:
