@@ -72,6 +72,8 @@ def read_document(path: Path) -> Document:
     all of them when single values are beyond what Craft reads.
     """
     text = _decode(path, _read_bytes(path))
+    if not is_unicode(str(path.absolute())):
+        raise _whole(path, "its path is not Unicode text, so no run could note it", "rename the file or its folder")
     if (endless := _find_endless_key(text)) is not None:
         raise _fault(path, text, endless, f"a key has more than {MAX_PARTS} parts")
     data = _parse(path, text)
@@ -116,6 +118,15 @@ def _fault(path: Path, text: str, offset: int, message: str, hint: str = "") -> 
 def _whole(path: Path, message: str, hint: str = "") -> ConfigError:
     """A fault of the file itself, which has no line to show."""
     return ConfigError(problems=[Problem(path, 0, 0, "", "", message, hint=hint)])
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written to a file. Python keeps other bytes, of arguments and names, as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -197,7 +208,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
                 # Of a key that is there already tomllib names the end, where nothing is to be seen.
                 is_key = message.startswith("Cannot ")
                 offset = _offset(text, int(place[1]), 0 if is_key else int(place[2]))
-        raise _fault(path, text, offset, f"not TOML: {_reworded(message)}") from None
+        raise _fault(path, text, offset, f"not TOML: {_reworded(message)}", _mend(message, text, offset)) from None
     except ValueError:
         # The one that tomllib lets through: an integer that Python refuses to read, and does not place.
         number = _LONG_NUMBER.search(_bare(text))
@@ -205,6 +216,25 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
     except RecursionError:
         message = f"tables or arrays are nested more than {MAX_DEPTH} deep"
         raise _fault(path, text, _offset_of_depth(text), message) from None
+
+
+def _mend(message: str, text: str, offset: int) -> str:
+    """What to write in place of what other languages would take, for the slips that are made most."""
+    written = text[offset : offset + _SHOWN]
+    word = re.match(r"[A-Za-z_][\w./:-]*", written)
+    if message.startswith("Expected '=' after a key") and written[:1] == ":":
+        return "TOML writes key = value"
+    if not message.startswith("Invalid value"):
+        return ""
+    if word and word[0].lower() in ("true", "false"):
+        return f"TOML writes {word[0].lower()}"
+    if word and word[0].lower() in ("none", "null", "nil"):
+        return "TOML has no empty value; leave the line out, or name the setting in unset"
+    if word:
+        return f'a text stands in quotes: "{word[0]}"'
+    if re.match(r"[+-]?\.\d", written):
+        return "a number begins with a digit: 0.5"
+    return "an array stands in [ ]" if written[:1] == "(" else ""
 
 
 def _reworded(message: str) -> str:

@@ -73,7 +73,9 @@ def _fault(path: KeyPath, alternatives: list[ErrorDetails], values: dict[str, An
     section_type = type_in(values, path)
     if kind == "extra_forbidden":
         legal = fields.legal_keys(table, section_type)
-        hint = fields.suggestion(str(path[-1]), legal) if table else fields.hint_for((str(path[0]),))
+        hint = fields.suggestion(str(path[-1]), legal)
+        if not table:
+            hint = fields.hint_for((str(path[0]),), instructions=True)
         if section_type and fields.exists(tuple(map(str, path))):
             hint = f'type "{section_type}" has no such setting' + (f"; {hint}" if hint else "")
         return Fault(path, "unknown key", hint, "key")
@@ -92,7 +94,7 @@ def _fault(path: KeyPath, alternatives: list[ErrorDetails], values: dict[str, An
     if kind == "literal_error" and isinstance(value, str):
         near = fields.nearest(value, re.findall(r"'([^']*)'", str(context.get("expected", ""))))
         hint = f"did you mean '{near}'?" if near else ""
-    elif isinstance(value, str) and value.lower() in ("true", "false") and "true or false" in message:
+    if not hint and isinstance(value, str) and value.lower() in ("true", "false") and "true or false" in message:
         hint = f"TOML writes {value.lower()}, without quotes"
     return Fault(path, message, hint)
 
@@ -108,6 +110,8 @@ _WANTED = {
     "dict_type": "a table",
     "model_type": "a table",
     "model_attributes_type": "a table",
+    # A tag that is there but unknown was said before: here, there is no table that could hold one.
+    "union_tag_invalid": "a table",
 }
 
 

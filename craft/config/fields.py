@@ -82,14 +82,17 @@ def exists(path: tuple[str, ...]) -> bool:
     return False
 
 
-def hint_for(path: tuple[str, ...]) -> str:
-    """What was probably meant by a path that does not exist; the type of its section need not be known."""
+def hint_for(path: tuple[str, ...], *, instructions: bool = False) -> str:
+    """What was probably meant by a path that does not exist; the type of its section need not be known.
+
+    `instructions`: whether `extends` and the like could have been meant.
+    """
     if path[0] not in ExperimentConfig.model_fields:
         inside = [name for name in sections() if name != "callbacks" and exists((name, path[0]))]
         if 0 < len(inside) <= 2 and len(path) == 1:
             meant = " or ".join(f"'{name}.{path[0]}'" for name in inside)
             return f"did you mean {meant}?"
-        return suggestion(path[0], (*ExperimentConfig.model_fields, *INSTRUCTIONS))
+        return suggestion(path[0], (*ExperimentConfig.model_fields, *(INSTRUCTIONS if instructions else ())))
     known = dict.fromkeys(key for cls in types_of(path[0]).values() for key in cls.model_fields)
     at = 2 if path[0] == "callbacks" else 1
     return suggestion(path[at], known) if known and len(path) > at else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from craft.config import fields
 from craft.config.check import Problems, dotted
-from craft.config.document import beyond_limits
+from craft.config.document import beyond_limits, is_unicode
 from craft.config.tree import Source, Tree, branch, merge
 
 Path = tuple[str, ...]
@@ -33,6 +33,8 @@ def read_overrides(overrides: Sequence[str], problems: Problems) -> tuple[Tree, 
             problems.at(source, "belongs in the file", path=dotted(path), hint="an override gives a setting a value")
         elif not fields.exists(path):
             problems.at(source, "unknown key", path=dotted(path), hint=fields.hint_for(path))
+        elif not is_unicode(written):
+            problems.at(source, "the value is not Unicode text", path=dotted(path))
         else:
             tree = merge(tree, branch(path, read_value(written), source))
             paths.append(path)

@@ -54,6 +54,36 @@ def test_a_broken_text_is_reported_at_its_place(
     assert (problem.line, problem.column) == (line, column)
 
 
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("device = auto", 'a text stands in quotes: "auto"'),
+        ("device = cuda:1 # here", 'a text stands in quotes: "cuda:1"'),
+        ("on = True", "TOML writes true"),
+        ("on = None", "TOML has no empty value; leave the line out, or name the setting in unset"),
+        ("lr = .5", "a number begins with a digit: 0.5"),
+        ("betas = (0.9, 0.95)", "an array stands in [ ]"),
+        ("lr: 0.1", "TOML writes key = value"),
+        ("lr = $x", ""),
+        ("lr = 1 2", ""),
+    ],
+)
+def test_the_slips_of_other_languages_are_told_what_to_write(tmp_path: Path, written: str, hint: str) -> None:
+    path = tmp_path / "experiments.toml"
+    path.write_text(f"craft = 1\n{written}\n")
+    assert fault_of(path).hint == hint
+
+
+def test_a_path_that_no_run_could_note_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    (folder / "experiments.toml").write_text("craft = 1\n")
+    assert "is not Unicode text" in fault_of(folder / "experiments.toml").message
+
+
 def test_dots_in_strings_and_comments_are_no_key(tmp_path: Path) -> None:
     path = tmp_path / "experiments.toml"
     dots = "a." * 100

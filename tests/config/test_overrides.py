@@ -66,6 +66,8 @@ def test_an_override_lies_over_everything(tmp_path: Path) -> None:
         ("=3", "'=3' is not path=value", "such as optimizer.lr=3e-4"),
         ("a b=3", "'a b=3' is not path=value", "such as optimizer.lr=3e-4"),
         ("extends=small", "extends: belongs in the file", "an override gives a setting a value"),
+        ("why=caf\udce9", "why: the value is not Unicode text", ""),
+        ("training.compile=True", 'found "True" (a string)', "TOML writes true, without quotes"),
         ("optimizer.betas=[0.9]", "optimizer.betas: must be an array of at least 2", ""),
     ],
 )
