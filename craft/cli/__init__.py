@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -25,6 +25,7 @@ LAZY: dict[str, tuple[str, str]] = {
     "validate": ("craft.cli.validate", "Check an experiments file."),
     "show": ("craft.cli.show", "Show an experiment resolved, with the line each value comes from."),
     "estimate": ("craft.cli.estimate", "Show what an experiment costs, and whether it fits here."),
+    "schema": ("craft.cli.schema", "Print the JSON Schema that editors complete with."),
     "data": ("craft.cli.data", "Prepare the text of an experiment, and look at a batch of it."),
     "run": ("craft.cli.run", "Train experiments and follow them."),
     "runs": ("craft.cli.runs", "List the runs and what they are doing."),
@@ -36,6 +37,10 @@ LAZY: dict[str, tuple[str, str]] = {
     "generate": ("craft.cli.generate", "Let a checkpoint write."),
 }
 """Command -> (module, one line of help), in the order that help shows."""
+
+
+class ReaderLeft(Exception):
+    """Whoever read standard output left early, as `head` does. That is no error; click alone would make it one."""
 
 
 class LazyGroup(click.Group):
@@ -74,16 +79,17 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"no command '{name}'{hint}; 'craft --help' lists them", ctx)
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx: click.Context) -> object:
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader left early, as `head` does: no error. Nothing more can be written, also not by
-            # the interpreter's own flush at exit, so standard output leads nowhere from here on.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        return result
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError as error:
+            raise ReaderLeft from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderLeft from error
 
 
 @click.group(
@@ -102,6 +108,10 @@ def main() -> NoReturn:
     try:
         result = craft.main(prog_name="craft", standalone_mode=False)
         status = result if isinstance(result, int) else 0
+        sys.stdout.flush()
+    except (BrokenPipeError, ReaderLeft):
+        # Nothing more can be written, also not by the interpreter's own flush at exit: it leads nowhere from here.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except (KeyboardInterrupt, click.Abort):
         status = 130
     except click.exceptions.Exit as leaving:
