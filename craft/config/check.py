@@ -48,7 +48,22 @@ def check_template(tree: Tree) -> list[Fault]:
         ExperimentConfig.model_validate(values)
     except ValidationError as error:
         faults += faults_of(error, values, sections_of_unknown_type(faults) | untyped)
-    return [fault for fault in faults if fault.at in ("key", "value")]
+    return [fault for fault in faults if fault.at in ("key", "value") and not _depends_on_type(tree, fault)]
+
+
+def _depends_on_type(tree: Tree, fault: Fault) -> bool:
+    """Whether a key is unknown only because of a type that stands in another table, so that a third may change it."""
+    if fault.at != "key" or not fields.exists(tuple(map(str, fault.path))):
+        return False
+    node, section = find(tree, fault.path), find(tree, fault.path[:-1])
+    kind = section.get("type") if isinstance(section, dict) else None
+    stands_beside = isinstance(node, Leaf) and isinstance(kind, Leaf) and _home(node.source) == _home(kind.source)
+    return not stands_beside
+
+
+def _home(source: Source) -> tuple[object, ...]:
+    """Which template's, experiment's or other table a value was written in."""
+    return (source.kind, source.document and source.document.path, _owner(source.path))
 
 
 class Problems:
@@ -105,7 +120,7 @@ class Problems:
             # Settings that do not fit together need not stand in the table of the experiment that they break;
             # one that is wrong by itself is the fault of the table that it stands in.
             where, broken = None, experiment
-            if fault.at in ("section", "missing"):
+            if fault.at in ("section", "missing") or (experiment and _depends_on_type(tree, fault)):
                 where = f"experiment '{experiment}'"
             elif source.path[:1] == ("experiment",):
                 broken = str(source.path[1])

@@ -6,6 +6,7 @@ one template can lie under a thousand runs.
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -151,8 +152,16 @@ def _absolute(leaf: Leaf) -> Any:
     document = leaf.source.document
     folder = document.folder if document else Path.cwd()
     if isinstance(leaf.value, list):
-        return [join(folder, name) for name in leaf.value]
-    return join(folder, leaf.value)
+        return [_join_glob(folder, name) for name in leaf.value]
+    return _join_glob(folder, leaf.value)
+
+
+def _join_glob(folder: Path, name: Any) -> Any:
+    """`join` for what may be a glob: then brackets and stars in the folder's own name stay what they are."""
+    joined = join(folder, name)
+    if joined == name or not (glob.has_magic(name) and glob.has_magic(str(folder))) or os.path.lexists(joined):
+        return joined
+    return join(Path(glob.escape(str(folder))), name)
 
 
 def join(folder: Path, name: Any) -> Any:

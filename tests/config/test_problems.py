@@ -190,3 +190,17 @@ def test_a_problem_in_an_included_file_stands_in_that_file(tmp_path: Path) -> No
     (tmp_path / "more.toml").write_text("craft = \n")
     (problem, *_) = problems_of(tmp_path, text)
     assert (problem.file, problem.line) == (tmp_path / "experiments.toml", 7)
+
+
+def test_a_key_that_another_tables_type_does_not_know_breaks_the_experiment(tmp_path: Path) -> None:
+    text = HEAD + "optimizer.type = 'adamw'\n[template.m]\noptimizer.type = 'muon'\n[template.slow]\n"
+    text += "optimizer.momentum = 0.8\n[experiment.x]\nextends = ['m', 'slow']\n"
+    assert load(tmp_path, text).plan()[0].config.optimizer.model_dump()["momentum"] == 0.8
+    (problem,) = problems_of(tmp_path, text + "[experiment.y]\nextends = 'slow'\n[experiment.z]\nextends = 'slow'\n")
+    assert (problem.line, problem.where) == (8, "experiments 'y', 'z'")
+    assert problem.hint.startswith('type "adamw" has no such setting')
+    # A key that no type knows, or that the table's own type does not know, is the template's own fault.
+    text = (
+        text.replace("momentum = 0.8", "mometum = 0.8") + "[template.bad]\noptimizer = { type = 'adamw', momentum = 1 }"
+    )
+    assert [(p.line, p.where) for p in problems_of(tmp_path, text)] == [(8, "template 'slow'"), (12, "template 'bad'")]

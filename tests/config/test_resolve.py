@@ -233,3 +233,12 @@ def nested(table: dict[str, int]) -> dict[str, Any]:
             inside = inside.setdefault(head, {})
         inside[last] = value
     return tree
+
+
+def test_a_glob_means_its_own_stars_and_not_its_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "run[1]"
+    folder.mkdir()
+    text = HEAD + "[experiment.x]\ndata = { type = 'text', path = ['*.txt', 'a.txt', 'b[2].txt'] }\n"
+    (folder / "b[2].txt").touch()
+    names = one(folder, text, "x").config.data.model_dump()["path"]
+    assert names == [f"{tmp_path}/run[[]1]/*.txt", f"{folder}/a.txt", f"{folder}/b[2].txt"]
