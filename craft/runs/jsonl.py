@@ -33,7 +33,10 @@ class LineWriter:
         self.path = path
         self.held_back: deque[bytes] = deque()
         self.dropped = 0
+        is_new = not path.exists()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        if is_new:
+            platform.fsync_dir(path.parent)  # forced lines of a file that has no name would be lost
         self._end = os.fstat(self._descriptor).st_size
         self._torn = False  # half a line lies behind `_end`
         if self._end and os.pread(self._descriptor, 1, self._end - 1) != b"\n":
