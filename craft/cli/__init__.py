@@ -39,7 +39,7 @@ LAZY: dict[str, tuple[str, str]] = {
 """Command -> (module, one line of help), in the order that help shows."""
 
 
-class ReaderLeft(Exception):
+class ClosedPipeError(Exception):
     """Whoever read standard output left early, as `head` does. That is no error; click alone would make it one."""
 
 
@@ -83,13 +83,13 @@ class LazyGroup(click.Group):
         try:
             return super().make_context(*args, **kwargs)
         except BrokenPipeError as error:
-            raise ReaderLeft from error
+            raise ClosedPipeError from error
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
-            raise ReaderLeft from error
+            raise ClosedPipeError from error
 
 
 @click.group(
@@ -109,7 +109,7 @@ def main() -> NoReturn:
         result = craft.main(prog_name="craft", standalone_mode=False)
         status = result if isinstance(result, int) else 0
         sys.stdout.flush()
-    except (BrokenPipeError, ReaderLeft):
+    except (BrokenPipeError, ClosedPipeError):
         # Nothing more can be written, also not by the interpreter's own flush at exit: it leads nowhere from here.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except (KeyboardInterrupt, click.Abort):

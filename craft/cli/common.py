@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import math
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from craft.runs.folder import RunFolder
-from craft.runs.store import RunStore
+if TYPE_CHECKING:
+    from craft.runs.folder import RunFolder
 
 EXPERIMENTS = Path("experiments.toml")
 # What a hint may cost: no file of a person's own comes near it, and none larger is read for a folder's name.
@@ -30,6 +29,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of runs for the shell, the newest first."""
+    from craft.runs.store import RunStore
+
     try:
         runs = RunStore(runs_dir_of(ctx.params.get("runs_dir"))).folders()
     except OSError:
@@ -75,6 +76,8 @@ def runs_dir_of(option: Path | None) -> Path:
 
 def read_loosely(path: Path) -> dict[str, Any]:
     """A TOML file's content; empty when it cannot be read. For hints: a reading command must not fail over it."""
+    import tomllib
+
     try:
         if path.stat().st_size > _LARGEST_FILE:
             return {}
@@ -88,6 +91,8 @@ def find_run(name: str, runs_dir: Path | None) -> RunFolder:
 
     Raises UnknownRunError with the nearest names, or RunError for a folder that is no run.
     """
+    from craft.runs.store import RunStore
+
     folder = RunStore(runs_dir_of(runs_dir)).find(name)
     look_after_queue(folder.path.parent)
     return folder
