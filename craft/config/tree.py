@@ -42,7 +42,7 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One value: a scalar or an array, which replaces and is never merged."""
+    """One value: a scalar or an array, which replaces and is never merged; or a table with nothing in it."""
 
     value: Any
     source: Source
@@ -61,13 +61,18 @@ def leaves_of(table: dict[str, Any], source: Source) -> Tree:
     tree: Tree = {}
     for key, value in table.items():
         inside = Source(kind, document, (*home, key))
-        tree[key] = leaves_of(value, inside) if isinstance(value, dict) else Leaf(value, inside)
+        tree[key] = _node(value, inside)
     return tree
+
+
+def _node(value: Any, source: Source) -> Node:
+    # An empty tree could not say where it was written.
+    return leaves_of(value, source) if isinstance(value, dict) and value else Leaf(value, source)
 
 
 def branch(path: tuple[str, ...], value: Any, source: Source) -> Tree:
     """The tree that holds nothing but `value` at `path`."""
-    node: Node = leaves_of(value, source) if isinstance(value, dict) else Leaf(value, source)
+    node = _node(value, source)
     for key in reversed(path):
         node = {key: node}
     assert isinstance(node, dict)
@@ -86,7 +91,7 @@ def merge(base: Tree, over: Tree, path: tuple[str, ...] = ()) -> Tree:
         inside = (*path, key)
         if isinstance(below, dict) and isinstance(node, dict) and not _changes_type(inside, below, node):
             merged[key] = merge(below, node, inside)
-        else:
+        elif not (isinstance(below, dict) and isinstance(node, Leaf) and node.value == {}):
             merged[key] = node
     return merged
 
@@ -115,11 +120,11 @@ def without(tree: Tree, path: tuple[str, ...]) -> Tree:
 
 
 def find(tree: Tree, path: KeyPath) -> Node | None:
-    """What stands at `path`; below an array or a value, that value's leaf."""
+    """What stands at `path`; below an array or a value, that value's leaf; below an empty table, nothing."""
     node: Node = tree
     for key in path:
         if isinstance(node, Leaf):
-            return node
+            return None if node.value == {} else node
         if not isinstance(key, str) or key not in node:
             return None
         node = node[key]
@@ -144,7 +149,8 @@ def plain(tree: Tree, path: tuple[str, ...] = ()) -> dict[str, Any]:
         if isinstance(node, dict):
             values[key] = plain(node, inside)
         else:
-            values[key] = _absolute(node) if inside in FILE_SETTINGS else node.value
+            value = _absolute(node) if inside in FILE_SETTINGS else node.value
+            values[key] = {} if value == {} else value  # the caller's own: types are filled in
     return values
 
 
@@ -159,7 +165,8 @@ def _absolute(leaf: Leaf) -> Any:
 def _join_glob(folder: Path, name: Any) -> Any:
     """`join` for what may be a glob: then brackets and stars in the folder's own name stay what they are."""
     joined = join(folder, name)
-    if joined == name or not (glob.has_magic(name) and glob.has_magic(str(folder))) or os.path.lexists(joined):
+    is_glob = isinstance(name, str) and glob.has_magic(name) and glob.has_magic(str(folder))
+    if not is_glob or joined == name or os.path.lexists(joined):
         return joined
     return join(Path(glob.escape(str(folder))), name)
 

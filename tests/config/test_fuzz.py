@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from craft.config.definition import settings_of
+from craft.config.definition import dump_definition, load_definition, settings_of
 from craft.config.experiments import load_experiments
 from craft.errors import ConfigError
 from tests.config.files import RICH
@@ -100,3 +100,48 @@ def test_a_broken_file_gives_one_clear_error(batch: int, tmp_path: Path) -> None
         assert taken < 2.0, f"file {number} took {taken:.1f} s"
     # Neither all nor none: the mutations reach what is behind the reader.
     assert FILES // BATCHES // 2 < refused < FILES // BATCHES
+
+
+def test_any_override_gives_a_definition_that_reads_back_or_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "experiments.toml"
+    path.write_text(RICH)
+    file = load_experiments(path)
+    own_text, lr = file.plan(["own-text"])[0], file.plan(["lr"])[0]
+    settings = [
+        *own_text.origins,
+        *lr.origins,
+        "model",
+        "callbacks.x",
+        "data",
+        "data.arguments.q",
+        "sweep.seeds",
+        "a..b",
+    ]
+    values = [
+        *TOKENS,
+        "",
+        "\udcff",
+        "x" * 100_000,
+        "0x" + "f" * 5_000,
+        "~nobody/x",
+        "-0.0",
+        '{ type = "muon" }',
+        "True",
+    ]
+    chance = random.Random(0)
+    planned = 0
+    for _ in range(1_500):
+        overrides = [f"{chance.choice(settings)}={chance.choice(values)}" for _ in range(chance.choice([1, 1, 2]))]
+        begun = time.perf_counter()
+        try:
+            runs = file.plan([chance.choice(["own-text", "lr"])], overrides)
+        except ConfigError as error:
+            assert error.problems, overrides
+            assert all(problem.file is None and len(str(problem)) < 2_000 for problem in error.problems), overrides
+        else:
+            planned += 1
+            definition = tmp_path / "experiment.toml"
+            definition.write_text(dump_definition("x", runs[0].config, runs_dir=None))
+            assert load_definition(definition) == ("x", runs[0].config), overrides
+        assert time.perf_counter() - begun < 2.0, overrides
+    assert planned > 50

@@ -242,3 +242,14 @@ def test_a_glob_means_its_own_stars_and_not_its_folders(tmp_path: Path) -> None:
     (folder / "b[2].txt").touch()
     names = one(folder, text, "x").config.data.model_dump()["path"]
     assert names == [f"{tmp_path}/run[[]1]/*.txt", f"{folder}/a.txt", f"{folder}/b[2].txt"]
+
+
+def test_an_empty_table_changes_nothing_and_knows_its_place(tmp_path: Path) -> None:
+    text = HEAD + "optimizer.lr = 0.5\n[template.t]\ntraining.log_every = {}\n[experiment.x]\noptimizer = {}\n"
+    text += "data.arguments = {}\n[experiment.y]\nextends = 't'\ncallbacks = {}\n"
+    wrong = problems_of(tmp_path, text)
+    assert [(p.line, p.column, p.path) for p in wrong] == [(6, 22, "training.log_every"), (9, 6, "data.arguments")]
+    text = text.replace("training.log_every = {}", "tokenizer = {}").replace("data.arguments", "callbacks")
+    x, y = load(tmp_path, text).plan()
+    assert x.config.optimizer.lr == y.config.optimizer.lr == 0.5
+    assert (y.origins["callbacks"].line, y.origins["tokenizer.type"].kind) == (12, "default")
