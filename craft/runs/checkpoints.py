@@ -37,8 +37,8 @@ __all__ = [
     "verify",
 ]
 
-_PARTIAL, _OLD = ".partial-", ".old-"
-_LEFTOVER = re.compile(r"\.partial-step-\d+|\.(latest|best)\.json\.tmp")
+_PARTIAL, _OLD = ".partial-step-", ".old-step-"
+_POINTER = re.compile(r"\.(latest|best)\.json\.tmp")
 _AT_ONCE = 8  # files forced at the same time: the file system's journal takes them in one go
 
 
@@ -78,7 +78,6 @@ def commit_checkpoint(
         monitor_value = None  # it would be the best for ever: nothing is less than NaN
     place = step_folder(folder, step)
     partial = _hidden(place, _PARTIAL)
-    pointers: dict[Path, Path] = {}
     try:
         partial.mkdir()
         write(partial)
@@ -92,16 +91,14 @@ def commit_checkpoint(
             platform.replace(temporary, pointer)
         platform.fsync_dir(folder.checkpoints)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        for temporary in pointers:
-            temporary.unlink(missing_ok=True)
+        _clear_up(folder)
         raise
     shutil.rmtree(_hidden(place, _OLD), ignore_errors=True)
     return place
 
 
 def _hidden(place: Path, prefix: str) -> Path:
-    return place.with_name(prefix + place.name)
+    return place.with_name(prefix + place.name.removeprefix("step-"))
 
 
 def _seal(partial: Path, empty: Manifest, pool: ThreadPoolExecutor) -> Manifest:
@@ -140,22 +137,24 @@ def _put(partial: Path, place: Path) -> None:
         return
     old = _hidden(place, _OLD)
     platform.rename(place, old)
-    try:
-        platform.rename(partial, place)
-    except OSError:
-        platform.rename(old, place)
-        raise
+    platform.rename(partial, place)
 
 
 def _clear_up(folder: RunFolder) -> None:
     """Remove what a crash left half made, and put back what it left set aside."""
-    with contextlib.suppress(OSError):
-        for path in list(folder.checkpoints.iterdir()):
-            place = path.with_name(path.name.removeprefix(_OLD))
-            if path.name.startswith(_OLD + "step-") and not place.exists():
+    try:
+        left = [path for path in folder.checkpoints.iterdir() if path.name.startswith(".")]
+    except OSError:
+        return
+    for path in left:
+        place = path.with_name(path.name.replace(_OLD, "step-"))
+        with contextlib.suppress(OSError):
+            if path.name.startswith(_OLD) and not place.exists():
                 platform.rename(path, place)
-            elif _LEFTOVER.fullmatch(path.name) or path.name.startswith(_OLD + "step-"):
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+            elif path.name.startswith((_OLD, _PARTIAL)):
+                shutil.rmtree(path)
+            elif _POINTER.fullmatch(path.name):
+                path.unlink()
 
 
 def prune(folder: RunFolder, keep: int) -> None:
@@ -183,7 +182,7 @@ def list_checkpoints(folder: RunFolder) -> list[CheckpointInfo]:
     found: dict[int, Path] = {}
     try:
         for path in folder.checkpoints.iterdir():
-            match = manifest.STEP_FOLDER.fullmatch(path.name.removeprefix(_OLD))
+            match = manifest.STEP_FOLDER.fullmatch(path.name.replace(_OLD, "step-"))
             if match and path.is_dir() and (path.name == match[0] or int(match[1]) not in found):
                 found[int(match[1])] = path
     except OSError:

@@ -33,6 +33,9 @@ class LineWriter:
         self.path = path
         self.held_back: deque[bytes] = deque()
         self.dropped = 0
+        self._dirty = threading.Event()
+        self._closing = threading.Event()
+        self._sync_error: OSError | None = None
         is_new = not path.exists()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         if is_new:
@@ -42,9 +45,6 @@ class LineWriter:
         if self._end and os.pread(self._descriptor, 1, self._end - 1) != b"\n":
             self.held_back.append(b"\n")  # closes what a power cut tore; readers skip that line
             self.flush()
-        self._dirty = threading.Event()
-        self._closing = threading.Event()
-        self._sync_error: OSError | None = None
         self._syncing = threading.Thread(target=self._sync_now_and_then, name=f"sync {path.name}", daemon=True)
         self._syncing.start()
 
