@@ -22,6 +22,7 @@ from craft import __version__
 from craft.errors import CraftError
 
 LAZY: dict[str, tuple[str, str]] = {
+    "init": ("craft.cli.init", "Write a first experiments file, for your own text."),
     "validate": ("craft.cli.validate", "Check an experiments file."),
     "show": ("craft.cli.show", "Show an experiment resolved, with the line each value comes from."),
     "estimate": ("craft.cli.estimate", "Show what an experiment costs, and whether it fits here."),
