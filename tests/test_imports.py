@@ -1,0 +1,56 @@
+"""What may not be loaded by whom, seen in fresh processes."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import craft.analysis
+import craft.cli
+import craft.config
+import craft.launch
+import craft.runs
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The modules that a fresh interpreter holds after a statement."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(answer.stdout.split())
+
+
+def modules_of(*packages: str) -> list[str]:
+    return [
+        found.name
+        for package in packages
+        for found in pkgutil.walk_packages(__import__(package, fromlist=["x"]).__path__, f"{package}.")
+    ]
+
+
+@pytest.mark.parametrize(
+    "package", ["craft.config", "craft.runs", "craft.launch", "craft.analysis", "craft.platform", "craft.cli"]
+)
+def test_a_torch_free_package_loads_no_torch(package: str) -> None:
+    """Every module of it, and a command's module as well: torch arrives inside its function."""
+    imports = "\n".join(f"import {name}" for name in [package, *modules_of(package)] if not name.endswith("__main__"))
+    loaded = loaded_after(imports)
+    assert "torch" not in loaded
+    assert "textual" not in loaded
+
+
+@pytest.mark.parametrize("module", ["workbench.app", "craft.text", "craft.errors", "craft.generation.settings"])
+def test_these_load_no_torch_either(module: str) -> None:
+    assert "torch" not in loaded_after(f"import {module}")
+
+
+def test_help_loads_click_and_little_else() -> None:
+    loaded = loaded_after(
+        "import sys\nsys.argv = ['craft', '--help']\nimport craft.cli\ntry:\n    craft.cli.main()\n"
+        "except SystemExit:\n    pass\nprint()"
+    )
+    heavy = {"torch", "numpy", "pydantic", "rich", "textual", "plotext", "tomllib", "tree_sitter", "psutil"}
+    assert not heavy & loaded
+    assert "click" in loaded
