@@ -128,8 +128,7 @@ def inspect(file: Path, name: str, overrides: tuple[str, ...], step: int, sequen
         lines += ["", "the others begin:"]
         for number in others:
             start = prepared.tokenizer.decode(inputs[number - 1][:_WIDTH])
-            ascii_only = not shows_unicode(sys.stdout)
-            lines.append(f"{number:>{_LABEL - 2}}  {shorten(start, _WIDTH - _LABEL, ascii_only=ascii_only)}")
+            lines.append(f"{number:>{_LABEL - 2}}  {_shown(start, _WIDTH - _LABEL)}")
     click.echo("\n".join(lines))
 
 
@@ -190,7 +189,7 @@ def _facts(run: PlannedRun, prepared: PreparedData, batches: TrainBatches | None
 
 def _describe(facts: dict[str, Any]) -> Iterator[str]:
     """The same in lines."""
-    yield clean_line(f"{facts['experiment']}: data {facts['data']}, tokenizer {facts['tokenizer']}")
+    yield _shown(f"{facts['experiment']}: data {facts['data']}, tokenizer {facts['tokenizer']}", _WIDTH)
     if "source" in facts:
         yield _labelled("source", facts["source"])
         left_out = f", {facts['left_out']:,} left out that hold more than ASCII" if facts["left_out"] else ""
@@ -205,8 +204,13 @@ def _describe(facts: dict[str, Any]) -> Iterator[str]:
         yield _labelled("kept in", facts["path"])
 
 
+def _shown(text: str, width: int) -> str:
+    """Text that is not ours, on one line of at most `width` columns, as this terminal can show it."""
+    return shorten(text, width, ascii_only=not shows_unicode(sys.stdout))
+
+
 def _labelled(label: str, text: str) -> str:
-    return f"  {label:<{_LABEL}}{shorten(text, _WIDTH - _LABEL - 2)}"
+    return f"  {label:<{_LABEL}}{_shown(text, _WIDTH - _LABEL - 2)}"
 
 
 def _made(run: PlannedRun, prepared: PreparedData, seconds: float) -> str:
@@ -216,7 +220,8 @@ def _made(run: PlannedRun, prepared: PreparedData, seconds: float) -> str:
     name, meta = clean_line(run.experiment), prepared.meta
     if meta is None:
         return f"{name}: a dataset of one's own is not kept; it was made in {seconds:.1f} s"
-    what = f"{format_bytes(meta.num_bytes)}, {meta.num_documents:,} documents, {meta.num_tokens:,} tokens"
+    documents = f"{meta.num_documents:,} document{'' if meta.num_documents == 1 else 's'}"
+    what = f"{format_bytes(meta.num_bytes)}, {documents}, {meta.num_tokens:,} tokens"
     if not prepared.made:
         return f"{name}: {what}: prepared before\n  {clean_line(str(meta.path))}"
     rate = format_rate(meta.num_bytes / 1e6 / seconds, "MB/s")

@@ -109,7 +109,9 @@ def create_dataset_from_config(
     """One split of a definition's data: "train", "val" or "test". Raises DataError when nothing is held out for it."""
     splits = prepare(config, search=search).splits
     if split not in splits:
-        raise DataError(f"the definition holds out no {split} split; set data.{split}_fraction above 0")
+        own = isinstance(config.data, PythonDataset)
+        mend = f"{config.data.type} has none" if own else f"set data.{split}_fraction above 0"
+        raise DataError(f"there is no {split} split; {mend}")
     return splits[split]
 
 
