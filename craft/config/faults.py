@@ -81,6 +81,9 @@ def _fault(path: KeyPath, alternatives: list[ErrorDetails], values: dict[str, An
         return Fault(path, "unknown key", hint, "key")
     if kind == "missing":
         needed = f'type "{section_type}" needs it' if len(path) > 1 and section_type else ""
+        if len(path) == 1:
+            kind = next(iter(fields.types_of(str(path[0]))))
+            needed = f'such as {path[0]}.type = "{kind}", or extend a template that has it'
         return Fault(path, "missing", needed, "missing")
     if kind == "value_error":
         is_table = isinstance(value, dict)

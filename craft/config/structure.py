@@ -40,6 +40,10 @@ class Structure:
 def read_structure(document: Document, problems: Problems) -> Structure:
     """Read the top of `document` and of all it includes; what is wrong is added to `problems`."""
     structure = Structure(document, document.folder / "runs")
+    if not document.data.keys() & {"craft", "defaults", "template", "experiment"}:
+        message = "this is no experiments file: it has neither craft = 1 nor an [experiment.NAME] table"
+        problems.at(Source("file", document, ()), message, hint="'craft init' writes one")
+        problems.raise_if_any()  # what else it says is meant for somebody else
     for part in _with_includes(document, problems):
         is_main = part is document
         reader = _Reader(part, problems)
@@ -119,7 +123,8 @@ class _Reader:
         value = self.document.data.get(key, {})
         if isinstance(value, dict):
             return value
-        self.wrong((key,), f"must be a table, found {found(value)}")
+        hint = f"write [{key}.NAME]" if key in ("template", "experiment") else ""
+        self.wrong((key,), f"must be a table, found {found(value)}", hint)
         return {}
 
     def check_top(self) -> None:

@@ -88,6 +88,7 @@ def test_a_wrong_setting_is_put_into_words(tmp_path: Path, setting: str, message
         ("[experiment.x]\nmodel.type = 'transformer'\n", 1, 1, "does not say which format"),
         ("craft = 2\n[experiment.x]\nmodel.type = 'transformer'\n", 1, 9, "unknown format: must be 1, found 2"),
         ("craft = true\n[experiment.x]\nmodel.type = 'transformer'\n", 1, 9, "unknown format"),
+        ("[project]\nname = 'x'\n[tool.other]\n", 1, 1, "this is no experiments file"),
         ("craft = 1\n", 1, 1, "the file has no experiment"),
         ("craft = 1\n[experiment]\n", 1, 1, "the file has no experiment"),
         ("craft = 1\n[experiment.x]\n", 2, 13, "missing"),
@@ -204,3 +205,9 @@ def test_a_key_that_another_tables_type_does_not_know_breaks_the_experiment(tmp_
         text.replace("momentum = 0.8", "mometum = 0.8") + "[template.bad]\noptimizer = { type = 'adamw', momentum = 1 }"
     )
     assert [(p.line, p.where) for p in problems_of(tmp_path, text)] == [(8, "template 'slow'"), (12, "template 'bad'")]
+
+
+def test_an_experiment_without_a_model_is_told_how_to_get_one(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, HEAD + "[experiment.x]\nunset = ['model']\n")
+    assert (problem.message, problem.path, problem.line) == ("missing", "model", 4)
+    assert problem.hint == 'such as model.type = "transformer", or extend a template that has it'
