@@ -1,0 +1,62 @@
+"""Requests to a worker: in order, once each, and nothing in the folder can stop it from working."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from craft.errors import RunError
+from craft.runs import control
+from craft.runs.folder import RunFolder
+from tests.runs.make import a_run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return a_run(tmp_path / "runs")
+
+
+def test_requests_come_in_order_and_once(folder: RunFolder) -> None:
+    made = [control.request(folder, kind, reason=f"because {kind}") for kind in ("checkpoint", "evaluate", "stop")]
+    taken = control.take(folder)
+    assert [request.id for request in taken] == made
+    assert [request.kind for request in taken] == ["checkpoint", "evaluate", "stop"]
+    assert taken[0].reason == "because checkpoint"
+    assert control.take(folder) == []
+
+
+def test_a_request_needs_no_reason_and_the_folder_is_made_again(folder: RunFolder) -> None:
+    folder.control.rmdir()
+    assert control.take(folder) == []
+    control.request(folder, "stop")
+    assert control.take(folder)[0].reason == "asked to"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\xff", b"{}", b'{"kind": 3}', b'{"kind": "stop", "arguments": []}', b"[" * 100_000]
+)
+def test_what_is_no_request_is_removed(folder: RunFolder, content: bytes) -> None:
+    (folder.control / "0.json").write_bytes(content)
+    control.request(folder, "stop")
+    assert [request.kind for request in control.take(folder)] == ["stop"]
+    assert not list(folder.control.iterdir())
+
+
+def test_odd_things_in_the_folder_hold_nobody_up(folder: RunFolder) -> None:
+    (folder.control / "folder.json").mkdir()
+    os.mkfifo(folder.control / "pipe.json")
+    (folder.control / "link.json").symlink_to("nowhere")
+    (folder.control / ".half.json.tmp").write_text("{")
+    (folder.control / ".hidden.json").write_text('{"kind": "stop"}')
+    control.request(folder, "stop")
+    assert [request.kind for request in control.take(folder)] == ["stop"]
+    assert control.take(folder) == []
+
+
+def test_a_request_that_cannot_be_made_is_said_in_words(folder: RunFolder) -> None:
+    folder.control.rmdir()
+    folder.control.write_text("a file")
+    with pytest.raises(RunError, match="exp-001: cannot ask its worker to stop"):
+        control.request(folder, "stop")
