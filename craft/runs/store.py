@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +121,7 @@ class RunStore:
         return RunSummary(folder, identity.experiment, identity.group, identity.created, observed, faults or None)
 
     def find(self, name: str | Path) -> RunFolder:
-        """The run that a name or a path means.
+        """The run that a name or a path means; an experiment's name means its newest run.
 
         Raises UnknownRunError with the nearest names, or RunError for a folder that holds no run.
         """
@@ -132,7 +133,11 @@ class RunStore:
             return inside.require()
         if text and is_dir(Path(text)):
             return RunFolder(Path(text).resolve()).require()
-        names = [folder.name for folder in self.folders()]
+        folders = self.folders()
+        of_experiment = [folder for folder in folders if re.fullmatch(rf"{re.escape(text)}-\d{{3,}}", folder.name)]
+        if of_experiment:
+            return max(of_experiment, key=lambda folder: (len(folder.name), folder.name))
+        names = [folder.name for folder in folders]
         near = difflib.get_close_matches(text, names, n=3)
         if near:
             hint = f"did you mean {' or '.join(near)}?"
