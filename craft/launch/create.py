@@ -15,6 +15,7 @@ import craft
 from craft import platform
 from craft.config.definition import definition_hash, dump_definition
 from craft.config.experiments import PlannedRun
+from craft.config.plugins import code_dir, plugin_files
 from craft.runs.folder import RunFolder, RunIdentity, create_run, slug
 
 
@@ -57,11 +58,21 @@ def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFold
         text = dump_definition(run.experiment, run.config, runs_dir=runs_dir)
         folder = create_run(runs_dir, experiment=run.experiment, definition_toml=text, identity=identity)
         folders.append(folder)
+        _copy_code(run, folder)
         if group is not None:
             members.setdefault(group, []).append(folder.name)
     for name, runs in members.items():
         group_record = {"name": name, "created": time.time(), "source": str(planned[0].source.absolute()), "runs": runs}
         platform.write_file_durable(_group_file(runs_dir, name), json.dumps(group_record, indent=1).encode())
+
+
+def _copy_code(run: PlannedRun, folder: RunFolder) -> None:
+    """The person's own modules as they are now; the run imports these copies, also when it is resumed."""
+    source = code_dir(run.source.absolute())
+    for file in plugin_files(run.config, source):
+        copy = folder.code / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        platform.write_file_durable(copy, file.read_bytes())
 
 
 def git_commit(folder: Path) -> str | None:
