@@ -152,11 +152,11 @@ class Recorder:
     def evaluated(self, step: int, figures: dict[str, float], *, best: float | None) -> None:
         """An evaluation is done."""
         finite = {name: round(value, 6) for name, value in figures.items() if abs(value) < float("inf")}
-        self.event("evaluated", step=step, **finite)
+        known = self._status.status
+        is_best = best is not None and best != known.best
+        self.event("evaluated", step=step, **finite, best=is_best)
         with self._writing:
-            known = self._status.status
-            best_step = step if best != known.best else known.best_step
-            self._status.write(progressed=True, best=best, best_step=best_step)
+            self._status.write(progressed=True, best=best, best_step=step if is_best else known.best_step)
 
     def saved(self, step: int, path: Path) -> None:
         """A checkpoint is on disk."""
