@@ -12,7 +12,7 @@ from craft.cli.progress_line import Progress, progress_line
 from craft.cli.terminal import Screen
 from craft.launch.follow import Follower, News
 from craft.launch.workers import log_tail
-from craft.runs.checkpoints import best_step, list_checkpoints
+from craft.runs.checkpoints import list_checkpoints
 from craft.runs.folder import RunFolder
 from craft.text import clean, clean_line, shorten
 
@@ -127,9 +127,8 @@ class Narrator:
         bits = event.get("val/bits_per_byte")
         if isinstance(bits, int | float):
             parts.append(f"{format_number(bits)} bits/byte")
-        if saved:
-            parts.append("saved, best so far" if best_step(self.folder) == step else "saved")
-        self._line("  ".join(parts))
+        marks = [word for word, holds in (("best so far", event.get("best")), ("saved", saved)) if holds]
+        self._line("  ".join([*parts, ", ".join(marks)]).rstrip())
 
     def _tell_plainly(self, news: News) -> None:
         """Without a line that moves: a progress line now and then, and at once what it waits for."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from craft.analysis.numbers import format_count, format_duration, format_loss, format_percent
 from craft.text import shorten, width_of
 
-_BAR_MOST, _BAR_LEAST = 24, 6
+_BAR_SIZES = (6, 12, 18, 24)  # few, so that the bar does not change its length with every digit
 # What is left out first when the line is too long: the name, which stands above it as well, then the figures
 # that matter least while one waits.
 _LEAST_FIRST = ("name", "elapsed", "rate", "bar", "percent", "val", "loss")
@@ -45,7 +45,7 @@ def progress_line(progress: Progress, width: int, *, unicode: bool = True) -> st
         if (room := width - width_of(line)) >= 0:
             break
     if "bar" in parts and done is not None:
-        cells = min(_BAR_MOST, _BAR_LEAST + room)
+        cells = max(size for size in _BAR_SIZES if size <= _BAR_SIZES[0] + room)
         return line.replace(parts["bar"], bar(done, cells, unicode=unicode), 1)
     return shorten(line, width, ascii_only=not unicode)
 
@@ -62,9 +62,9 @@ def _parts(progress: Progress, unicode: bool) -> dict[str, str]:
     if progress.phase not in ("running", "evaluating") or done is None:
         parts["phase"] = f"{progress.phase}: {progress.message}" if progress.message else progress.phase
     if done is not None:
-        parts["bar"] = bar(done, _BAR_LEAST, unicode=unicode)
+        parts["bar"] = bar(done, _BAR_SIZES[0], unicode=unicode)
         parts["percent"] = f"{format_percent(done):>4}"
-        parts["step"] = f"{progress.step}/{progress.max_steps}"
+        parts["step"] = f"{progress.step:>{len(str(progress.max_steps))}}/{progress.max_steps}"
     if progress.loss is not None:
         parts["loss"] = f"loss {format_loss(progress.loss)}"
     if progress.val_loss is not None:
@@ -74,10 +74,15 @@ def _parts(progress: Progress, unicode: bool) -> dict[str, str]:
     elif progress.tokens_per_second:
         parts["rate"] = f"{format_count(progress.tokens_per_second)} tok/s"
     if progress.eta is not None:
-        parts["eta"] = f"ETA {format_duration(round(progress.eta))}"
+        parts["eta"] = f"ETA {_seconds(progress.eta)}"
     if progress.elapsed is not None:
-        parts["elapsed"] = format_duration(round(progress.elapsed))
+        parts["elapsed"] = _seconds(progress.elapsed)
     return parts
+
+
+def _seconds(seconds: float) -> str:
+    """Without the tenths that would flicker."""
+    return f"{round(seconds)}s" if seconds < 9.5 else format_duration(seconds)
 
 
 def bar(done: float, cells: int, *, unicode: bool = True) -> str:

@@ -48,7 +48,7 @@ def main() -> int:
         recorder.phase("preparing", step=step)
     else:
         recorder.event("started")
-        evaluate(folder, recorder, 0, steps)
+        evaluate(folder, recorder, 0, time.monotonic())
     began = time.monotonic()
     recorder.phase("running", max_steps=steps)
     while step < steps and not stops:
@@ -65,8 +65,9 @@ def main() -> int:
         if step == 3 and name == "crashes":
             os.kill(os.getpid(), signal.SIGKILL)
         if step % config.training.eval_every == 0:
-            evaluate(folder, recorder, step, steps)
-    evaluate(folder, recorder, step, steps)
+            evaluate(folder, recorder, step, began)
+    if step % config.training.eval_every:
+        evaluate(folder, recorder, step, began)
     phase = "stopped" if stops else "finished"
     recorder.event(phase, step=step)
     recorder.finish(phase, step=step, tokens=step * 64, message="SIGTERM" if stops else None)
@@ -75,10 +76,10 @@ def main() -> int:
     return 0
 
 
-def evaluate(folder: RunFolder, recorder: Recorder, step: int, steps: int) -> None:
+def evaluate(folder: RunFolder, recorder: Recorder, step: int, began: float) -> None:
     """Measure and save, as a real worker does."""
     loss = 5.0 / (step + 1)
-    recorder.metrics({"step": step, "time": step * 0.01, "tokens": step * 64, "val/loss": loss})
+    recorder.metrics({"step": step, "time": time.monotonic() - began, "tokens": step * 64, "val/loss": loss})
     recorder.evaluated(step, {"val/loss": loss}, best=loss)
     path = checkpoints.commit_checkpoint(
         folder, step, lambda place: (place / "state").write_text(str(step)) and None, monitor_value=loss
