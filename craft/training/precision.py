@@ -7,18 +7,19 @@ and backward.
 from __future__ import annotations
 
 import json
+import math
 import platform as python_platform
 import time
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from craft import platform
 from craft.models.device import choose_device
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+DTYPES_COMPARED = (torch.float32, torch.bfloat16)
 # bf16 must win by this factor to be chosen: element-wise work is no faster in it, and digits are lost.
 WORTH_IT = 1.5
 
@@ -51,16 +52,18 @@ def cpu_bf16_speed() -> float:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not measured yet, or unreadable: measure
 
-    def seconds(left: Tensor, right: Tensor) -> float:
-        times = []
-        for _ in range(20):
+    # One thread, in turn, and the fastest of each: other work on the machine must not decide what is kept for good.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pairs = {dtype: (torch.ones(512, 256, dtype=dtype), torch.ones(256, 256, dtype=dtype)) for dtype in DTYPES_COMPARED}
+    fastest = dict.fromkeys(DTYPES_COMPARED, math.inf)
+    for _ in range(20):
+        for dtype, (left, right) in pairs.items():
             start = time.perf_counter()
             left @ right
-            times.append(time.perf_counter() - start)
-        return min(times)  # what other work on the machine cannot make longer
-
-    left, right = torch.ones(1024, 256), torch.ones(256, 512)
-    ratio = seconds(left, right) / seconds(left.bfloat16(), right.bfloat16())
+            fastest[dtype] = min(fastest[dtype], time.perf_counter() - start)
+    torch.set_num_threads(threads)
+    ratio = fastest[torch.float32] / fastest[torch.bfloat16]
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         platform.write_file_durable(kept, json.dumps({"key": key, "ratio": round(ratio, 2)}).encode())
