@@ -89,9 +89,7 @@ class Experiment:
         torch.manual_seed(self.config.seed)
         arithmetic = self._choose()
         self.recorder.phase("preparing")
-        data = prepare(
-            self.config, progress=self.recorder.preparing, warn=self.recorder.warn, search=self.folder.code
-        )
+        data = prepare(self.config, progress=self.recorder.preparing, warn=self.recorder.warn, search=self.folder.code)
         self.recorder.save_tokenizer = data.tokenizer.save
         self.trainer = create_trainer_from_config(self.config, data, self.recorder, arithmetic)
         if self._compile:
