@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from craft.config.estimate import transformer
 from craft.config.estimate.memory import Memory, training_memory
-from craft.config.estimate.parts import FP32, Architecture, ModelParts, Workload
+from craft.config.estimate.parts import Architecture, ModelParts, Workload
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.data import TextData
 from craft.config.token_cache import expected_tokens_range, expected_vocab_range, find_tokens
@@ -26,7 +26,6 @@ BACKWARD = 2
 """The backward pass has two products for each of the forward pass: one for what came in, one for the weight."""
 
 Device = Literal["cpu", "cuda", "mps"]
-_WIDTHS = {"fp32": FP32, "bf16": 2, "fp16": 2}
 
 
 class Range(NamedTuple):
@@ -122,8 +121,7 @@ def estimate(config: ExperimentConfig, *, device: Device | None = None, source_d
         Range(known.vocab_size, known.vocab_size) if known else Range(*expected_vocab_range(config.tokenizer))
     )
     corpus = Range(known.num_tokens, known.num_tokens) if known else _expected_tokens(config)
-    widths = {_WIDTHS[precision] for precision in precisions}
-    cases = [_case(config, int(vocab), width, where) for vocab in {*vocabularies} for width in widths]
+    cases = [_case(config, int(vocab), precision, where) for vocab in {*vocabularies} for precision in precisions]
     parameters = Range.of(case.parameters for case in cases)
     flops = Range.of(case.flops for case in cases)
     epoch = _windows(config, corpus)
@@ -150,10 +148,10 @@ def estimate(config: ExperimentConfig, *, device: Device | None = None, source_d
     )
 
 
-def _case(config: ExperimentConfig, vocab_size: int, width: int, device: Device) -> _Case:
+def _case(config: ExperimentConfig, vocab_size: int, precision: str, device: Device) -> _Case:
     describe = ARCHITECTURES[config.model.type].describe
     length = config.data.context_length
-    work = Workload(vocab_size, length, _micro_batch(config), width, device)
+    work = Workload(vocab_size, length, _micro_batch(config), precision, device)
     parts = describe(config.model, work)
     evaluated = describe(config.model, work._replace(sequences=max(1, EVALUATION_TOKENS // length)))
     batch_size = config.training.batch_size

@@ -39,7 +39,8 @@ def training_memory(
     # Inputs and targets of the whole batch, int64 each, wait on the device.
     base = weights + states + 16 * batch_size * work.context_length
     accumulates = batch_size > work.sequences
-    stepping = gradients + _optimizer_step(parts.weights, optimizer, work.width)
+    # Muon orthogonalises in bf16 where the model computes in it, and in fp32 otherwise.
+    stepping = gradients + _optimizer_step(parts.weights, optimizer, 2 if work.precision == "bf16" else FP32)
     peak = base + max(stepping, _forward_backward(parts.stages, gradients if accumulates else 0))
     *before, loss = parts.stages
     return Memory(

@@ -60,14 +60,19 @@ class Workload(NamedTuple):
     context_length: int
     sequences: int
     """Sequences in memory at once: the micro-batch, or a batch of an evaluation."""
-    width: int
-    """Bytes of a number in forward and backward: 4, or 2 in bf16 and fp16."""
+    precision: str
+    """The arithmetic of forward and backward: fp32, bf16 or fp16."""
     device: Literal["cpu", "cuda", "mps"]
 
     @property
     def tokens(self) -> int:
         """Tokens in memory at once."""
         return self.sequences * self.context_length
+
+    @property
+    def width(self) -> int:
+        """Bytes of a number in forward and backward."""
+        return FP32 if self.precision == "fp32" else 2
 
 
 @dataclass(frozen=True)

@@ -51,26 +51,27 @@ def _forward_flops(model: TransformerConfig, work: Workload) -> dict[str, float]
 class _Memory:
     """Bytes of each step of the forward pass: the model's own tensors, and what torch saves of them.
 
-    A stage's `forward` counts the residual stream and what the model's functions still hold by name; `backward` counts
-    the gradient of the residual stream, which waits while a branch is gone through.
+    Going forward, the residual stream and what the model's functions still hold by name are there besides what is
+    kept; going backward, the stream's gradient waits while a branch is gone through.
     """
 
     def __init__(self, model: TransformerConfig, work: Workload) -> None:
         self.model, self.work, self.e = model, work, work.width
-        number = work.tokens * work.width
+        number = float(work.tokens * work.width)
         self.stream = number * model.hidden_size  # (N, D)
         self.qkv = number * (model.num_heads + 2 * model.kv_heads) * model.head_size  # (N, H + 2K, C)
         self.qk = number * (model.num_heads + model.kv_heads) * model.head_size  # (N, H + K, C)
         self.hidden = number * model.mlp_size  # (N, F)
         self.scores = number * model.num_heads * work.context_length  # (B, H, T, T)
         self.logits = number * work.vocab_size  # (N, V)
-        self.rms = model.norm == "rmsnorm"
+        self.full = FP32 / work.width  # how much wider a number is in fp32
         # RMSNorm keeps its result, which the product after it shares, so that the stream is held besides;
         # LayerNorm keeps the stream itself, and the product keeps the result.
-        self.held = self.stream if self.rms else 0
-        self.normal = 0 if self.rms else self.stream
+        rms = model.norm == "rmsnorm"
+        self.held = self.stream if rms else 0.0
+        self.normal = 0.0 if rms else self.stream
         # A CPU draws dropout as numbers to multiply with, a GPU as bytes.
-        self.noise = (1 if work.device == "cpu" else 1 / self.e) if model.dropout else 0
+        self.noise = (1.0 if work.device == "cpu" else 1.0 / work.width) if model.dropout else 0.0
 
     def stages(self) -> list[Stage]:
         """The whole forward pass."""
@@ -78,73 +79,90 @@ class _Memory:
         return [self._embedding(), *block * self.model.num_layers, self._norm(), *self._head()]
 
     def _embedding(self) -> Stage:
-        model, work = self.model, self.work
-        full, low = self.stream * FP32 / self.e, self.e < FP32
-        table = FP32 * model.hidden_size * work.vocab_size
-        places = FP32 * model.hidden_size * work.context_length if model.position == "learned" else 0
-        sums = self.stream if places else 0
-        noise = self.stream * self.noise
-        forward = max(full + (self.stream if low else 0), self.stream + sums, self.stream + bool(noise) * self.stream)
-        backward = self.stream + bool(noise) * self.stream
-        # Where the table is the head as well, the two gradients are added into a third.
-        backward = max(backward, full * low + self.stream, full + table * (2 if model.tie_embeddings else 1))
-        gradients = places + table
-        return Stage(noise, forward, backward + places, gradients, full + self.stream)
+        model, stream = self.model, self.stream
+        found = stream * self.full  # rows of the fp32 table
+        narrowed = stream if self.full > 1 else 0.0
+        table = FP32 * model.hidden_size * self.work.vocab_size
+        places = FP32 * model.hidden_size * self.work.context_length if model.position == "learned" else 0
+        dropped = stream if model.dropout else 0.0
+        # Where the table is the head as well, its two gradients are added into a third.
+        scattered = found + table * (2 if model.tie_embeddings else 1)
+        return Stage(
+            keeps=stream * self.noise,
+            forward=max(found + narrowed, stream + (stream if places else 0.0), stream + dropped),
+            backward=max(stream + dropped, narrowed and found + stream, scattered) + places,
+            gradients=places + table,
+            evaluation=found + stream,
+        )
 
     def _norm(self) -> Stage:
-        scale = self.work.tokens * (self.e if self.rms else 2 * FP32)
-        gradients = 0 if self.rms else FP32 * self.model.hidden_size * (2 if self.model.bias else 1)
-        forward = self.stream + 2 * FP32 * self.work.tokens
-        return Stage(self.stream + scale, forward, 3 * self.stream, gradients, 2 * self.stream)
+        model, tokens = self.model, self.work.tokens
+        centred = model.norm == "layernorm"
+        return Stage(
+            keeps=self.stream + tokens * (2 * FP32 if centred else self.e),  # a mean and a scale, or a scale
+            forward=self.stream + 2 * FP32 * tokens,
+            backward=3 * self.stream,
+            gradients=FP32 * model.hidden_size * (1 + model.bias) if centred else 0,
+            evaluation=2 * self.stream,
+        )
 
-    def _linear(self, rows: int, columns: int, forward: float, waiting: float, evaluation: float) -> Stage:
-        """x (N, columns) -> (N, rows). `waiting` gradients are there while it goes backward, its own not counted."""
-        numbers = self.work.tokens * self.e
-        copy = rows * columns * self.e if self.e < FP32 else 0
-        # The weight's gradient comes in the arithmetic's width first; the result's is let go before it is widened.
-        narrow = rows * numbers + columns * numbers + rows * columns * self.e
-        widened = columns * numbers + rows * columns * (self.e + FP32) if copy else 0
+    def _linear(self, rows: int, columns: int, *, forward: float, waiting: float, evaluation: float) -> Stage:
+        """x (N, columns) -> (N, rows). `forward` and `evaluation` count the result, `waiting` not the product's own
+        gradients; weights are copied to the arithmetic of x."""
+        tokens, copy = self.work.tokens * self.e, rows * columns * self.e if self.full > 1 else 0
+        # The weight's gradient comes in that arithmetic first; the result's is let go before it is widened.
+        narrow = rows * tokens + columns * tokens + rows * columns * self.e
+        widened = columns * tokens + rows * columns * (self.e + FP32) if copy else 0
         gradients = FP32 * rows * (columns + self.model.bias)
         return Stage(copy, forward, waiting + max(narrow, widened), gradients, evaluation + copy)
 
     def _attention(self) -> list[Stage]:
         model, stream, qkv, qk = self.model, self.stream, self.qkv, self.qk
-        width, tokens = model.hidden_size, self.work.tokens
-        project = self._linear(qkv // (tokens * self.e), width, self.held + qkv, stream, 2 * stream + qkv)
+        width, rows = model.hidden_size, (model.num_heads + 2 * model.kv_heads) * model.head_size
+        made = self._linear(rows, width, forward=self.held + qkv, waiting=stream, evaluation=2 * stream + qkv)
         # The gradients of queries and keys, and of values, are each padded to the whole and added.
-        project = project._replace(keeps=project.keeps + self.normal, backward=max(project.backward, stream + 3 * qkv))
-        stages = [project]
+        made = made._replace(keeps=made.keeps + self.normal, backward=max(made.backward, stream + 3 * qkv))
+        stages = [made]
         if model.qk_norm:
-            scale = qk / model.head_size
-            backward = stream + qkv + 2 * qk
-            stages.append(Stage(qk + scale, self.held + qkv, backward, 0, 2 * stream + qkv + qk))
-        rotary = 2 * qk if model.position == "rotary" else 0
-        # Going back, the parts of queries and keys are padded to their whole, and added, before they are turned.
-        stages.append(
-            Stage(0, self.held + qkv + rotary, stream + qkv + 3 * qk, 0, 2 * stream + qkv + qk * model.qk_norm + rotary)
+            normalised = Stage(
+                keeps=qk + qk / model.head_size,  # and a scale for each head
+                forward=self.held + qkv,
+                backward=stream + qkv + 2 * qk,
+                evaluation=2 * stream + qkv + qk,
+            )
+            stages.append(normalised)
+        halves = 2 * qk if model.position == "rotary" else 0.0  # products of the halves, before they are put together
+        turned = Stage(
+            keeps=0,
+            forward=self.held + qkv + halves,
+            backward=stream + qkv + 3 * qk,  # queries and keys, each padded to both, and their sum
+            evaluation=2 * stream + qkv + (qk if model.qk_norm else 0.0) + halves,
         )
-        attend, mixed, copied = self._attend()
-        project = self._linear(width, width, mixed + stream, 0, 3 * stream + qkv + qk)
-        project = project._replace(keeps=project.keeps + copied, forward=max(project.forward, self.held + 2 * stream))
-        return [*stages, attend, self._dropped(project)]
+        attended, held, copy = self._attend()
+        mixed = self._linear(width, width, forward=held + stream, waiting=0, evaluation=3 * stream + qkv + qk)
+        mixed = mixed._replace(keeps=mixed.keeps + copy, forward=max(mixed.forward, self.held + 2 * stream))
+        return [*stages, turned, attended, self._dropped(mixed)]
 
     def _attend(self) -> tuple[Stage, float, float]:
         """The attention itself, what is still held after it, and the copy of its output that is kept then."""
         model, work, stream, scores = self.model, self.work, self.stream, self.scores
-        turned = self.qk if model.position == "rotary" else 0
-        held = self.held + self.qkv + turned
-        before = 2 * stream + self.qkv + self.qk
-        fused = work.device != "cpu" or self.e == FP32
-        evaluation = before + stream + (0 if fused else 2 * stream + 2 * scores)
+        turned = self.qk if model.position == "rotary" else 0.0
+        fused = work.device != "cpu" or work.precision == "fp32"  # attend() in the model says why
+        evaluation = 3 * stream + self.qkv + self.qk + (0.0 if fused else 2 * stream + 2 * scores)
         if fused and not (work.device == "cpu" and model.dropout):
             # torch's fused kernel keeps its inputs, its output and a sum a row, and never T x T numbers.
             keeps = self.qkv + turned + stream + FP32 * work.tokens * model.num_heads
-            return Stage(keeps, self.held, 2 * stream + self.qkv, 0, evaluation), self.held, 0
+            return Stage(keeps, self.held, 2 * stream + self.qkv, evaluation=evaluation), self.held, 0.0
         # Product by product: queries, keys and values copied in order (one head's are in order), and every weight.
         copies = 3 * stream if model.num_heads > 1 else self.qkv + turned + stream
-        dropped = scores + scores * self.noise if model.dropout else 0
-        backward = 4 * stream + (scores if dropped else 2 * scores)
-        stage = Stage(copies + scores + dropped, held + scores + 2 * stream, backward, 0, evaluation)
+        dropped = scores + scores * self.noise if model.dropout else 0.0
+        held = self.held + self.qkv + turned
+        stage = Stage(
+            keeps=copies + scores + dropped,
+            forward=held + scores + 2 * stream,
+            backward=4 * stream + (scores if dropped else 2 * scores),
+            evaluation=evaluation,
+        )
         return stage, held + stream, stream
 
     def _mlp(self) -> list[Stage]:
@@ -152,21 +170,21 @@ class _Memory:
         width, size = model.hidden_size, model.mlp_size
         match model.mlp:
             case "relu2":  # keeps relu(x), whose square goes on
-                up_kept, kept, back, evaluated = 0.0, hidden, 2 * hidden, 3 * hidden
+                kept_before, kept, back, evaluated = 0.0, hidden, 2 * hidden, 3 * hidden
             case "gelu":  # keeps x
-                up_kept, kept, back, evaluated = hidden, 0.0, 2 * hidden, 2 * hidden
+                kept_before, kept, back, evaluated = hidden, 0.0, 2 * hidden, 2 * hidden
             case "swiglu":  # keeps both factors and the gate before its SiLU
-                up_kept, kept, back, evaluated = hidden, hidden, 3 * hidden, 3 * hidden
+                kept_before, kept, back, evaluated = hidden, hidden, 3 * hidden, 3 * hidden
         held = 2 * self.held  # the block's input as well, which its caller holds
-        passing = held + hidden - up_kept
-        up = self._linear(size, width, passing, stream, 3 * stream + hidden)
-        up = up._replace(keeps=up.keeps + up_kept)
-        first = up._replace(keeps=up.keeps + self.normal)
-        ups = [first, up._replace(backward=up.backward + hidden)] if model.mlp == "swiglu" else [first]
-        activation = Stage(kept, passing + hidden, stream + back, 0, 3 * stream + evaluated)
-        down = self._linear(width, size, held + 2 * stream, 0, 3 * stream + hidden)
-        down = down._replace(keeps=down.keeps + hidden)
-        return [*ups, activation, self._dropped(down)]
+        passing = held + hidden - kept_before
+        up = self._linear(size, width, forward=passing, waiting=stream, evaluation=3 * stream + hidden)
+        up = up._replace(keeps=up.keeps + kept_before)
+        ups = [up._replace(keeps=up.keeps + self.normal)]
+        if model.mlp == "swiglu":
+            ups.append(up._replace(backward=up.backward + hidden))
+        activated = Stage(kept, passing + hidden, stream + back, evaluation=3 * stream + evaluated)
+        down = self._linear(width, size, forward=held + 2 * stream, waiting=0, evaluation=3 * stream + hidden)
+        return [*ups, activated, self._dropped(down._replace(keeps=down.keeps + hidden))]
 
     def _dropped(self, stage: Stage) -> Stage:
         """A branch's last product, with dropout on what it adds to the stream."""
@@ -179,19 +197,27 @@ class _Memory:
         )
 
     def _head(self) -> list[Stage]:
-        model, work, logits = self.model, self.work, self.logits
-        capped = logits if model.logit_softcap else 0
-        full = logits * FP32 / self.e
-        widened = full if self.e < FP32 else 0
-        evaluated = self.stream + logits + 2 * capped
-        head = self._linear(work.vocab_size, model.hidden_size, self.held + logits + capped, 0, evaluated)
-        table = FP32 * work.vocab_size * model.hidden_size
-        tied = model.tie_embeddings
+        model, logits = self.model, self.logits
+        capped = logits if model.logit_softcap else 0.0  # tanh keeps its result
+        head = self._linear(
+            self.work.vocab_size,
+            model.hidden_size,
+            forward=self.held + logits + capped,
+            waiting=capped,
+            evaluation=self.stream + logits + 2 * capped,
+        )
+        table = FP32 * self.work.vocab_size * model.hidden_size
         head = head._replace(
             keeps=head.keeps + capped + self.normal,
-            backward=head.backward + capped,
-            gradients=0 if tied else table,
-            waits=table if tied else 0,
+            gradients=0 if model.tie_embeddings else table,
+            waits=table if model.tie_embeddings else 0,
         )
-        loss = Stage(full, self.held + logits + widened, 2 * full, 0, logits + widened + full)
+        full = logits * self.full
+        widened = full if self.full > 1 else 0.0
+        loss = Stage(
+            keeps=full,  # log-probabilities
+            forward=self.held + logits + widened,
+            backward=2 * full,
+            evaluation=logits + widened + full,
+        )
         return [head, loss]
