@@ -75,7 +75,7 @@ def read_object(path: Path) -> dict[str, Any]:
             raise ValueError("not a regular file")
         if found.st_size > MAX_BYTES:
             raise ValueError(f"{found.st_size:,} bytes, far too large")
-        text = os.read(descriptor, MAX_BYTES)
+        text = os.read(descriptor, found.st_size)
     finally:
         os.close(descriptor)
     if not text:
@@ -93,22 +93,23 @@ def known_fields(data: dict[str, Any], cls: type) -> tuple[dict[str, Any], list[
 
     Fields are of plain types, perhaps `| None`. Names that the class does not know are ignored.
     """
+    known, required = _fields(cls)
     values: dict[str, Any] = {}
-    faults: list[str] = []
-    for name, (types, optional, required) in _fields(cls).items():
-        if name not in data:
-            if required:
-                faults.append(f"it has no {name}")
+    faults = [f"it has no {name}" for name in required if name not in data]
+    for name, value in data.items():
+        if name not in known:
             continue
-        value = data[name]
-        if value is None and optional:
+        types, optional = known[name]
+        kind = type(value)  # what JSON gives is of these very types, and a bool is no int
+        if kind in types:
+            if (kind is float or kind is int) and not -1e18 < value < 1e18:
+                faults.append(f"{name} is no sensible number")
+            else:
+                values[name] = value
+        elif value is None and optional:
             values[name] = None
-        elif not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            faults.append(f"{name} is {_shortly(value)}, not {_WORDS[types[-1]]}")
-        elif isinstance(value, int | float) and not abs(value) < 1e18:
-            faults.append(f"{name} is no sensible number")
         else:
-            values[name] = value
+            faults.append(f"{name} is {_shortly(value)}, not {_WORDS[types[-1]]}")
     return values, faults
 
 
@@ -117,14 +118,15 @@ _WORDS = {str: "text", int: "a whole number", float: "a number", dict: "a table"
 
 
 @cache
-def _fields(cls: type) -> dict[str, tuple[tuple[type, ...], bool, bool]]:
-    found = {}
+def _fields(cls: type) -> tuple[dict[str, tuple[tuple[type, ...], bool]], list[str]]:
+    """The types of each field and whether it may be None; and the fields that must be there."""
+    known = {}
     for one in fields(cls):
         annotation = str(one.type)
         types = _TYPES[annotation.partition(" ")[0].partition("[")[0]]
-        required = one.default is MISSING and one.default_factory is MISSING
-        found[one.name] = (types, annotation.endswith("| None"), required)
-    return found
+        known[one.name] = types, annotation.endswith("| None")
+    required = [one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING]
+    return known, required
 
 
 def _shortly(value: Any) -> str:

@@ -101,11 +101,11 @@ class RunStore:
         """Every folder that holds a run, by name."""
         try:
             with os.scandir(self.runs_dir) as entries:
-                names = [e.name for e in entries if not e.name.startswith(".") and e.is_dir()]
+                # Looked for by text: among thousands of folders, making Paths would be half of the time.
+                names = [e.name for e in entries if e.name[0] != "." and os.path.lexists(f"{e.path}/run.json")]
         except OSError:
             return []
-        folders = [RunFolder(self.runs_dir / name) for name in sorted(names)]
-        return [folder for folder in folders if os.path.lexists(folder.run_json)]
+        return [RunFolder(self.runs_dir / name) for name in sorted(names)]
 
     def list(self) -> list[RunSummary]:
         """A line about each run, the oldest first."""
