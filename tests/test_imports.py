@@ -8,12 +8,6 @@ import sys
 
 import pytest
 
-import craft.analysis
-import craft.cli
-import craft.config
-import craft.launch
-import craft.runs
-
 
 def loaded_after(statement: str) -> set[str]:
     """The modules that a fresh interpreter holds after a statement."""

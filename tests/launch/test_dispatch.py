@@ -75,6 +75,7 @@ def test_the_others_start_after_command_and_runner_are_killed(tmp_path: Path) ->
     project = Project(tmp_path / "project", fake=True, step_seconds=0.05)
     try:
         command = project.start("run", "experiments.toml", "tiny", "other", "training.max_steps=30", "--json")
+        wait_for(lambda: (project.runs_dir / "other-001" / "run.json").exists())
         second = project.craft("run", "experiments.toml", "tiny", "--detach")
         assert second.stdout == "tiny-002\n"
         project.wait_for_step("tiny-001", 1)
