@@ -80,7 +80,9 @@ def inspect(file: Path, name: str, overrides: tuple[str, ...], step: int, sequen
     from craft.cli.terminal import Screen
     from craft.data import TrainBatches
 
-    run = _plan(file, [name], overrides)[0]
+    run, *others = _plan(file, [name], overrides)
+    if others:
+        click.echo(f"craft: {clean_line(name)} means {1 + len(others)} runs; this is the first", err=True)
     config = run.config
     prepared = _prepare(run, Screen(sys.stderr))
     batches = TrainBatches(
@@ -123,10 +125,10 @@ def inspect(file: Path, name: str, overrides: tuple[str, ...], step: int, sequen
         f"sequence {sequence}: window {window:,} of epoch {epoch + 1}",
         *_token_lines(prepared.tokenizer, inputs[sequence - 1], targets[sequence - 1]),
     ]
-    others = [number for number in range(1, len(places) + 1) if number != sequence]
-    if others:
+    rest = [number for number in range(1, len(places) + 1) if number != sequence]
+    if rest:
         lines += ["", "the others begin:"]
-        for number in others:
+        for number in rest:
             start = prepared.tokenizer.decode(inputs[number - 1][:_WIDTH])
             lines.append(f"{number:>{_LABEL - 2}}  {_shown(start, _WIDTH - _LABEL)}")
     click.echo("\n".join(lines))

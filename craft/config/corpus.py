@@ -125,7 +125,7 @@ def _matches(entry: str, pattern: str) -> list[Path]:
     like a glob is that file."""
     place = Path(entry).expanduser()
     if place.is_dir():
-        return _glob(place, pattern) or _nothing_matched(place, pattern)
+        return _glob(place, pattern, "data.pattern")
     if place.exists():
         return [place]
     parts = place.parts
@@ -135,12 +135,11 @@ def _matches(entry: str, pattern: str) -> list[Path]:
     folder = Path(*parts[:magic])
     if not folder.is_dir():
         raise DataError(f"{entry}: no such folder: {folder}; set data.path")
-    pattern = "/".join(parts[magic:])
-    return _glob(folder, pattern) or _nothing_matched(folder, pattern, key="data.path")
+    return _glob(folder, "/".join(parts[magic:]), "data.path")
 
 
-def _glob(folder: Path, pattern: str) -> list[Path]:
-    """Files under `folder`, sorted by the parts of their names, so that the order is the same on every machine.
+def _glob(folder: Path, pattern: str, key: str) -> list[Path]:
+    """Files under `folder`, at least one, sorted by the parts of their names: the same order on every machine.
 
     Hidden files and folders count only where the pattern itself begins a part with a dot. Linked folders are not
     entered: a link to a parent would have no end.
@@ -149,22 +148,20 @@ def _glob(folder: Path, pattern: str) -> list[Path]:
         raise DataError(f"{folder}: this folder cannot be read: Permission denied")
     parts = Path(pattern).parts
     if not parts or Path(pattern).is_absolute() or ".." in parts:
-        raise DataError(f'data.pattern = "{pattern}": a pattern names files inside the folder, as "**/*.txt" does')
+        raise DataError(f'{key}: "{pattern}": a pattern names files inside the folder, as "**/*.txt" does')
     if parts[-1] == "**":
         parts = (*parts, "*")
     try:
         found = [path.relative_to(folder).parts for path in folder.glob("/".join(parts)) if path.is_file()]
     except ValueError as error:
-        raise DataError(f'data.pattern = "{pattern}": {error}') from error
+        raise DataError(f'{key}: "{pattern}": {error}') from error
     if not any(part.startswith(".") for part in parts):
         found = [names for names in found if not any(name.startswith(".") for name in names)]
+    if not found:
+        names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+        holds = f"it holds {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "it is empty"
+        raise DataError(f'{folder}: no file in this folder matches "{pattern}" ({holds}); set {key}')
     return [folder.joinpath(*names) for names in sorted(found)]
-
-
-def _nothing_matched(folder: Path, pattern: str, *, key: str = "data.pattern") -> list[Path]:
-    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    holds = f"it holds {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "it is empty"
-    raise DataError(f'{folder}: no file in this folder matches "{pattern}" ({holds}); set {key}')
 
 
 def _nearest_parent(path: Path) -> str:

@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from craft import platform
@@ -80,7 +80,9 @@ class TokenMeta:
     corpus_hash: str
     dtype: str
     source: str
-    """In words: where the text came from when it was prepared."""
+    """In words: where the text comes from."""
+    tokens_hash: str
+    """A sha256 of the tokens themselves. Unlike the key it is the same for every version of Craft."""
 
     @property
     def path(self) -> Path:
@@ -137,10 +139,15 @@ def find_tokens(data: DataConfig, tokenizer: TokenizerConfig, source_dir: Path |
     if isinstance(data, PythonDataset):
         return None
     try:
-        facts = known_facts(open_corpus(data))
-        return read_meta(token_key(data, tokenizer, facts.content, source_dir))[0] if facts else None
+        corpus = open_corpus(data)
+        facts = known_facts(corpus)
+        if facts is None:
+            return None
+        meta, _ = read_meta(token_key(data, tokenizer, facts.content, source_dir))
     except (CraftError, OSError):
         return None
+    # The same content may have been prepared under another name.
+    return meta and replace(meta, source=corpus.source)
 
 
 def expected_tokens_range(data: DataConfig) -> tuple[int, int] | None:

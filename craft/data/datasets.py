@@ -23,6 +23,8 @@ Pair = tuple[Tensor, Tensor]
 IGNORED = -100
 """A target that counts for nothing; what `torch.nn.functional.cross_entropy` leaves out unless told otherwise."""
 
+# From this many windows on, an epoch may do without one of them.
+_MANY_WINDOWS = 8
 # Tokens counted at once: `bincount` takes eight bytes for each.
 _COUNTED_AT_ONCE = 1 << 24
 
@@ -114,7 +116,7 @@ class TextDataset(BaseDataset):
     def num_windows(self, *, shuffled: bool) -> int:
         """All that fit side by side. Shuffled, one less where there are many: then the first can begin anywhere in
         the first T tokens, and each epoch cuts the text elsewhere."""
-        return len(self) - 1 if shuffled and len(self) >= 8 else len(self)
+        return len(self) - 1 if shuffled and len(self) >= _MANY_WINDOWS else len(self)
 
     def gather(self, windows: NDArray[np.int64], draw: int) -> Pair:
         """See `Windows`. `draw` decides where the first window begins."""

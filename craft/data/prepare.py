@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def prepare(
         config.data, config.tokenizer, search, _Gate(progress), warn or progress or (lambda _: None)
     )
     (tokens, tokenizer, meta), made, kept = preparation.run()
-    splits = split_tokens(tokens, config.data, tokenizer, meta.key)
+    splits = split_tokens(tokens, config.data, tokenizer, meta.tokens_hash)
     return PreparedData(tokenizer, splits, meta.corpus_hash, meta, made, kept)
 
 
@@ -166,7 +167,7 @@ class _Preparation:
                 if tokenizer.vocab_size != meta.vocab_size or (in_memory and int(tokens.max()) >= meta.vocab_size):
                     damage = "its tokens do not fit its tokenizer"
                 else:
-                    return tokens, tokenizer, meta
+                    return tokens, tokenizer, replace(meta, source=self.corpus.source)
         if damage and key not in self.damaged:
             self.damaged.add(key)
             self.warn(f"the kept tokens in {entry_folder(key)} are damaged and made again: {damage}")
@@ -198,6 +199,7 @@ class _Preparation:
             corpus_hash=facts.content,
             dtype=str(tokens.dtype),
             source=self.corpus.source,
+            tokens_hash=hashlib.sha256(tokens.data).hexdigest(),
         )
         try:
             _keep(meta, tokens, tokenizer)
@@ -235,7 +237,7 @@ def _chunks(documents: Iterable[str]) -> Iterator[str]:
 
 
 def _keep(meta: TokenMeta, tokens: Tokens, tokenizer: Tokenizer) -> None:
-    """Write a cache entry beside its place and rename it there. Raises OSError with nothing half made left."""
+    """Write a cache entry beside its place and rename it there; nothing half made is left. Raises OSError."""
     folder = meta.path
     for stale in folder.parent.glob(f".{meta.key}.*"):  # of a process that was killed; the lock is ours
         shutil.rmtree(stale, ignore_errors=True)
@@ -252,7 +254,7 @@ def _keep(meta: TokenMeta, tokens: Tokens, tokenizer: Tokenizer) -> None:
             shutil.rmtree(folder)  # damaged, or it would have been used
         platform.rename(partial, folder)
         platform.fsync_dir(folder.parent)
-    except OSError:
+    except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
 
