@@ -14,7 +14,7 @@ from craft.platform.files import (
     write_file_atomic,
     write_file_durable,
 )
-from craft.platform.interpreter import import_path, keep_freed_memory
+from craft.platform.interpreter import keep_freed_memory
 from craft.platform.locks import FileLock, is_locked
 from craft.platform.places import state_dir
 from craft.platform.processes import (
@@ -33,7 +33,6 @@ __all__ = [
     "fsync_dir",
     "fsync_file",
     "hostname",
-    "import_path",
     "is_locked",
     "keep_freed_memory",
     "make_dir_durable",

@@ -1,26 +1,8 @@
-"""What a process sets up for itself: where it imports from, and how its allocator behaves."""
+"""What a process sets up for itself: how its allocator behaves."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-
-
-@contextlib.contextmanager
-def import_path(folder: Path | None) -> Iterator[None]:
-    """Look for a person's own modules in `folder` first."""
-    if folder is None:
-        yield
-        return
-    sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
 
 
 def keep_freed_memory() -> None:
