@@ -22,21 +22,24 @@ from craft.runs.folder import RunFolder, RunIdentity, create_run, slug
 def create_runs(runs_dir: Path, planned: Sequence[PlannedRun]) -> list[RunFolder]:
     """Make a folder for each planned run, in order. What is in them does not change with the file any more.
 
-    Raises OSError when the disk does not take one; none is left behind then.
+    Raises RunError or OSError when the disk does not take one; none is left behind then.
     """
     folders: list[RunFolder] = []
+    groups: dict[str, str] = {}
     try:
-        _create(runs_dir, planned, folders)
-    except OSError:
+        _create(runs_dir, planned, folders, groups)
+    except BaseException:
         for folder in folders:
             shutil.rmtree(folder.path, ignore_errors=True)
+        for name in groups.values():
+            _group_file(runs_dir, name).unlink(missing_ok=True)
         raise
     return folders
 
 
-def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFolder]) -> None:
+def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFolder], groups: dict[str, str]) -> None:
+    """Fill `folders`, and `groups` with the name that each sweep's group got."""
     commit = git_commit(planned[0].source.absolute().parent) if planned else None
-    groups: dict[str, str] = {}
     members: dict[str, list[str]] = {}
     for run in planned:
         group = None

@@ -11,7 +11,6 @@ from craft.runs.folder import RunFolder
 from craft.runs.jsonl import LineReader, Record
 from craft.runs.liveness import Observed, observe
 from craft.runs.metrics import MetricsReader
-from craft.runs.status import OUTCOMES
 
 ENDS = ("finished", "stopped", "failed", "interrupted")
 
@@ -32,8 +31,8 @@ class News:
 
     @property
     def has_ended(self) -> bool:
-        """Whether no worker is at the run and none is on its way."""
-        return self.observed.phase in ENDS
+        """Whether no worker is at the run and none is on its way: one that is leaving still holds the lock."""
+        return self.observed.phase in ENDS and not self.observed.held
 
 
 def look_at(folder: RunFolder, started: platform.ProcessIdentity | None = None) -> Observed:
@@ -72,7 +71,6 @@ class Follower:
         self.metrics = MetricsReader(folder.metrics)
         self._events = LineReader(folder.events)
         self._last_record_at = time.monotonic()
-        self._last_phase, self._was_at_work = "", False
         if only_new:
             self.metrics.poll()
             self._events.poll()
@@ -80,11 +78,6 @@ class Follower:
     def look(self) -> News:
         """What is new. The phase is read first, so that an end is seen with everything that came before it."""
         observed = look_at(self.folder, self.started)
-        if observed.held and observed.status.phase in OUTCOMES and self._was_at_work:
-            # The outcome is written and the worker is about to let go of the lock.
-            observed = replace(observed, phase=self._last_phase)
-        self._was_at_work |= observed.phase in ("preparing", "running", "evaluating")
-        self._last_phase = observed.phase
         records = self.metrics.poll()
         if records:
             self._last_record_at = time.monotonic()

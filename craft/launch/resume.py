@@ -21,7 +21,7 @@ from craft.runs import control
 from craft.runs.checkpoints import list_checkpoints
 from craft.runs.events import append_event
 from craft.runs.folder import RunFolder, update_identity
-from craft.runs.liveness import observe
+from craft.runs.liveness import host_elsewhere, observe
 from craft.runs.lock import read_owner
 from craft.runs.status import Status, StatusWriter
 
@@ -69,10 +69,14 @@ def plan_resume(folder: RunFolder, overrides: Sequence[str], *, force: bool = Fa
     folder.require()
     observed = observe(folder)
     status = observed.status
-    if observed.is_live:
+    elsewhere = host_elsewhere(folder, status)
+    if observed.held or (observed.is_live and elsewhere is None):
         raise _busy(folder)
-    if not force:
-        _refuse_other_host(folder, status)
+    if elsewhere is not None and not force:
+        raise RunError(
+            f"the machine {elsewhere} says that it trains {folder.name}, and its lock may not reach this one. If it is "
+            f"certain that it does not train there any more, 'craft resume {folder.name} --force' goes on here"
+        )
     name, before = load_definition(folder.definition)
     after = load_experiments(folder.definition).plan([name], overrides)[0].config if overrides else before
     changes = _changes(before, after)
@@ -136,18 +140,9 @@ def _busy(folder: RunFolder) -> RunBusyError:
     owner = read_owner(folder)
     who = f"process {owner.pid} on {owner.host}" if owner else "a process"
     return RunBusyError(
-        f"{folder.name} is being trained by {who} right now; `craft watch {folder.name}` shows it, "
-        f"`craft stop {folder.name}` stops it"
+        f"{folder.name} is being trained by {who} right now; 'craft watch {folder.name}' shows it, "
+        f"'craft stop {folder.name}' stops it"
     )
-
-
-def _refuse_other_host(folder: RunFolder, status: Status) -> None:
-    here = platform.hostname()
-    if status.host and status.host != here and status.phase not in ("finished", "stopped", "failed", "queued"):
-        raise RunError(
-            f"{folder.name} was last claimed by the machine {status.host}, whose lock cannot be seen from {here}. "
-            f"If it is certain that it does not train there, `craft resume {folder.name} --force` goes on here"
-        )
 
 
 def _changes(before: ExperimentConfig, after: ExperimentConfig) -> dict[str, tuple[Any, Any]]:
