@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import itertools
 import os
+import re
 import sys
 from pathlib import Path
+
+from craft.platform.processes import start_ticks
 
 # What file systems answer that have no such operation: some network and user-space ones cannot force a folder.
 _UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY)
 
+_TEMPORARY = re.compile(r"\..+\.(\d{1,9})-\d+\.tmp")
 _numbers = itertools.count()  # two threads of one process must not share a temporary file
 
 
@@ -83,6 +88,14 @@ def write_file_durable(path: Path, content: bytes) -> None:
 def write_file_atomic(path: Path, content: bytes) -> None:
     """Replace a file at once for every reader, without forcing it to disk: for claims, not for records."""
     _write_beside(path, content, durable=False)
+
+
+def remove_dead_temporaries(folder: Path) -> None:
+    """Remove what processes that were killed in the middle of a write left in `folder`, as far as that is possible."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if (match := _TEMPORARY.fullmatch(path.name)) and start_ticks(int(match[1])) is None:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _write_beside(path: Path, content: bytes, *, durable: bool) -> None:

@@ -15,15 +15,18 @@ import math
 import re
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from craft import platform
 from craft.errors import CheckpointError
 from craft.runs import manifest
 from craft.runs.folder import RunFolder
 from craft.runs.manifest import Manifest, verify
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = [
     "CheckpointInfo",
@@ -72,7 +75,11 @@ def commit_checkpoint(
     none. Raises OSError when the disk does not take it, and whatever `write` raises: every earlier checkpoint is
     untouched then, and nothing half made is left.
     """
-    platform.make_dir_durable(folder.checkpoints)
+    from concurrent.futures import ThreadPoolExecutor  # those who only read need none
+
+    if not folder.checkpoints.is_dir():
+        folder.checkpoints.mkdir()  # and not its parents: a run that was deleted is not to come back as a stump
+        platform.fsync_dir(folder.path)
     _clear_up(folder)
     if monitor_value is not None and not math.isfinite(monitor_value):
         monitor_value = None  # it would be the best for ever: nothing is less than NaN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +32,7 @@ def request(folder: RunFolder, kind: str, **arguments: Any) -> str:
 
     Raises RunError when the folder does not take it.
     """
-    identifier = f"{time.time_ns():020d}-{secrets.token_hex(3)}"
+    identifier = f"{time.time_ns():020d}-{os.urandom(3).hex()}"
     try:
         folder.control.mkdir(exist_ok=True)
         content = encode_file({"kind": kind, "arguments": arguments})

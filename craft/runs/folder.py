@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import re
-import secrets
 import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -111,7 +110,7 @@ class RunIdentity:
     """What a run is: written to `run.json` when it is made, and completed by the worker at its first start."""
 
     experiment: str
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    id: str = field(default_factory=lambda: os.urandom(8).hex())
     group: str | None = None
     axes: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None

@@ -20,6 +20,8 @@ def hold_run_lock(folder: RunFolder, timeout: float = 2.0) -> platform.FileLock:
             raise RunBusyError(
                 f"{folder.name}: {_holder(folder)} trains this run; `craft stop {folder.name}` would stop it"
             )
+        for place in (folder.path, folder.control):
+            platform.remove_dead_temporaries(place)
         write_owner(folder)
     except OSError as error:
         lock.release()

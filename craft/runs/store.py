@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from dataclasses import dataclass
@@ -138,6 +137,8 @@ class RunStore:
         if of_experiment:
             return max(of_experiment, key=lambda folder: (len(folder.name), folder.name))
         names = [folder.name for folder in folders]
+        import difflib  # a list of runs should not wait for it
+
         near = difflib.get_close_matches(text, names, n=3)
         if near:
             hint = f"did you mean {' or '.join(near)}?"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +14,17 @@ import pytest
 
 from craft import platform
 from craft.platform import files
+from tests.children import child
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def name_of(descriptor: int) -> str:
+    if sys.platform == "darwin":
+        return Path(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0").decode()).name
+    return Path(f"/proc/self/fd/{descriptor}").readlink().name
 
 
 @pytest.fixture
@@ -25,7 +35,7 @@ def forced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def force(descriptor: int) -> None:
         real(descriptor)
-        seen.append(Path(f"/dev/fd/{descriptor}").resolve().name.split(".json.")[0])
+        seen.append(name_of(descriptor).split(".json.")[0])
 
     monkeypatch.setattr(files, "_force", force)
     return seen
@@ -111,3 +121,13 @@ def test_state_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) 
     assert platform.state_dir() == Path("/xdg/craft")
     monkeypatch.delenv("XDG_STATE_HOME")
     assert platform.state_dir() == Path.home() / ".local" / "state" / "craft"
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    with child("import sys; sys.stdin.readline()") as living:
+        kept = {f".a.json.{living.pid}-0.tmp", f".a.json.{os.getpid()}-3.tmp", ".a.json.tmp", "a.json.999-1.tmp", "b"}
+        for name in (*kept, ".a.json.4194399-0.tmp", ".status.json.4194399-12.tmp"):
+            (tmp_path / name).write_text("{")
+        platform.remove_dead_temporaries(tmp_path)
+        assert set(names(tmp_path)) == kept
+    platform.remove_dead_temporaries(tmp_path / "none")

@@ -42,6 +42,9 @@ time.sleep(60)
 '''
 
 
+needs_waitid = pytest.mark.skipif(not hasattr(os, "waitid"), reason="no way to see an end without collecting it")
+
+
 def identity_of(pid: int) -> ProcessIdentity:
     ticks = platform.start_ticks(pid)
     assert ticks is not None
@@ -62,6 +65,7 @@ def test_a_damaged_identity_is_none(change: dict[str, Any]) -> None:
         ProcessIdentity.from_json({})
 
 
+@needs_waitid
 def test_a_process_that_ended_is_gone_also_before_it_is_waited_for() -> None:
     with child(WAIT) as process:
         says(process)
@@ -152,6 +156,7 @@ def test_a_detached_process_outlives_its_parent(tmp_path: Path) -> None:
             detached.send(signal.SIGKILL, group=True)
 
 
+@needs_waitid
 def test_reaping_collects_detached_processes_and_nobody_elses(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"]) as mine:
         os.waitid(os.P_PID, mine.pid, os.WEXITED | os.WNOWAIT)

@@ -264,3 +264,12 @@ def test_reading_changes_nothing(folder: RunFolder) -> None:
     assert steps(folder) == [1, 2]
     assert place.is_dir()
     assert not (folder.checkpoints / ".partial-step-00000002").exists()
+
+
+def test_a_run_that_was_deleted_does_not_come_back_as_a_stump(folder: RunFolder) -> None:
+    shutil.rmtree(folder.checkpoints)
+    commit(folder, 1)
+    shutil.rmtree(folder.path)
+    with pytest.raises(FileNotFoundError):
+        commit(folder, 2)
+    assert not folder.path.exists()
