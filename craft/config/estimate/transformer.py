@@ -76,7 +76,9 @@ class _Memory:
     def stages(self) -> list[Stage]:
         """The whole forward pass."""
         block = [self._norm(), *self._attention(), self._norm(), *self._mlp()]
-        return [self._embedding(), *block * self.model.num_layers, self._norm(), *self._head()]
+        *stages, loss = [self._embedding(), *block * self.model.num_layers, self._norm(), *self._head()]
+        # While an evaluation computes a batch's logits, those of the batch before are still there.
+        return [*(stage._replace(evaluation=stage.evaluation + self.logits) for stage in stages), loss]
 
     def _embedding(self) -> Stage:
         model, stream = self.model, self.stream
@@ -147,8 +149,9 @@ class _Memory:
         """The attention itself, what is still held after it, and the copy of its output that is kept then."""
         model, work, stream, scores = self.model, self.work, self.stream, self.scores
         turned = self.qk if model.position == "rotary" else 0.0
+        apart = self.qk if turned or model.qk_norm else 0.0  # else queries and keys are views of their product
         fused = work.device != "cpu" or work.precision == "fp32"  # attend() in the model says why
-        evaluation = 3 * stream + self.qkv + self.qk + (0.0 if fused else 2 * stream + 2 * scores)
+        evaluation = 3 * stream + self.qkv + apart + (0.0 if fused else 2 * stream + 2 * scores)
         if fused and not (work.device == "cpu" and model.dropout):
             # torch's fused kernel keeps its inputs, its output and a sum a row, and never T x T numbers.
             keeps = self.qkv + turned + stream + FP32 * work.tokens * model.num_heads
