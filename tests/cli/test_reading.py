@@ -93,7 +93,7 @@ def test_logs_are_printed_clean_and_from_where_asked(finished: Project) -> None:
 
 
 def test_following_a_log_ends_with_the_run(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project", fake=True, step_seconds=0.05)
+    project = Project(tmp_path / "project", fake=True, step_seconds=0.03)
     try:
         assert project.craft("run", "experiments.toml", "tiny", "--detach").returncode == 0
         done = project.craft("logs", "tiny-001", "-f")

@@ -74,9 +74,9 @@ def test_one_failure_does_not_stop_the_rest(tmp_path: Path) -> None:
 def test_the_others_start_after_command_and_runner_are_killed(tmp_path: Path) -> None:
     project = Project(tmp_path / "project", fake=True, step_seconds=0.05)
     try:
-        command = project.start("run", "experiments.toml", "tiny", "other", "training.max_steps=30", "--json")
+        command = project.start("run", "experiments.toml", "tiny", "other", "training.max_steps=20", "--json")
         wait_for(lambda: (project.runs_dir / "other-001" / "run.json").exists())
-        second = project.craft("run", "experiments.toml", "tiny", "--detach")
+        second = project.craft("run", "experiments.toml", "tiny", "training.max_steps=2", "--detach")
         assert second.stdout == "tiny-002\n"
         project.wait_for_step("tiny-001", 1)
         for pid in runners_of(project.runs_dir):
@@ -111,9 +111,9 @@ def test_another_project_waits_for_the_slot_and_is_told_whose_it_is(tmp_path: Pa
     first = Project(tmp_path / "first", fake=True, step_seconds=0.05)
     second = Project(tmp_path / "second", fake=True)
     try:
-        assert first.craft("run", "experiments.toml", "tiny", "training.max_steps=60", "--detach").returncode == 0
+        assert first.craft("run", "experiments.toml", "tiny", "training.max_steps=25", "--detach").returncode == 0
         first.wait_for_step("tiny-001", 1)
-        done = second.craft("run", "experiments.toml", "other")
+        done = second.craft("run", "experiments.toml", "other", "training.max_steps=2")
         assert done.returncode == 0
         assert f"waiting for a slot: tiny-001 in {first.runs_dir} holds it" in done.stdout
         (finished,) = first.events("tiny-001", "finished")
