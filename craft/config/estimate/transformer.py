@@ -76,9 +76,10 @@ class _Memory:
     def stages(self) -> list[Stage]:
         """The whole forward pass."""
         block = [self._norm(), *self._attention(), self._norm(), *self._mlp()]
-        *stages, loss = [self._embedding(), *block * self.model.num_layers, self._norm(), *self._head()]
+        head, loss = self._head()
+        before = [self._embedding(), *block * self.model.num_layers, self._norm(), head]
         # While an evaluation computes a batch's logits, those of the batch before are still there.
-        return [*(stage._replace(evaluation=stage.evaluation + self.logits) for stage in stages), loss]
+        return [*(stage._replace(evaluation=stage.evaluation + self.logits) for stage in before), loss]
 
     def _embedding(self) -> Stage:
         model, stream = self.model, self.stream
@@ -199,7 +200,7 @@ class _Memory:
             backward=stage.backward + self.stream * (1 - self.noise),
         )
 
-    def _head(self) -> list[Stage]:
+    def _head(self) -> tuple[Stage, Stage]:
         model, logits = self.model, self.logits
         capped = logits if model.logit_softcap else 0.0  # tanh keeps its result
         head = self._linear(
@@ -223,4 +224,4 @@ class _Memory:
             backward=2 * full,
             evaluation=logits + widened + full,
         )
-        return [head, loss]
+        return head, loss
