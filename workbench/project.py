@@ -64,7 +64,9 @@ def read_project(file: Path, runs_dir: Path | None = None) -> Project:
         data = read_document(file).data
     except CraftError as error:
         exists = os.path.lexists(file)
-        return Project(file, runs_dir or file.parent / "runs", exists=exists, fault=str(error) if exists else "")
+        # Where there are few columns, the folder that everyone knows must not push out the fault.
+        fault = str(error).replace(str(file), file.name) if exists else ""
+        return Project(file, runs_dir or file.parent / "runs", exists=exists, fault=fault)
     table = _table(data, "experiment")
     experiments = tuple(_experiment(name, body) for name, body in table.items())
     own = _table(data, "project").get("runs_dir")

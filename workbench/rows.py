@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from craft.analysis.numbers import NOTHING, format_age, format_count, format_duration, format_loss
-from craft.runs.store import RunSummary
 from craft.text import fit
+
+if TYPE_CHECKING:
+    from craft.runs.store import RunSummary
 
 # A word beside each mark: no state is told by colour or by shape alone.
 PHASE_MARKS = {

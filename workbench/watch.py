@@ -51,6 +51,8 @@ class Curve:
     series: list[Series] = field(default_factory=list)
     damaged: int = 0
     """Lines of the metrics log that cannot be read."""
+    waiting: str = ""
+    """What a queued run waits for."""
 
 
 class CurveReader:
@@ -62,7 +64,9 @@ class CurveReader:
         self._readers: OrderedDict[Path, MetricsReader] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, folder: RunFolder, *, only_new: bool = False, wanted: Callable[[], bool]) -> Curve | None:
+    def read(
+        self, folder: RunFolder, *, waiting: str = "", only_new: bool = False, wanted: Callable[[], bool]
+    ) -> Curve | None:
         """The curve of `folder`; None when `only_new` and nothing came, or when it is no longer `wanted`."""
         with self._lock:
             if not wanted():
@@ -71,11 +75,11 @@ class CurveReader:
             self._readers[folder.path] = reader
             while len(self._readers) > self.KEPT:
                 self._readers.popitem(last=False)
-            if not reader.poll() and only_new:
+            if not reader.poll() and only_new and not waiting:
                 return None
             names = (("train", "train/loss"), ("val", "val/loss"))
             series = [Series(label, *reader.series(name)) for label, name in names]
-            return Curve(folder, [one for one in series if one.xs], reader.damaged)
+            return Curve(folder, [one for one in series if one.xs], reader.damaged, waiting)
 
 
 def tail_of(path: Path, size: int) -> str:

@@ -111,9 +111,10 @@ def write_metrics(folder: RunFolder, start: int, stop: int, seed: int = 0) -> No
 
 @contextmanager
 def working(folder: RunFolder) -> Iterator[None]:
-    """Hold the lock of a run, as its worker would."""
+    """Hold the lock of a run and make its claim anew, as its worker would."""
     lock = hold_run_lock(folder)
     try:
+        StatusWriter(folder).write(progressed=True)
         yield
     finally:
         lock.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import on, work
@@ -11,15 +12,14 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
-from textual.worker import get_current_worker
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from craft.errors import CraftError
-from craft.text import shorten
+from craft.text import clean_line, shorten
 from workbench.actions import bindings_of
 from workbench.messages import CurveRead, ProjectChecked, ProjectRead, RunOpened, RunSelected, RunsRead
 from workbench.project import Check, check_project, read_project, stamp_of
 from workbench.rows import QUIET, phase_word
-from workbench.watch import CurveReader, RunsReader
 from workbench.widgets.bars import KeyBar, TitleBar
 from workbench.widgets.curve_view import CurveView
 from workbench.widgets.experiments import ExperimentsView
@@ -28,10 +28,12 @@ from workbench.widgets.run_table import RunTable
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
     from workbench.app import Workbench
+    from workbench.watch import CurveReader, RunsReader
 
 TICK = 1.0
 """Seconds between two looks at the folders; longer where one look takes long."""
 _SHARE = 0.05  # of one core, at most, for looking at the folders
+_RUNNER_PAUSE = 10.0  # seconds between two looks whether a queue has lost its runner
 
 
 class RunsScreen(Screen[None]):
@@ -48,7 +50,11 @@ class RunsScreen(Screen[None]):
         self.check: Check | None = None
         self._runs: list[RunSummary] = []
         self._read_once = False
-        self._next_look = 0.0
+        self._next_look = float("inf")
+        self._next_runner = 0.0
+        self._faults: set[str] = set()
+        self._runs_reader: RunsReader
+        self._curve_reader: CurveReader
         self._file_stamp: tuple[int, int] | None = None
 
     def compose(self) -> ComposeResult:
@@ -63,31 +69,36 @@ class RunsScreen(Screen[None]):
         yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
-        self._runs_reader = RunsReader(self.app.project.runs_dir)
-        self._curve_reader = CurveReader()
         self.query_one(CurveView).log_scale = self.app.settings.log_scale
         self.query_one(RunTable).focus()
         self._show_title()
-        # The first frame stands before anything is read.
+        # The first frame stands before anything is read, or imported for reading.
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
+        from workbench.watch import CurveReader, RunsReader
+
+        self._runs_reader = RunsReader(self.app.project.runs_dir)
+        self._curve_reader = CurveReader()
+        self._file_stamp = stamp_of(self.app.project.file)
         self._look()
-        self.check_file()
+        self._check_file()
         self.set_interval(TICK, self._tick)
 
     def _tick(self) -> None:
         if time.monotonic() >= self._next_look:
+            self._next_look = float("inf")  # until this look is over
             self._look()
-        if stamp_of(self.app.project.file) != self._file_stamp:
-            self.check_file()
+        stamp = stamp_of(self.app.project.file)
+        if stamp != self._file_stamp:
+            self._file_stamp = stamp
+            self._read_file()
 
     # --- reading, in threads ---
 
     @work(thread=True, group="runs", exit_on_error=False)
     def _look(self) -> None:
         worker = get_current_worker()
-        self._next_look = float("inf")  # until this look is over
         started = time.monotonic()
         try:
             runs = self._runs_reader.read()
@@ -96,11 +107,17 @@ class RunsScreen(Screen[None]):
             self._next_look = time.monotonic() + max(TICK / 2, took / _SHARE)
         if not worker.is_cancelled:
             self.post_message(RunsRead(runs))
+        if any(run.phase == "queued" for run in runs) and started >= self._next_runner:
+            self._next_runner = started + _RUNNER_PAUSE
+            wake_queue(self.app.project.runs_dir)
 
     @work(thread=True, group="curve", exclusive=True, exit_on_error=False)
     def _read_curve(self, run: RunSummary, only_new: bool) -> None:
         worker = get_current_worker()
-        curve = self._curve_reader.read(run.folder, only_new=only_new, wanted=lambda: not worker.is_cancelled)
+        waiting = why_it_waits(run) if run.phase == "queued" else ""
+        curve = self._curve_reader.read(
+            run.folder, waiting=waiting, only_new=only_new, wanted=lambda: not worker.is_cancelled
+        )
         if curve is not None and not worker.is_cancelled:
             if curve.series:
                 # The first plot needs plotext: 0.1 s that the event loop shall not wait for.
@@ -108,16 +125,24 @@ class RunsScreen(Screen[None]):
             self.post_message(CurveRead(curve))
 
     @work(thread=True, group="file", exclusive=True, exit_on_error=False)
-    def check_file(self) -> None:
+    def _check_file(self) -> None:
         worker = get_current_worker()
-        file = self.app.project.file
-        known, self._file_stamp = self._file_stamp, stamp_of(file)
-        if known != self._file_stamp and known is not None:
-            self.post_message(ProjectRead(read_project(file, self.app.own_runs_dir)))
-        if self._file_stamp is not None:
-            check = check_project(file)
+        if self.app.project.exists:
+            check = check_project(self.app.project.file)
             if not worker.is_cancelled:
                 self.post_message(ProjectChecked(check))
+
+    @work(thread=True, group="file", exclusive=True, exit_on_error=False)
+    def _read_file(self) -> None:
+        self.post_message(ProjectRead(read_project(self.app.project.file, self.app.own_runs_dir)))
+
+    @on(Worker.StateChanged)
+    def _say_fault(self, event: Worker.StateChanged) -> None:
+        """A worker that fails is heard of, once for each fault; the screen goes on with what it knows."""
+        fault = f"{event.worker.name}: {event.worker.error}"
+        if event.state is WorkerState.ERROR and fault not in self._faults:
+            self._faults.add(fault)
+            self.app.say(fault, "error")
 
     # --- what was read ---
 
@@ -126,8 +151,9 @@ class RunsScreen(Screen[None]):
         self._runs, self._read_once = message.runs, True
         table = self.query_one(RunTable)
         table.show(self._runs)
-        self.query_one("#empty", Static).update(self._empty_state())
         self.set_class(not self._runs, "-empty")
+        if not self._runs:
+            self.query_one("#empty", Static).update(self._empty_state())
         self._show_title()
         self._show_experiments()
         self.refresh_bindings()
@@ -146,16 +172,17 @@ class RunsScreen(Screen[None]):
     def _show_curve(self, message: CurveRead) -> None:
         run = self.query_one(RunTable).selected
         if run and run.folder == message.curve.folder:
-            self.query_one(CurveView).show(message.curve, _why_no_points(run))
+            self.query_one(CurveView).show(message.curve, message.curve.waiting or _why_no_points(run))
 
     @on(ProjectRead)
     def _show_project(self, message: ProjectRead) -> None:
         if message.project.runs_dir != self.app.project.runs_dir:
-            self._runs_reader = RunsReader(message.project.runs_dir)
+            self._runs_reader = type(self._runs_reader)(message.project.runs_dir)
         self.app.project = message.project
         self.check = None
         self._show_title()
         self._show_experiments()
+        self._check_file()
 
     @on(ProjectChecked)
     def _show_check(self, message: ProjectChecked) -> None:
@@ -188,7 +215,7 @@ class RunsScreen(Screen[None]):
         if not project.exists:
             lines += [
                 Content("Write experiments for a text of your own:"),
-                Content.styled(f"  {project.command('init')}", "bold $text-accent"),
+                _command(project.command("init")),
             ]
         elif project.fault or (self.check and self.check.count):
             lines += [
@@ -247,18 +274,36 @@ class RunsScreen(Screen[None]):
 
     @work(thread=True, group="stop", exit_on_error=False)
     def _stop(self, run: RunSummary) -> None:
-        try:
-            from craft.launch.control import stop
+        from craft.launch.dispatch import withdraw
+        from craft.launch.workers import ask_to_stop
 
-            stop(run.folder)
-        except CraftError as error:
+        try:
+            if withdraw(run.folder):
+                self.app.say(f"{run.name} has left the queue", "information")
+            else:
+                ask_to_stop(run.folder)
+                self.app.say(f"{run.name} was asked to stop", "information")
+        except (CraftError, OSError) as error:
             self.app.say(f"{run.name} was not stopped: {error}", "error")
-        else:
-            self.app.say(f"{run.name} was asked to stop", "information")
+
+
+def why_it_waits(run: RunSummary) -> str:
+    """What a queued run waits for, in words."""
+    from craft.launch.dispatch import why_queued
+
+    return f"queued: {why_queued(run.folder) or run.reason}"
+
+
+def wake_queue(runs_dir: Path) -> None:
+    """Start a runner where runs wait and none is left; whoever sees a queue does so."""
+    from craft.launch.dispatch import ensure_runner
+
+    ensure_runner(runs_dir)
 
 
 def _command(text: str) -> Content:
-    return Content.styled(f"  {shorten(text, 76)}", "bold $text-accent")
+    # Never cut, it is there to be typed.
+    return Content.styled(f"  {clean_line(text)}", "bold $text-accent")
 
 
 def _why_no_points(run: RunSummary) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.segment import Segment
 from rich.style import Style
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from craft.analysis.plots import Drawing, draw_plot
 from craft.text import shorten
-from workbench.watch import Curve
+
+if TYPE_CHECKING:
+    from craft.analysis.plots import Drawing
+    from workbench.watch import Curve
 
 _SERIES = 6
 
@@ -40,11 +44,10 @@ class CurveView(Widget):
 
     def show(self, curve: Curve | None, empty: str) -> None:
         """Show `curve`; `empty` is said while it has no points."""
-        if curve is self.curve and empty == self.empty:
-            return
-        had_points = bool(self.curve and self.curve.series)
-        self.curve, self.empty = curve, empty
-        if curve is None or curve.series or had_points or empty:
+        # What is said of an empty plot shows only while it is empty.
+        empty = "" if curve and curve.series else empty
+        if curve != self.curve or empty != self.empty:
+            self.curve, self.empty = curve, empty
             self.refresh()
 
     def _draw(self) -> Drawing | None:
@@ -61,6 +64,8 @@ class CurveView(Widget):
         name = shorten(self.curve.folder.name, max(width // 2, 8), ascii_only=self.ascii_only)
         damaged = self.curve.damaged
         title = f"{name}  loss" + (f"  ({damaged} damaged lines)" if damaged else "")
+        from craft.analysis.plots import draw_plot
+
         return draw_plot(
             self.curve.series,
             width=width,

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from craft.text import shorten, width_of
-from workbench.project import Check, Project
+from workbench.project import Check, Experiment, Project
 from workbench.rows import QUIET
 
 
@@ -54,33 +54,36 @@ class ExperimentsView(Widget):
 
     def _tall(self, width: int) -> Content:
         project = self.project
-        lines = [Content.styled("experiments", QUIET)]
+        head = _two_ends(width, ("experiments", QUIET), self._verdict())
         if not project.exists:
-            lines += [Content.styled(shorten(f"no {project.file} here", width), "$foreground")]
-            lines += [Content.styled(shorten("craft init", width), "$text-accent")]
-            return Content("\n").join(lines)
+            missing = Content.styled(shorten(f"no {project.file} here", width), "$foreground")
+            return Content("\n").join([head, missing])
         if project.fault:
-            return Content("\n").join([lines[0], *self._wrapped(project.fault, width, 6)])
-        airy = 3 * len(project.experiments) + 3 <= self.content_size.height
-        for index, experiment in enumerate(project.experiments):
-            if airy and index:
-                lines.append(Content(""))
-            runs = self.counts.get(experiment.name, 0)
-            right = ("sweep  " if experiment.is_sweep else "") + (f"{runs} run{'s' * (runs != 1)}" if runs else "")
-            name = shorten(experiment.name, max(width - width_of(right) - 1, 4))
-            gap = " " * max(width - width_of(name) - width_of(right), 1)
-            lines.append(Content.assemble((name, "bold $foreground"), gap, (right, QUIET)))
-            problems = self.check.problems.get(experiment.name) if self.check else None
-            if problems:
-                lines.append(Content.styled(shorten(_short(problems[0]), width), "$text-error"))
-            elif experiment.about:
-                lines.append(Content.styled(shorten(experiment.about, width), QUIET))
-        verdict, style = self._verdict()
-        lines += [Content(""), Content.styled(shorten(verdict, width), style)]
-        if self.check and self.check.count:
-            command = self.project.command("validate", str(self.project.file))
-            lines.append(Content.styled(shorten(command, width), "$text-accent"))
+            return Content("\n").join([head, *self._wrapped(project.fault, width, 6)])
+        blocks = [self._block(experiment, width) for experiment in project.experiments]
+        height = self.content_size.height
+        # A blank line between two experiments where they all fit with it.
+        gap = [Content("")] if sum(len(block) + 1 for block in blocks) < height else []
+        lines = [head, *gap]
+        for index, block in enumerate(blocks):
+            if len(lines) + len(block) + len(gap) >= height and index < len(blocks) - 1:
+                lines.append(Content.styled(f"+{len(blocks) - index} more", QUIET))
+                break
+            lines += [*block, *gap]
         return Content("\n").join(lines)
+
+    def _block(self, experiment: Experiment, width: int) -> list[Content]:
+        """Name and runs; below them its first fault, or what it is for."""
+        runs = self.counts.get(experiment.name, 0)
+        count = f"{runs} run{'s' * (runs != 1)}" if runs else ""
+        right = "  ".join(word for word in ("sweep" if experiment.is_sweep else "", count) if word)
+        lines = [_two_ends(width, (experiment.name, "bold $foreground"), (right, QUIET))]
+        problems = self.check.problems.get(experiment.name) if self.check else None
+        if problems:
+            lines.append(Content.styled(shorten(_short(problems[0]), width), "$text-error"))
+        elif experiment.about:
+            lines.append(Content.styled(shorten(experiment.about, width), QUIET))
+        return lines
 
     def _wrapped(self, text: str, width: int, most: int) -> list[Content]:
         lines = [line for line in text.splitlines() if line.strip()][:most]
@@ -92,6 +95,13 @@ class ExperimentsView(Widget):
         if not self.check.count:
             return "all valid", "$text-success"
         return f"{self.check.count} problem{'s' * (self.check.count != 1)}", "$text-error"
+
+
+def _two_ends(width: int, left: tuple[str, str], right: tuple[str, str]) -> Content:
+    """Left text cut to what the right one leaves of the line."""
+    text = shorten(left[0], max(width - width_of(right[0]) - 1, 4))
+    gap = " " * max(width - width_of(text) - width_of(right[0]), 1)
+    return Content.assemble((text, left[1]), gap, right)
 
 
 def _line(width: int, *parts: tuple[str, str]) -> Content:

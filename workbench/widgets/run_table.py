@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
@@ -14,11 +15,13 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from craft.runs.store import RunSummary
 from craft.text import width_of
 from workbench.actions import bindings_of
 from workbench.messages import RunOpened, RunSelected
 from workbench.rows import Cell, cells_of, columns_for, gap_for, header
+
+if TYPE_CHECKING:
+    from craft.runs.store import RunSummary
 
 _MARGIN = 2  # for the cursor's mark, on the left
 
@@ -49,7 +52,7 @@ class RunTable(ScrollView, can_focus=True):
         self.runs: list[RunSummary] = []
         self._selected: Path | None = None
         self._longest_name = 0
-        self._drawn: dict[int, tuple[list[Cell], bool]] = {}
+        self._drawn: dict[int, list[Cell]] = {}
         self._now = time.time()
 
     # --- what is shown ---
@@ -84,19 +87,24 @@ class RunTable(ScrollView, can_focus=True):
 
     def _refresh_changed(self) -> None:
         top = self.scroll_offset.y
-        for line in range(1, self.size.height):
+        for line in range(1, min(self.size.height, len(self.runs) - top + 1)):
             index = top + line - 1
-            if index in self._drawn and self._drawn[index][0] != self._cells(index):
+            if self._drawn.get(index) != self._cells(index):
                 self.refresh(Region(0, line, self.size.width, 1))
 
     def _cells(self, index: int) -> list[Cell]:
-        name_width, columns = columns_for(self.size.width - _MARGIN, self._longest_name)
+        name_width, columns = columns_for(self._width - _MARGIN, self._longest_name)
         return cells_of(self.runs[index], self._now, name_width, columns, self.ascii_only)
 
     # --- drawing ---
 
+    @property
+    def _width(self) -> int:
+        """Columns beside the scroll bar."""
+        return self.scrollable_content_region.width
+
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self._width
         base = self.rich_style
         if y == 0:  # the heading stays while the rows scroll below it
             text = " " * _MARGIN + header(width - _MARGIN, self._longest_name, self.ascii_only)
@@ -106,8 +114,8 @@ class RunTable(ScrollView, can_focus=True):
         if index >= len(self.runs):
             return Strip.blank(width, base)
         cells = self._cells(index)
+        self._drawn[index] = cells
         at_cursor = index == self.cursor
-        self._drawn[index] = cells, at_cursor
         under = self.get_component_rich_style("table--cursor", partial=True) if at_cursor else Style()
         gap = " " * gap_for(width - _MARGIN)
         mark = ">" if self.ascii_only else "\u258c"

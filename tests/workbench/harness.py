@@ -1,0 +1,56 @@
+"""A workbench without a terminal, driven by keys and looked at as text."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from time import monotonic
+
+from textual.pilot import Pilot
+
+from workbench.app import Workbench
+
+WideScreen = (160, 50)
+SmallScreen = (80, 24)
+
+
+def play(story: Coroutine[None, None, None]) -> None:
+    """Run one test's story."""
+    asyncio.run(story)
+
+
+def screen_text(app: Workbench) -> str:
+    """What stands on the screen now."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool], *, within: float = 20.0) -> None:
+    """Wait for a condition, and show the screen when it does not come."""
+    deadline = monotonic() + within
+    while not condition():
+        if monotonic() > deadline:
+            raise AssertionError("waited in vain; the screen:\n" + screen_text(pilot.app))  # type: ignore[arg-type]
+        await pilot.pause(0.02)
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    file: Path, *, size: tuple[int, int] = WideScreen, runs_dir: Path | None = None, ascii_only: bool = False
+) -> AsyncIterator[tuple[Workbench, Pilot[None]]]:
+    """A workbench on `file` that has looked at the runs once. No worker may have failed when it closes."""
+    app = Workbench(file, runs_dir, ascii_only=ascii_only)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: "run" in _right_end(app))
+        yield app, pilot
+        faults = [note.message for note in app._notifications if note.severity == "error"]
+        app.workers.cancel_all()
+        with contextlib.suppress(Exception):
+            await app.workers.wait_for_complete()
+    assert not faults, faults
+
+
+def _right_end(app: Workbench) -> str:
+    """The summary in the title bar, which is there once the folders were read."""
+    return screen_text(app).splitlines()[0][-30:]

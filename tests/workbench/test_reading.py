@@ -1,0 +1,147 @@
+"""What the workbench reads, without a screen."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from craft.runs.folder import RunFolder
+from craft.runs.status import StatusWriter
+from craft.runs.store import RunStore
+from tests.workbench.runs import EXPERIMENTS, make_project, make_run, working, write_metrics
+from workbench.project import check_project, read_project, stamp_of
+from workbench.rows import COLUMNS, cells_of, columns_for, gap_for, header, progress
+from workbench.settings import Settings, load_settings, save_settings
+from workbench.watch import CurveReader, RunsReader, tail_of
+
+
+def test_project_names_without_the_schema(tmp_path: Path) -> None:
+    project = read_project(make_project(tmp_path))
+    assert [experiment.name for experiment in project.experiments] == ["transformer", "wide", "lr"]
+    assert project.experiments[0].about == "the baseline that everything else must beat"
+    assert project.experiments[2].is_sweep and not project.experiments[0].is_sweep
+    assert project.runs_dir == tmp_path / "runs"
+    assert read_project(project.file, tmp_path / "x").runs_dir == tmp_path / "x"
+
+
+def test_runs_dir_of_the_file_is_relative_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "experiments.toml"
+    file.write_text('[project]\nruns_dir = "out/runs"\n[experiment.a]\n')
+    assert read_project(file).runs_dir == tmp_path / "out" / "runs"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[",
+        "experiment = 3",
+        "[experiment]\na = 1\nb = []",
+        "project = 5",
+        "x = " + "[" * 5000,
+        "a." * 5000 + "b = 1",
+    ],
+)
+def test_no_file_is_too_strange(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "experiments.toml"
+    file.write_text(text)
+    project = read_project(file)
+    assert project.exists and len(project.experiments) <= 2
+    assert check_project(file).count >= 1
+
+
+def test_missing_file_is_no_fault(tmp_path: Path) -> None:
+    project = read_project(tmp_path / "experiments.toml")
+    assert not project.exists and not project.fault
+    assert stamp_of(project.file) is None
+
+
+def test_commands_are_quoted_for_a_shell(tmp_path: Path) -> None:
+    file = tmp_path / "my experiments.toml"
+    file.write_text(EXPERIMENTS)
+    assert read_project(file).run_command == f"craft run '{file}'"
+
+
+def test_the_schema_says_which_experiment_is_wrong(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    assert check_project(file).count == 0
+    file.write_text(EXPERIMENTS.replace("model.hidden_size = 256", "model.hidden_sze = 256"))
+    check = check_project(file)
+    assert list(check.problems) == ["wide"] and "hidden_size" in check.problems["wide"][0]
+
+
+def test_a_run_with_an_outcome_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    over, live = make_run(tmp_path, "over", age=10), make_run(tmp_path, "live", phase="running", age=5)
+    reader = RunsReader(tmp_path)
+    read: list[str] = []
+    summary = RunStore.summary
+
+    def counted(self: RunStore, folder: RunFolder):  # type: ignore[no-untyped-def]
+        read.append(folder.name)
+        return summary(self, folder)
+
+    monkeypatch.setattr(RunStore, "summary", counted)
+    assert [run.name for run in reader.read()] == [live.name, over.name]
+    assert sorted(read) == [live.name, over.name]
+    read.clear()
+    reader.read()
+    assert read == [live.name]
+    StatusWriter(over).write(phase="running", step=7)  # resumed
+    with working(over):
+        assert {run.name: run.phase for run in reader.read()}[over.name] == "running"
+    read.clear()
+    reader.read()
+    assert sorted(read) == [live.name, over.name]
+
+
+def test_curves_are_read_on_from_where_they_were_left(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, step=100)
+    reader = CurveReader()
+    first = reader.read(folder, wanted=lambda: True)
+    assert first and {one.name: one.xs[-1] for one in first.series} == {"train": 100, "val": 100}
+    assert reader.read(folder, only_new=True, wanted=lambda: True) is None
+    write_metrics(folder, 101, 200)
+    second = reader.read(folder, only_new=True, wanted=lambda: True)
+    assert second and second.series[0].xs[-1] == 200 and len(second.series[0].xs) == 40
+    assert reader.read(folder, wanted=lambda: False) is None, "nobody waits for it any more"
+
+
+def test_the_end_of_a_file_starts_with_a_whole_line(tmp_path: Path) -> None:
+    file = tmp_path / "log.txt"
+    file.write_bytes(b"first\nsecond \xff\nthird\n")
+    assert tail_of(file, 10_000) == "first\nsecond \ufffd\nthird\n"
+    assert tail_of(file, 9) == "third\n"
+    assert tail_of(tmp_path / "missing", 10) == ""
+
+
+def test_settings_survive_damage(tmp_path: Path) -> None:
+    assert load_settings() == Settings()
+    save_settings(Settings(theme="craft-light", log_scale=True))
+    assert load_settings() == Settings("craft-light", True)
+    file = Path(os.environ["CRAFT_STATE_DIR"]) / "workbench.json"
+    for text in ("", "[]", '{"theme": 5, "log_scale": "yes"}', "\x00"):
+        file.write_text(text)
+        assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize("width", [10, 24, 40, 60, 77, 78, 79, 99, 100, 118, 160, 300])
+def test_rows_are_as_wide_as_their_heading_and_fit(tmp_path: Path, width: int) -> None:
+    make_run(tmp_path, "a-very-long-name-of-an-experiment-that-goes-on", step=12_345, max_steps=123_456)
+    run = RunStore(tmp_path).list()[0]
+    name_width, columns = columns_for(width, len(run.name))
+    cells = cells_of(run, run.created + 59, name_width, columns, False)
+    gaps = gap_for(width) * len(columns)
+    total = sum(len(cell.text) for cell in cells) + gaps
+    assert total == len(header(width, len(run.name), False)) <= width or width < 16
+    if width >= 77:
+        assert [column.title for column in columns if column.title] == [c.title for c in COLUMNS if c.title]
+    assert (width >= 118) <= any(not column.title for column in columns), "the bar comes with room"
+
+
+def test_progress_of_odd_claims(tmp_path: Path) -> None:
+    make_run(tmp_path, step=600, max_steps=500)
+    make_run(tmp_path, step=5, max_steps=0)
+    runs = RunStore(tmp_path).list()
+    assert sorted(str(progress(run)) for run in runs) == ["1.0", "None"]
