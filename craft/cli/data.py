@@ -200,7 +200,8 @@ def _describe(facts: dict[str, Any]) -> Iterator[str]:
     yield _labelled("vocabulary", f"{facts['vocab_size']:,} tokens")
     for name, split in facts["splits"].items():
         epoch = f", {facts['steps_per_epoch']:,} steps an epoch" if name == "train" else ""
-        yield _labelled(name, f"{split['targets']:,} targets in {split['windows']:,} windows{epoch}")
+        targets = "" if split["targets"] is None else f"{split['targets']:,} targets in "
+        yield _labelled(name, f"{targets}{split['windows']:,} windows{epoch}")
     yield _labelled("content", f"sha256 {facts['content'][:16]}")
     if facts["path"]:
         yield _labelled("kept in", facts["path"])

@@ -80,13 +80,6 @@ class Corpus:
             digest.update(f"\0{file.size}\0{file.changed_ns}\0{file.inode}\n".encode())
         return digest.hexdigest()
 
-    def is_unchanged(self) -> bool:
-        """Whether every file still looks as it did when the corpus was opened."""
-        try:
-            return all(SourceFile.look(file.path) == file for file in self.files)
-        except DataError:
-            return False
-
 
 @dataclass(frozen=True)
 class CorpusFacts:

@@ -53,9 +53,8 @@ def known_facts(corpus: Corpus) -> CorpusFacts | None:
 
 
 def remember_facts(corpus: Corpus, facts: CorpusFacts) -> None:
-    """Keep what reading the corpus told, unless a file changed under it. Without a cache that only costs time."""
-    if not corpus.is_unchanged():
-        return
+    """Keep what reading the corpus told. It stands under how the files looked before they were read, so that one
+    which changed meanwhile is read again. Where the cache cannot be written, that costs time only."""
     file = _facts_file(corpus)
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)

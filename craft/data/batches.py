@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from craft.config.schema.training import TrainingConfig
-from craft.data.datasets import Pair, Windows
+from craft.data.datasets import IGNORED, Pair, Windows
 from craft.data.shuffle import Shuffle
 from craft.errors import DataError
 
@@ -130,19 +130,29 @@ class EvalWindows:
         assert context_length == dataset.context_length, "a split is measured in windows of the length it was made for"
         self.dataset = dataset
         self.batch_size = max(1, EVALUATION_TOKENS // context_length)
+        self._num_tokens = dataset.num_target_tokens
 
     def __len__(self) -> int:
         return -(-self.dataset.num_eval_windows // self.batch_size)
 
     def __iter__(self) -> Iterator[Pair]:
-        last = self.dataset.num_eval_windows
+        counted, last = 0, self.dataset.num_eval_windows
         for start in range(0, last, self.batch_size):
-            yield self.dataset.eval_batch(start, min(start + self.batch_size, last))
+            inputs, targets = self.dataset.eval_batch(start, min(start + self.batch_size, last))
+            counted += int((targets != IGNORED).sum())
+            yield inputs, targets
+        if not counted:
+            raise DataError(f"nothing to measure: every target of {self.dataset.identity} is {IGNORED}, left out")
+        self._num_tokens = counted
 
     @property
     def num_tokens(self) -> int:
-        """Targets that count."""
-        return self.dataset.num_target_tokens
+        """Targets that count. Where only the items tell, they are gone through, unless that was done before."""
+        if self._num_tokens is None:
+            for _ in self:
+                pass
+        assert self._num_tokens is not None
+        return self._num_tokens
 
     @property
     def num_bytes(self) -> int:

@@ -52,8 +52,8 @@ class Windows(Protocol):
         """Inputs and targets (stop - start, T) of evaluation windows; padding has the target IGNORED."""
 
     @property
-    def num_target_tokens(self) -> int:
-        """Targets of the whole split."""
+    def num_target_tokens(self) -> int | None:
+        """Targets of the whole split; None where only looking at every item would tell."""
 
     @property
     def num_target_bytes(self) -> int:
@@ -208,10 +208,10 @@ class ItemDataset:
         """See `Windows`."""
         return self.gather(np.arange(start, stop), 0)
 
-    @cached_property
-    def num_target_tokens(self) -> int:
-        """Targets that count; asking looks at every item, once."""
-        return sum(int((self._item(index)[1] != IGNORED).sum()) for index in range(self._count))
+    @property
+    def num_target_tokens(self) -> None:
+        """See `Windows`; an item may leave targets out."""
+        return None
 
     @property
     def num_target_bytes(self) -> int:

@@ -161,3 +161,23 @@ def test_ones_own_code_is_found_beside_the_file(file: Path) -> None:
     (file.parent / "shouting_for_cli.py").write_text("def shout(text):\n    return text.upper()\n")
     result = run("inspect", file, "small", 'data.processors=["shouting_for_cli:shout"]', "--json")
     assert "".join(objects(result)[1]["pieces"]) in TEXT.upper()
+
+
+def test_inspecting_a_dataset_of_ones_own_asks_for_no_more_than_a_batch(file: Path) -> None:
+    (file.parent / "lazy_for_cli.py").write_text(
+        """
+class Lazy:
+    asked = set()
+    def __init__(self, **settings): pass
+    def __len__(self): return 10**9
+    def __getitem__(self, index):
+        self.asked.add(index)
+        assert len(self.asked) < 10
+        return [104, 105] * 16 + [10]
+"""
+    )
+    file.write_text(FILE.replace('path = "text.txt"', "").replace('"text"', '"lazy_for_cli:Lazy"'))
+    lines = run("inspect", file, "bytes").stdout.splitlines()
+    assert lines[0] == "bytes: data lazy_for_cli:Lazy, tokenizer byte"
+    assert any(line.split()[:3] == ["train", "1,000,000,000", "windows,"] for line in lines)
+    assert any(line.split()[1:4] == ["piece", "h", "i"] for line in lines)

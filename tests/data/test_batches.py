@@ -207,7 +207,8 @@ def test_the_windows_are_the_same_each_time_and_the_callers_own() -> None:
     assert PLACES[5] == 5
 
 
-def test_bytes_of_the_targets_are_exact() -> None:
+def test_bytes_of_the_targets_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("craft.data.datasets._COUNTED_AT_ONCE", 4)
     tokens = np.array([0, 1, 2, 2, 1, 0, 2], dtype=np.uint8)
     windows = EvalWindows(TextDataset(tokens, 2, token_bytes=[1, 2, 4]), 2)
     assert windows.num_bytes == 2 + 4 + 4 + 2 + 1 + 4

@@ -82,6 +82,8 @@ def test_it_goes_through_batches_and_evaluation(tmp_path: Path, module: str) -> 
     assert torch.cat(shares).equal(batches.batch(9)[0])
 
     windows = EvalWindows(prepared.splits["val"], 12)
+    assert windows.num_tokens > 0, "asked for before anything was measured"
+    windows = EvalWindows(prepared.splits["val"], 12)
     counted = sum(int((targets != IGNORED).sum()) for _, targets in windows)
     assert 0 < counted == windows.num_tokens < 12 * len(prepared.splits["val"])  # type: ignore[arg-type]
     assert windows.num_bytes == 0
@@ -193,6 +195,13 @@ def test_a_char_vocabulary_needs_texts(texts: str, said: str, tmp_path: Path, mo
     with pytest.raises(DataError) as raised:
         prepare(config_of(f"{module}:D"), search=tmp_path)
     assert said.removeprefix("gives one ") in str(raised.value)
+
+
+def test_targets_that_are_all_left_out_are_named(tmp_path: Path, module: str) -> None:
+    (tmp_path / f"{module}.py").write_text("def D(split, **k): return [(range(12), [-100] * 12)] * 9\n")
+    prepared = prepare(config_of(f"{module}:D", "byte"), search=tmp_path)
+    with pytest.raises(DataError, match=f"nothing to measure: every target of 9 items of {module}:D, val split"):
+        list(EvalWindows(prepared.splits["val"], 12))
 
 
 def test_an_empty_validation_split_is_none(tmp_path: Path, module: str) -> None:

@@ -162,6 +162,8 @@ def test_the_same_content_elsewhere_is_not_tokenized_again(tmp_path: Path, monke
     assert second.meta is not None
     assert second.meta.path == first.meta.path  # type: ignore[union-attr]
     assert second.meta.source.endswith("copy.txt")
+    monkeypatch.setattr(MODULE, "read_corpus", never_read)
+    assert not prepare(definition(tmp_path / "elsewhere" / "copy.txt")).made
 
 
 def test_a_changed_file_is_read_again_though_its_size_is_the_same(tmp_path: Path) -> None:
