@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 TICK = 1.0
 """Seconds between two looks at the folders; longer where one look takes long."""
 _SHARE = 0.05  # of one core, at most, for looking at the folders
+_LONGEST_PAUSE = 5.0
 _RUNNER_PAUSE = 10.0  # seconds between two looks whether a queue has lost its runner
 
 
@@ -104,7 +105,7 @@ class RunsScreen(Screen[None]):
             runs = self._runs_reader.read()
         finally:
             took = time.monotonic() - started
-            self._next_look = time.monotonic() + max(TICK / 2, took / _SHARE)
+            self._next_look = time.monotonic() + min(max(TICK / 2, took / _SHARE), _LONGEST_PAUSE)
         if not worker.is_cancelled:
             self.post_message(RunsRead(runs))
         if any(run.phase == "queued" for run in runs) and started >= self._next_runner:
