@@ -56,19 +56,26 @@ def run(
     craft run experiments.toml 'lr*' --detach               in the background
     craft run runs/small-001/experiment.toml                the same definition once more
     """
-    from craft.config.experiments import load_experiments
-    from craft.launch.create import create_runs
-    from craft.launch.dispatch import submit
+    from craft.launch.standby import Standby
 
-    experiments = load_experiments(file)
-    planned = experiments.plan([word for word in words if "=" not in word], [word for word in words if "=" in word])
-    place = (runs_dir or experiments.runs_dir).absolute()
-    if dry_run:
-        _show_plan(planned, place, as_json)
-        return 0
-    folders = create_runs(place, planned)
-    devices = [one.config.device for one in planned]
-    started = submit(place, list(zip(folders, devices, strict=True)), cpu_slots=slots)
+    standby = None if dry_run else Standby()  # before anything else is imported: it is the longest way
+    try:
+        from craft.config.experiments import load_experiments
+        from craft.launch.create import create_runs
+        from craft.launch.dispatch import submit
+
+        experiments = load_experiments(file)
+        planned = experiments.plan([word for word in words if "=" not in word], [word for word in words if "=" in word])
+        place = (runs_dir or experiments.runs_dir).absolute()
+        if dry_run:
+            _show_plan(planned, place, as_json)
+            return 0
+        folders = create_runs(place, planned)
+        devices = [one.config.device for one in planned]
+        started = submit(place, list(zip(folders, devices, strict=True)), cpu_slots=slots, standby=standby)
+    finally:
+        if standby is not None:
+            standby.dismiss()
     if as_json:
         for folder, one in zip(folders, planned, strict=True):
             print_json(

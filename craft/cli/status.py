@@ -22,16 +22,18 @@ def status(name: str, runs_dir: Path | None, as_json: bool) -> None:
     from craft.launch.follow import look_at
     from craft.runs.checkpoints import best_step, list_checkpoints
     from craft.runs.folder import read_identity
+    from craft.runs.lock import read_owner
 
     folder = find_run(name, runs_dir)
     identity, look = read_identity(folder), look_at(folder)
-    claim, best = look.status, best_step(folder)
+    claim, best, owner = look.status, best_step(folder), read_owner(folder)
     saved = [(info.step, disk_use(info.path)) for info in list_checkpoints(folder)]
     facts: dict[str, Any] = {
         "run": folder.name,
         "path": str(folder.path),
         "phase": look.phase,
         "reason": look.reason,
+        "worker": {"pid": owner.pid, "host": owner.host} if owner is not None and look.held else None,
         "experiment": identity.experiment,
         "group": identity.group,
         "axes": identity.axes,
@@ -91,6 +93,7 @@ def _tell(facts: dict[str, Any]) -> None:
         ("phase", facts["phase"]),
         ("why", facts["reason"] if facts["reason"] not in (facts["phase"], facts["error"]) else ""),
         ("error", facts["error"] or ""),
+        ("worker", "process {pid} on {host}".format(**facts["worker"]) if facts["worker"] else ""),
         ("experiment", facts["experiment"]),
         ("group", facts["group"] or ""),
         *((f"  {path}", str(value)) for path, value in facts["axes"].items()),

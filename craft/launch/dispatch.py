@@ -12,6 +12,7 @@ from craft import platform
 from craft.errors import RunError
 from craft.launch import slots, workers
 from craft.launch.queue import Entry, Queue
+from craft.launch.standby import Standby
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter, read_status
 
@@ -35,7 +36,13 @@ def hold_queue(queue: Queue) -> platform.FileLock:
     return lock
 
 
-def submit(runs_dir: Path, runs: Sequence[tuple[RunFolder, str]], *, cpu_slots: int = 1) -> Started | None:
+def submit(
+    runs_dir: Path,
+    runs: Sequence[tuple[RunFolder, str]],
+    *,
+    cpu_slots: int = 1,
+    standby: Standby | None = None,
+) -> Started | None:
     """Queue runs, each with its definition's device, in order, and see to it that they are started.
 
     When nobody else waits and a slot is free, the first is started right here, which is quickest; the rest is left
@@ -48,13 +55,13 @@ def submit(runs_dir: Path, runs: Sequence[tuple[RunFolder, str]], *, cpu_slots: 
         for folder, _ in runs:
             StatusWriter(folder).write(phase="queued", message=None, error=None)
         queue.add(Entry(folder.name, device, cpu_slots, now) for folder, device in runs)
-        started = start_next(queue, only=runs[0][0].name) if nobody_waits else None
+        started = start_next(queue, only=runs[0][0].name, standby=standby) if nobody_waits else None
     if len(runs) > 1 or started is None:
         ensure_runner(runs_dir)
     return started
 
 
-def start_next(queue: Queue, *, only: str | None = None) -> Started | None:
+def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None = None) -> Started | None:
     """Start the first waiting run that a slot is free for. Call with the queue's lock held.
 
     A run that waits for a GPU does not hold up one that needs the CPU. Entries whose run was taken over are dropped
@@ -75,7 +82,8 @@ def start_next(queue: Queue, *, only: str | None = None) -> Started | None:
         with slots.handing_out():
             slot = slots.first_free(candidates)
             if slot is not None:
-                process = workers.start_worker(folder, {"CRAFT_SLOT": str(slot.path), **slot.environment})
+                environment = {"CRAFT_SLOT": str(slot.path), **slot.environment}
+                process = workers.start_worker(folder, environment, standby)
                 slot.give(folder.path, process)
                 return Started(folder, process)
     return None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from craft import platform
 from craft.errors import RunError
+from craft.launch.standby import Standby
 from craft.runs import control
 from craft.runs.events import append_event
 from craft.runs.folder import RunFolder
@@ -19,11 +20,15 @@ WORKER = "craft.training.worker"
 _LOG_TAIL = 12
 
 
-def start_worker(folder: RunFolder, environment: Mapping[str, str]) -> platform.ProcessIdentity:
+def start_worker(
+    folder: RunFolder, environment: Mapping[str, str], standby: Standby | None = None
+) -> platform.ProcessIdentity:
     """Start a run's worker in a session of its own, with its output in `log.txt`; returns at once.
 
-    -P keeps the working directory off the import path: a `random.py` that lies there would be imported otherwise.
+    One that stands by
     """
+    if standby is not None and (process := standby.become(folder, environment)) is not None:
+        return process
     command = [sys.executable, "-P", "-m", WORKER, str(folder.path)]
     pid = platform.spawn_detached(command, folder.log, environment)
     return platform.ProcessIdentity(

@@ -3,3 +3,4 @@
 import craft.launch.workers
 
 craft.launch.workers.WORKER = "fake_worker"
+craft.launch.standby.MODULE = "fake_standby"
