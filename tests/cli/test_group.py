@@ -40,6 +40,12 @@ def test_help_lists_every_command_and_imports_nothing_heavy(tmp_path: Path) -> N
     assert "craft.cli.run" not in done.stderr
 
 
+def test_every_command_is_described() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    missing = [name for name in cli.LAZY if f"craft {name}" not in text]
+    assert missing == []
+
+
 def test_every_command_loads_without_torch_and_has_help() -> None:
     code = (
         "import sys, importlib\n"
