@@ -136,8 +136,9 @@ def scaffold(text: Text, file: str) -> str:
         "",
         "[defaults.optimizer]",
         _line("type", "muon", 'learns small models fastest; "adamw" is the usual one'),
-        _line("lr", 0.05, "of the hidden matrices: the first number to try others for"),
-        _line("embedding_lr", 0.05, "of the embeddings"),
+        _line("lr", 0.06, "of the hidden matrices: the first number to try others for"),
+        _line("momentum", 0.85, "shorter than usual, which suits short runs"),
+        _line("embedding_lr", 0.1, "of the embeddings"),
         "",
         "[defaults.scheduler]",
         _line("type", "warmup_stable_decay", "in parts of the run, so another max_steps needs no change here"),
@@ -179,7 +180,7 @@ def scaffold(text: Text, file: str) -> str:
         "#[experiment.lr]",
         '#extends = "small"',
         "#[experiment.lr.sweep]",
-        "#" + _line("axes.optimizer.lr", [0.02, 0.05, 0.1]),
+        "#" + _line("axes.optimizer.lr", [0.03, 0.06, 0.12]),
         "#" + _line("seeds", [1, 2], "each twice, to see what is luck"),
     ]
     return "\n".join(lines) + "\n"
