@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from textual.app import App
 from textual.screen import Screen
@@ -20,6 +20,9 @@ from workbench.actions import bindings_of
 from workbench.project import DEFAULT_FILE, Project, read_project
 from workbench.screens.runs import RunsScreen
 from workbench.settings import load_settings, save_settings
+
+if TYPE_CHECKING:
+    from craft.runs.store import RunSummary
 
 THEMES = (
     Theme(
@@ -84,6 +87,11 @@ class Workbench(App[None]):
         self.settings.theme = self.settings.theme if theme is None else theme
         self.settings.log_scale = self.settings.log_scale if log_scale is None else log_scale
         save_settings(self.settings)
+
+    def resume_command(self, run: RunSummary) -> str:
+        """How to go on with `run` from a shell here: by its name where that is enough."""
+        by_name = self.project.file == DEFAULT_FILE and self.own_runs_dir is None
+        return self.project.command("resume", run.name if by_name else str(run.folder.path))
 
     def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
         """A short note in the corner, from any thread; `text` may hold foreign text."""

@@ -56,7 +56,7 @@ TONES = {
 QUIET = "$foreground 55%"
 """The style of what matters less, for content that a widget renders."""
 
-_BAR_CELLS = 12
+_BAR_CELLS, _STEP_CELLS = 12, 11
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,10 @@ def _steps(run: RunSummary, now: float) -> str:
     step, most = number(run.status.step), number(run.status.max_steps)
     if not step and not most:
         return NOTHING
-    return f"{format_count(step)}/{format_count(most)}" if most else format_count(step)
+    if not most:
+        return format_count(step)
+    exact = f"{step or 0:.0f}/{most:.0f}"
+    return exact if len(exact) <= _STEP_CELLS else f"{format_count(step)}/{format_count(most)}"
 
 
 def _progress(run: RunSummary, now: float) -> str:
@@ -114,7 +117,7 @@ def _live(value: Any, run: RunSummary) -> float | None:
 
 COLUMNS = (
     Column("phase", 13, 0, lambda run, now: phase_word(run), "left"),
-    Column("step", 11, 1, _steps),
+    Column("step", _STEP_CELLS, 1, _steps),
     Column("", _BAR_CELLS + 5, 9, _progress, "left"),
     Column("loss", 7, 2, lambda run, now: format_loss(number(run.status.train_loss))),
     Column("val", 7, 3, lambda run, now: format_loss(number(run.status.val_loss))),

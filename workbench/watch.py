@@ -19,7 +19,10 @@ Stamp = tuple[int, int, int] | None
 
 
 class RunsReader:
-    """The list of runs, newest first. A run with an outcome is read again only when its claim is replaced."""
+    """The runs as they are listed: those being trained, then those that wait, in their order, then the others.
+
+    Among equals the newest is first. A run with an outcome is read again only when its claim is replaced.
+    """
 
     def __init__(self, runs_dir: Path) -> None:
         self.store = RunStore(runs_dir)
@@ -40,7 +43,10 @@ class RunsReader:
                     known[folder.path] = (stamp, self.store.summary(folder))
             self._known = known
             summaries = [summary for _, summary in known.values()]
-        return sorted(summaries, key=lambda run: (run.created, run.name), reverse=True)
+        summaries.sort(key=lambda run: (run.created, run.name), reverse=True)
+        live = [run for run in summaries if run.observed.is_live]
+        waiting = [run for run in reversed(summaries) if run.phase == "queued"]
+        return [*live, *waiting, *(run for run in summaries if not run.observed.is_live and run.phase != "queued")]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def _line(app: Workbench, name: str) -> str:
 
 
 @pytest.mark.parametrize("size", [WideScreen, SmallScreen, (120, 30), (250, 70)], ids=str)
-def test_runs_are_listed_newest_first_with_what_they_do(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_runs_are_listed_with_what_they_do(tmp_path: Path, size: tuple[int, int]) -> None:
     async def story() -> None:
         make_demo(tmp_path)
         with working(RunFolder(tmp_path / "runs" / "transformer-003")):
@@ -39,7 +39,7 @@ def test_runs_are_listed_newest_first_with_what_they_do(tmp_path: Path, size: tu
                 await until(pilot, lambda: "train" in screen_text(app))
                 text = screen_text(app)
                 names = [run.name for run in app.screen.query_one(RunTable).runs]
-                assert names[:2] == ["wide-002", "transformer-003"] and names[-1] == "transformer-001"
+                assert names[:3] == ["transformer-003", "wide-002", "lr-002"] and names[-1] == "transformer-001"
                 for name, word in {
                     "wide-002": "queued",
                     "transformer-003": "running",
@@ -172,9 +172,10 @@ def test_keys_move_the_cursor_and_scroll(tmp_path: Path) -> None:
             await pilot.press("ctrl+d", "ctrl+u", "pageup")
             assert table.cursor == 0
             await pilot.press("G")
-            await until(pilot, lambda: " transformer-001 " in screen_text(app))
+            # Those that wait stand in their order, the last to start at the end.
+            await until(pilot, lambda: " transformer-060 " in screen_text(app))
             selected = table.selected
-            assert selected and selected.name == "transformer-001"
+            assert selected and selected.name == "transformer-060"
             assert "run " in screen_text(app).splitlines()[3], "the heading stays"
 
     play(story())
@@ -264,8 +265,11 @@ def test_help_lists_the_bindings_that_are_there(tmp_path: Path, key: str) -> Non
     play(story())
 
 
-def test_stopping_asks_first_and_no_is_the_answer_of_every_other_key(tmp_path: Path) -> None:
-    file = make_project(tmp_path)
+def test_stopping_asks_first_and_no_is_the_answer_of_every_other_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(make_project(tmp_path).parent)
+    file = Path("experiments.toml")
     folder = make_run(tmp_path / "runs", phase="running", step=100)
     worker = subprocess.Popen([sys.executable, "-c", _WORKER, str(folder.path)], stdout=subprocess.PIPE, text=True)
     assert worker.stdout and worker.stdout.readline() == "ready\n"

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from craft.text import clean, shorten
+from craft.text import clean, clean_line, shorten
 from workbench.actions import bindings_of
 
 
@@ -26,7 +26,7 @@ class ConfirmScreen(ModalScreen[bool]):
         with Vertical(classes="dialog"):
             yield Static(Content.styled(shorten(question, 60), "bold"))
             yield Static(Content(clean(detail)), classes="space")
-            yield Static(Content.styled(f"  {shorten(command, 56)}", "$text-accent"))
+            yield Static(Content.styled(f"  {clean_line(command)}", "$text-accent"))
             yield Static(
                 Content.assemble(("y", "bold $text-accent"), " yes     ", ("n", "bold $text-accent"), " no"),
                 classes="space",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,7 @@ class RunsScreen(Screen[None]):
         self.refresh_bindings()
         if table.selected:
             self._read_curve(table.selected, only_new=True)
+            self._say_why_empty(table.selected)
 
     @on(RunSelected)
     def _select(self, message: RunSelected) -> None:
@@ -174,6 +176,12 @@ class RunsScreen(Screen[None]):
         run = self.query_one(RunTable).selected
         if run and run.folder == message.curve.folder:
             self.query_one(CurveView).show(message.curve, message.curve.waiting or _why_no_points(run))
+
+    def _say_why_empty(self, run: RunSummary) -> None:
+        """A plot without points follows the phase; for a queued run the reader says it, with its place."""
+        view = self.query_one(CurveView)
+        if run.phase != "queued" and view.curve and view.curve.folder == run.folder and not view.curve.series:
+            view.show(replace(view.curve, waiting=""), _why_no_points(run))
 
     @on(ProjectRead)
     def _show_project(self, message: ProjectRead) -> None:
@@ -261,11 +269,10 @@ class RunsScreen(Screen[None]):
             return
         from workbench.screens.confirm import ConfirmScreen
 
-        question = f"Stop {run.name}?"
-        detail = "It finishes its step, saves a checkpoint and leaves. Go on later with"
+        question, detail = f"Stop {run.name}?", "It finishes its step, saves a checkpoint and leaves. Go on later with"
         if run.phase == "queued":
-            detail = "It leaves the queue without having started. Start it later with"
-        command = self.app.project.command("resume", run.name)
+            question, detail = f"Take {run.name} out of the queue?", "It has not begun. Start it later with"
+        command = self.app.resume_command(run)
 
         def decide(yes: bool | None) -> None:
             if yes:
