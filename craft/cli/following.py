@@ -110,7 +110,7 @@ class Following:
 
     def _worth_a_look(self, open_runs: list[Followed]) -> list[Followed]:
         waiting = [run for run in open_runs if run.phase in ("", "queued")]
-        return [run for run in open_runs if run not in waiting] + waiting[:_WAITING_SHOWN]
+        return [run for run in open_runs if run.phase not in ("", "queued")] + waiting[:_WAITING_SHOWN]
 
     def _look(self, run: Followed) -> bool:
         """Tell what is new; True when the run has ended."""

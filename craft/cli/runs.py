@@ -18,6 +18,7 @@ def runs(runs_dir: Path | None, as_json: bool) -> None:
     """List the runs, the newest last, with what each is doing."""
     from craft.cli.runs_table import run_columns
     from craft.cli.table import render_table
+    from craft.launch.dispatch import why_queued
     from craft.launch.follow import look_at
     from craft.runs.store import RunStore
     from craft.text import shows_unicode
@@ -26,7 +27,8 @@ def runs(runs_dir: Path | None, as_json: bool) -> None:
     look_after_queue(place)
     found = RunStore(place).list()
     # What a queued run waits for, the folder alone does not say.
-    looks = [look_at(one.folder) if one.phase == "queued" else one.observed for one in found]
+    reasons = why_queued(place)
+    looks = [look_at(one.folder, reasons=reasons) if one.phase == "queued" else one.observed for one in found]
     if as_json:
         for one, look in zip(found, looks, strict=True):
             print_json(

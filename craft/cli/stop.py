@@ -25,23 +25,21 @@ def stop(name: str, now: bool, runs_dir: Path | None) -> int:
     Returns when it has ended. Ctrl-C ends the waiting only.
     """
     from craft.errors import RunError
-    from craft.launch.dispatch import withdraw
+    from craft.launch import dispatch
     from craft.launch.follow import look_at
-    from craft.launch.workers import ask_to_stop, kill
+    from craft.launch.workers import kill
 
     folder = find_run(name, runs_dir)
-    if look_at(folder).phase == "queued" and withdraw(folder):
+    if now:
+        dispatch.wait_while_starting(folder)
+        if kill(folder):
+            return _wait_for_end(folder)
+    if now and (look := look_at(folder)).is_live:
+        raise RunError(f"{folder.name} is trained by {look.status.host}: it can be killed only there")
+    if dispatch.stop(folder):
         sys.stderr.write(f"{folder.name} is out of the queue\n")
         return 0
-    if now:
-        if not kill(folder):
-            look = look_at(folder)
-            if look.is_live:
-                raise RunError(f"{folder.name} is trained by {look.status.host}: it can be killed only there")
-            raise RunError(f"{folder.name} is {look.phase}: nothing to stop")
-    else:
-        ask_to_stop(folder)
-        sys.stderr.write(f"{folder.name} finishes its step and saves; 'craft stop {folder.name} --now' kills it\n")
+    sys.stderr.write(f"{folder.name} finishes its step and saves; 'craft stop {folder.name} --now' kills it\n")
     return _wait_for_end(folder)
 
 

@@ -127,7 +127,12 @@ class Keys:
         os.close(self._wake_write)
 
     def handle(self, number: signal.Signals, action: Callable[[], object]) -> None:
-        """Run `action` on a signal until the `with` ends; the signal also ends a wait."""
+        """Run `action` on a signal until the `with` ends; the signal also ends a wait.
+
+        One that whoever started this program wants ignored (nohup, a shell script's background job) stays so.
+        """
+        if signal.getsignal(number) == signal.SIG_IGN:
+            return
 
         def handler(received: int, frame: FrameType | None) -> None:
             action()

@@ -1,0 +1,8 @@
+"""Runs as processes: made, queued, started, stopped, resumed, followed.
+
+create.py     a plan to folders            slots.py      what this machine trains at once
+queue.py      who waits                    dispatch.py   from the queue to a slot; stop
+runner.py     the process that does so     workers.py    the processes that train: start, ask to stop, kill
+resume.py     go on, also longer           follow.py     what a run is doing, and what is new
+standby.py    a worker's head start
+"""

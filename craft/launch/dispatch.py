@@ -90,11 +90,12 @@ def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None
 
 
 def was_taken_over(folder: RunFolder) -> bool:
-    """Whether a worker has the run, or had it: then its place in the queue is no longer needed."""
-    if platform.is_locked(folder.lock):
+    """Whether a worker has the run, or had it, or it is gone: then its place in the queue is no longer needed."""
+    if platform.is_locked(folder.lock) or not folder.run_json.exists():
         return True
     status = read_status(folder)
-    return status is None or status.phase != "queued"
+    # Without a claim, as after a full disk, the worker's other trace tells.
+    return folder.owner.exists() if status is None else status.phase != "queued"
 
 
 def settle(started: Started) -> bool:
@@ -125,23 +126,50 @@ def withdraw(folder: RunFolder) -> bool:
     return True
 
 
+def stop(folder: RunFolder) -> bool:
+    """Take a run out of the queue (True), or ask its worker to finish the step, save and leave (False).
+
+    Raises RunError when it neither waits nor trains.
+    """
+    wait_while_starting(folder)
+    if withdraw(folder):
+        return True
+    workers.ask_to_stop(folder)
+    return False
+
+
+def wait_while_starting(folder: RunFolder) -> None:
+    """Return when a worker that was just started for the run has taken it over, or died: a second at most."""
+    queue = Queue(folder.path.parent)
+    while not was_taken_over(folder):
+        entry = next((entry for entry in queue.entries() if entry.run == folder.name), None)
+        if entry is None or not is_being_started(folder, entry):
+            return
+        time.sleep(0.02)
+
+
 def is_being_started(folder: RunFolder, entry: Entry) -> bool:
     """Whether a worker for the run has been started and lives."""
     candidates = slots.slots_for(entry.device, entry.cpu_slots)
     return any((holder := slot.holder()) and holder.folder == folder.path for slot in candidates)
 
 
-def why_queued(folder: RunFolder) -> str | None:
-    """What a waiting run waits for, in words; None when it is in no queue."""
-    entries = Queue(folder.path.parent).entries()
-    place = next((n for n, entry in enumerate(entries) if entry.run == folder.name), None)
-    if place is None:
-        return None
-    entry = entries[place]
-    if is_being_started(folder, entry):
-        return "its worker is starting"
-    reason = slots.why_none_is_free(slots.slots_for(entry.device, entry.cpu_slots))
-    return f"{reason}; {place} queued before it" if place else reason
+def why_queued(runs_dir: Path) -> dict[str, str]:
+    """What each waiting run of a folder waits for, in words; one that is not in it is in no queue."""
+    reasons: dict[str, str] = {}
+    seen: dict[tuple[str, int], tuple[set[Path], str]] = {}
+    for place, entry in enumerate(Queue(runs_dir).entries()):
+        needs = entry.device, entry.cpu_slots
+        if needs not in seen:
+            candidates = slots.slots_for(*needs)
+            given = {holder.folder for slot in candidates if (holder := slot.holder())}
+            seen[needs] = given, slots.why_none_is_free(candidates)
+        given, reason = seen[needs]
+        if runs_dir / entry.run in given:
+            reasons[entry.run] = "its worker is starting"
+        else:
+            reasons[entry.run] = f"{reason}; {place} queued before it" if place else reason
+    return reasons
 
 
 def ensure_runner(runs_dir: Path) -> None:

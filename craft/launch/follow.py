@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from craft import platform
@@ -35,8 +36,14 @@ class News:
         return self.observed.phase in ENDS and not self.observed.held
 
 
-def look_at(folder: RunFolder, started: platform.ProcessIdentity | None = None) -> Observed:
+def look_at(
+    folder: RunFolder,
+    started: platform.ProcessIdentity | None = None,
+    reasons: Mapping[str, str] | None = None,
+) -> Observed:
     """What a run is doing, and for one that is queued what it waits for.
+
+    `reasons` is what `why_queued` gave for all of them, where many are looked at.
 
     `started` is the worker's process where this one started it: until it holds the lock, the folder alone shows
     the run as it was before.
@@ -49,8 +56,10 @@ def look_at(folder: RunFolder, started: platform.ProcessIdentity | None = None) 
             return observed
         if started is not None and started.is_alive():
             return replace(observed, phase="starting", reason="its worker is starting")
-        if (reason := why_queued(folder)) is not None:
-            return replace(observed, reason=reason)
+        known = why_queued(folder.path.parent) if reasons is None else reasons
+        if folder.name in known:
+            return replace(observed, reason=known[folder.name])
+        reasons = None  # older than the second look
         observed = observe(folder)  # it may have left the queue between the two looks
     if observed.phase != "queued":
         return observed

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from craft import platform
@@ -37,7 +38,6 @@ class Queue:
     def __init__(self, runs_dir: Path) -> None:
         self.runs_dir = runs_dir
         self.folder = runs_dir / ".craft" / "queue"
-        self._read: dict[str, Entry] = {}  # by file name: a file's content never changes
 
     def lock(self) -> platform.FileLock:
         """Held while entries are added, taken or dropped, and for the start of a worker."""
@@ -54,17 +54,7 @@ class Queue:
 
     def entries(self) -> list[Entry]:
         """Who waits, the next one first. A file that is no entry is passed over."""
-        found = []
-        for path in self._files():
-            if path.name not in self._read:
-                try:
-                    data = json.loads(path.read_bytes())
-                    entry = Entry(str(data["run"]), str(data["device"]), int(data["cpu_slots"]), float(data["queued"]))
-                except (OSError, ValueError, TypeError, KeyError):
-                    continue
-                self._read[path.name] = entry
-            found.append(self._read[path.name])
-        return found
+        return [entry for path in self._files() if (entry := _read(path)) is not None]
 
     def drop(self, runs: Iterable[str]) -> list[str]:
         """Take these runs out; returns those that were in. Call with the lock held."""
@@ -86,6 +76,16 @@ class Queue:
             return sorted(path for path in self.folder.iterdir() if path.name[:20].isdecimal())
         except OSError:
             return []
+
+
+@lru_cache(maxsize=10_000)
+def _read(path: Path) -> Entry | None:
+    """The entry in a file; None when there is none. A file's content never changes, so it is read once."""
+    try:
+        data = json.loads(path.read_bytes())
+        return Entry(str(data["run"]), str(data["device"]), int(data["cpu_slots"]), float(data["queued"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _number(path: Path) -> int:

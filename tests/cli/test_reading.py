@@ -138,6 +138,15 @@ def test_stop_saves_and_resume_goes_on(endless: Project) -> None:
     assert told[-1]["phase"] == "finished"
 
 
+@pytest.mark.parametrize(("option", "phase"), [([], "stopped"), (["--now"], "interrupted")])
+def test_a_run_that_has_hardly_begun_can_be_stopped(option: list[str], phase: str, fake_project: Project) -> None:
+    started = fake_project.craft("run", "experiments.toml", "tiny", "training.max_steps=3000", "--detach")
+    assert started.returncode == 0
+    done = fake_project.craft("stop", "tiny-001", *option)
+    assert done.returncode == 0, done.stderr
+    assert fake_project.phase("tiny-001") == phase
+
+
 def test_stop_now_kills(endless: Project) -> None:
     done = endless.craft("stop", "tiny-001", "--now")
     assert done.returncode == 0
