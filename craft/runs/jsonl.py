@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 from collections import deque
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -133,25 +134,28 @@ class LineReader:
 
     def poll(self) -> list[Record]:
         """Objects that came since the last call. Lines that are no JSON object are counted in `damaged`."""
+        return list(self.stream())
+
+    def stream(self) -> Iterator[Record]:
+        """What `poll` gives, one by one, for a reader that keeps little of each: a long log fills no memory."""
         try:
             found = self.path.stat()
             if not stat.S_ISREG(found.st_mode):
-                return []
+                return
             if self._inode is not None and (found.st_ino != self._inode or found.st_size < self.offset):
                 self.offset = self.damaged = 0
                 self.restarts += 1
             self._inode = found.st_ino
             if found.st_size == self.offset:
-                return []
+                return
             with self.path.open("rb", buffering=0) as file:
                 file.seek(self.offset)
-                return self._read(file, found.st_size - self.offset)
+                yield from self._read(file, found.st_size - self.offset)
         except OSError:
-            return []
+            return
 
-    def _read(self, file: FileIO, size: int) -> list[Record]:
+    def _read(self, file: FileIO, size: int) -> Iterator[Record]:
         """The whole lines of the next `size` bytes, a piece at a time: a long log must not be in memory twice."""
-        records: list[Record] = []
         rest = b""
         while size > 0 and (piece := file.read(min(size, _CHUNK))):
             size -= len(piece)
@@ -160,10 +164,11 @@ class LineReader:
             for line in lines:
                 self.offset += len(line) + 1
                 try:
-                    records.append(decode_object(line))
+                    record = decode_object(line)
                 except ValueError:
                     self.damaged += bool(line.strip())
-        return records
+                else:
+                    yield record
 
 
 def read_lines(path: Path) -> list[Record]:

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import math
+import tracemalloc
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from craft.runs.curves import CurvesReader
+from craft.runs.folder import RunFolder
+from craft.runs.metrics import MetricsLog, MetricsReader
+
+NAMES = ["train/loss", "val/loss"]
+
+
+def _write(path: Path, *records: object) -> None:
+    with path.open("a") as file:
+        file.writelines(json.dumps(record) + "\n" for record in records)
+
+
+def test_points_come_as_they_are_logged(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    reader = CurvesReader(path, NAMES)
+    assert not reader.poll(), "there is no log yet"
+    _write(path, {"step": 1, "train/loss": 4.0}, {"step": 2, "train/loss": 3.0, "val/loss": 3.5})
+    assert reader.poll()
+    before = reader.curve("train/loss")
+    assert not reader.poll(), "nothing new"
+    _write(path, {"step": 3, "train/lr": 0.1})
+    assert not reader.poll(), "nothing new of these two"
+    _write(path, {"step": 4, "train/loss": None})
+    assert reader.poll()
+    steps, values = reader.curve("train/loss")
+    assert list(steps) == [1, 2, 4] and math.isnan(values[2])
+    assert list(before[0]) == [1, 2], "what was given out does not grow"
+    assert [list(part) for part in reader.curve("val/loss")] == [[2], [3.5]]
+
+
+def test_a_resume_supersedes_and_another_file_begins_again(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    reader = CurvesReader(path, NAMES)
+    _write(path, *({"step": step, "train/loss": 1.0} for step in range(10)), {"resumed_from": 5})
+    _write(path, {"step": 6, "train/loss": 2.0})
+    assert reader.poll()
+    assert list(reader.curve("train/loss")[0]) == [0, 1, 2, 3, 4, 5, 6]
+    path.unlink()
+    _write(path, {"step": 1, "train/loss": 9.0})
+    assert reader.poll()
+    assert [list(part) for part in reader.curve("train/loss")] == [[1], [9.0]]
+
+
+values = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.lists(st.integers()))
+records = st.fixed_dictionaries(
+    {},
+    optional={
+        "step": st.one_of(st.integers(0, 50), values),
+        "train/loss": values,
+        "val/loss": values,
+        "resumed_from": st.one_of(st.integers(0, 50), values),
+    },
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(records, max_size=30))
+def test_any_log_gives_curves(tmp_path_factory: object, logged: list[dict[str, object]]) -> None:
+    path = tmp_path_factory.mktemp("log") / "metrics.jsonl"  # type: ignore[attr-defined]
+    _write(path, *logged)
+    reader = CurvesReader(path, NAMES)
+    reader.poll()
+    for name in NAMES:
+        steps, found = reader.curve(name)
+        assert len(steps) == len(found) and all(math.isfinite(step) for step in steps)
+
+
+def test_it_agrees_with_the_reader_of_whole_records(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    log = MetricsLog(folder)
+    for step in range(200):
+        log.append({"step": step, "time": step / 10, "train/loss": math.nan if step == 50 else 1 / (step + 1)})
+        if step == 120:
+            log.resumed(100)
+    log.close()
+    lean, full = CurvesReader(folder.metrics, NAMES), MetricsReader(folder.metrics)
+    lean.poll()
+    full.poll()
+    steps, found = lean.curve("train/loss")
+    expected = full.series("train/loss")
+    assert list(steps) == expected[0]
+    assert [None if math.isnan(value) else value for value in found] == expected[1]
+
+
+def test_a_long_log_fills_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    _write(path, *({"step": step, "time": step / 40, "train/loss": 1.5, "train/lr": 0.1} for step in range(50_000)))
+    tracemalloc.start()
+    reader = CurvesReader(path, NAMES)
+    reader.poll()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Sixteen bytes a point, and a piece of the file with its lines; records would take 20 MB.
+    assert peak < 50_000 * 16 + 8_000_000
