@@ -25,13 +25,22 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Project:
-    """What the screen shows of an experiments file. `fault` says why it could not be read."""
+    """What the screen shows of an experiments file. `fault` says why it could not be read.
+
+    `runs_dir` is absolute, as the launcher knows run folders; `file` is as it was given.
+    """
 
     file: Path
     runs_dir: Path
     exists: bool = False
     experiments: tuple[Experiment, ...] = ()
     fault: str = ""
+
+    @property
+    def shown_runs_dir(self) -> str:
+        """`runs_dir` from here where it lies below here."""
+        here = Path.cwd()
+        return str(self.runs_dir.relative_to(here) if self.runs_dir.is_relative_to(here) else self.runs_dir)
 
     def command(self, *words: str) -> str:
         """A `craft` command for the shell, as it is to be typed here."""
@@ -66,12 +75,12 @@ def read_project(file: Path, runs_dir: Path | None = None) -> Project:
         exists = os.path.lexists(file)
         # Where there are few columns, the folder that everyone knows must not push out the fault.
         fault = str(error).replace(str(file), file.name) if exists else ""
-        return Project(file, runs_dir or file.parent / "runs", exists=exists, fault=fault)
+        return Project(file, (runs_dir or file.parent / "runs").absolute(), exists=exists, fault=fault)
     table = _table(data, "experiment")
     experiments = tuple(_experiment(name, body) for name, body in table.items())
     own = _table(data, "project").get("runs_dir")
     place = file.parent / (own if isinstance(own, str) and own else "runs")
-    return Project(file, runs_dir or place, exists=True, experiments=experiments)
+    return Project(file, (runs_dir or place).absolute(), exists=True, experiments=experiments)
 
 
 def check_project(file: Path) -> Check:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from craft.analysis.plots import Series
+from craft.runs.curves import CurvesReader
 from craft.runs.folder import RunFolder
-from craft.runs.metrics import MetricsReader
 from craft.runs.status import OUTCOMES
 from craft.runs.store import RunStore, RunSummary
+
+LOSSES = {"train": "train/loss", "val": "val/loss"}
 
 Stamp = tuple[int, int, int] | None
 
@@ -67,7 +69,7 @@ class CurveReader:
     KEPT = 4
 
     def __init__(self) -> None:
-        self._readers: OrderedDict[Path, MetricsReader] = OrderedDict()
+        self._readers: OrderedDict[Path, CurvesReader] = OrderedDict()
         self._lock = threading.Lock()
 
     def read(
@@ -77,14 +79,13 @@ class CurveReader:
         with self._lock:
             if not wanted():
                 return None
-            reader = self._readers.pop(folder.path, None) or MetricsReader(folder.metrics)
+            reader = self._readers.pop(folder.path, None) or CurvesReader(folder.metrics, list(LOSSES.values()))
             self._readers[folder.path] = reader
             while len(self._readers) > self.KEPT:
                 self._readers.popitem(last=False)
             if not reader.poll() and only_new and not waiting:
                 return None
-            names = (("train", "train/loss"), ("val", "val/loss"))
-            series = [Series(label, *reader.series(name)) for label, name in names]
+            series = [Series(label, *reader.curve(name)) for label, name in LOSSES.items()]
             return Curve(folder, [one for one in series if one.xs], reader.damaged, waiting)
 
 

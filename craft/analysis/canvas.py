@@ -17,7 +17,7 @@ from craft.text import width_of
 
 Ink = Literal["braille", "block", "ascii"]
 
-Piece = tuple[list[float], list[float]]
+Piece = tuple[Sequence[float], Sequence[float]]
 """xs and ys of points that a line joins."""
 
 

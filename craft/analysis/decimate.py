@@ -21,14 +21,14 @@ Segment = list[tuple[float, float]]
 
 def segments(
     xs: Sequence[float | None], ys: Sequence[float | None]
-) -> Iterator[tuple[list[float], list[float]]]:
+) -> Iterator[tuple[Sequence[float], Sequence[float]]]:
     """Split a series at its missing values (None, NaN, infinity): the pieces that a line may join.
 
-    Points are put in the order of their x first, where they are not already.
+    Points are put in the order of their x, where they are not already. What needs neither is not copied.
     """
     if _all_finite(xs) and _all_finite(ys):
         if xs:
-            yield _ordered(list(xs), list(ys))
+            yield _ordered(xs, ys)
         return
     piece_xs: list[float] = []
     piece_ys: list[float] = []
@@ -51,7 +51,7 @@ def fraction(value: float, low: float, high: float) -> float:
     return (value / 2 - low / 2) / span if span > 0 else 0.5
 
 
-def decimate(xs: list[float], ys: list[float], low: float, high: float, columns: int) -> Segment:
+def decimate(xs: Sequence[float], ys: Sequence[float], low: float, high: float, columns: int) -> Segment:
     """Keep what draws one gapless piece, `xs` ascending, on `columns` pixel columns from x `low` to `high`.
 
     Column i holds the points with i <= fraction(x, low, high) * columns < i + 1, the last one also `high`.
@@ -74,7 +74,7 @@ def decimate(xs: list[float], ys: list[float], low: float, high: float, columns:
     return kept
 
 
-def _extremes(xs: list[float], ys: list[float], start: int, stop: int) -> Iterator[tuple[float, float]]:
+def _extremes(xs: Sequence[float], ys: Sequence[float], start: int, stop: int) -> Iterator[tuple[float, float]]:
     if stop - start <= 4:
         yield from zip(xs[start:stop], ys[start:stop], strict=True)
         return
@@ -91,7 +91,7 @@ def _all_finite(values: Sequence[float | None]) -> TypeGuard[Sequence[float]]:
         return False
 
 
-def _ordered(xs: list[float], ys: list[float]) -> tuple[list[float], list[float]]:
+def _ordered(xs: Sequence[float], ys: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
     if all(map(le, xs, islice(xs, 1, None))):
         return xs, ys
     order = sorted(range(len(xs)), key=xs.__getitem__)

@@ -231,9 +231,7 @@ def _filled(row: list[Span], width: int, ascii_only: bool) -> list[Span]:
     return [*out, Span(" " * (width - used), "canvas")] if used < width else out
 
 
-def _footer(
-    plane: Plane, gutter: int, width: int, x_label: str, art: dict[str, str], ink: Ink
-) -> list[list[Span]]:
+def _footer(plane: Plane, gutter: int, width: int, x_label: str, art: dict[str, str], ink: Ink) -> list[list[Span]]:
     """The x axis and its labels, the axis' own name at the right end where there is room."""
     line, below = [art["low"]] * width, [" "] * width
     name = clean_line(x_label, ascii_only=ink == "ascii")

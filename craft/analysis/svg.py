@@ -69,9 +69,7 @@ def plot_svg(
         parts.append(f'<text x="{middle:.1f}" y="{height - 8}" text-anchor="middle">{_text(x_label)}</text>')
     if plane.blank:
         middle = (left + right) / 2
-        parts.append(
-            f'<text x="{middle:.1f}" y="{(top + bottom) / 2:.1f}" text-anchor="middle">{EMPTY}</text>'
-        )
+        parts.append(f'<text x="{middle:.1f}" y="{(top + bottom) / 2:.1f}" text-anchor="middle">{EMPTY}</text>')
     for index, pieces in enumerate(plane.curves):
         look = f'stroke="{_COLORS[index % len(_COLORS)]}"'
         for xs, ys in pieces:

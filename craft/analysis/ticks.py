@@ -23,9 +23,7 @@ def linear_ticks(low: float, high: float, most: int, *, whole: bool = False) -> 
     exponent = math.floor(math.log10(rough))
     # Read as text, powers of ten are exact to the last bit, and infinite above the largest float.
     candidates = [
-        float(f"{factor}e{power}")
-        for power in range(exponent - 1, exponent + 2)
-        for factor in ("1", "2", "2.5", "5")
+        float(f"{factor}e{power}") for power in range(exponent - 1, exponent + 2) for factor in ("1", "2", "2.5", "5")
     ]
     best: list[float] = []
     for step in reversed(candidates):
@@ -48,9 +46,7 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     if len(decades) >= 3 or len(decades) > most:
         skip = math.ceil(len(decades) / max(most, 2))
         return decades[::skip]
-    finer = [
-        value * factor for value in powers for factor in (1.0, 2.0, 5.0) if low <= value * factor <= high
-    ]
+    finer = [value * factor for value in powers for factor in (1.0, 2.0, 5.0) if low <= value * factor <= high]
     if 2 <= len(finer) <= most:
         return finer
     return decades if len(decades) >= 2 else linear_ticks(low, high, most)

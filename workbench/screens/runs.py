@@ -215,12 +215,12 @@ class RunsScreen(Screen[None]):
             summary.append((f"{queued} queued  ", "title--quiet"))
         if self._read_once:
             summary.append((f"{len(self._runs)} run{'s' * (len(self._runs) != 1)} ", "title--quiet"))
-        self.query_one(TitleBar).show(str(project.file if project.exists else project.runs_dir), summary)
+        self.query_one(TitleBar).show(str(project.file) if project.exists else project.shown_runs_dir, summary)
 
     def _empty_state(self) -> Content:
         """What to do next, as a command to type."""
         project = self.app.project
-        lines = [Content.styled(f"No runs yet in {shorten(str(project.runs_dir), 60)}/", QUIET), Content("")]
+        lines = [Content.styled(f"No runs yet in {shorten(project.shown_runs_dir, 60)}/", QUIET), Content("")]
         if not project.exists:
             lines += [
                 Content("Write experiments for a text of your own:"),
@@ -282,15 +282,11 @@ class RunsScreen(Screen[None]):
 
     @work(thread=True, group="stop", exit_on_error=False)
     def _stop(self, run: RunSummary) -> None:
-        from craft.launch.dispatch import withdraw
-        from craft.launch.workers import ask_to_stop
+        from craft.launch.dispatch import stop
 
         try:
-            if withdraw(run.folder):
-                self.app.say(f"{run.name} has left the queue", "information")
-            else:
-                ask_to_stop(run.folder)
-                self.app.say(f"{run.name} was asked to stop", "information")
+            done = "has left the queue" if stop(run.folder) else "was asked to stop"
+            self.app.say(f"{run.name} {done}", "information")
         except (CraftError, OSError) as error:
             self.app.say(f"{run.name} was not stopped: {error}", "error")
 
@@ -299,7 +295,7 @@ def why_it_waits(run: RunSummary) -> str:
     """What a queued run waits for, in words."""
     from craft.launch.dispatch import why_queued
 
-    return f"queued: {why_queued(run.folder) or run.reason}"
+    return f"queued: {why_queued(run.folder.path.parent).get(run.name) or run.reason}"
 
 
 def wake_queue(runs_dir: Path) -> None:
