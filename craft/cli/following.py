@@ -40,8 +40,8 @@ class Following:
     """Tells runs until all have ended.
 
     `owns`: Ctrl-C once stops and saves them, twice kills them; else Ctrl-C only ends the telling. `emit` gets
-    every record, event and phase as an object. `started` is the worker that this process started. `only_new`: begin
-    with what happens from now on.
+    every record, event and phase as an object. `begin` starts the runs and returns the worker that this process
+    started; Ctrl-C is obeyed from before it. `only_new`: begin with what happens from now on.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Following:
         folders: Sequence[RunFolder],
         screen: Screen,
         *,
-        started: Started | None = None,
+        begin: Callable[[], Started | None] = lambda: None,
         owns: bool = True,
         emit: Emit | None = None,
         plot_moving: bool = False,
@@ -57,11 +57,11 @@ class Following:
     ) -> None:
         self.screen, self.owns, self.emit = screen, owns, emit
         self.plot_moving = plot_moving and screen.live
-        self.started = started
+        self._begin = begin
+        self.started: Started | None = None
         self.runs: list[Followed] = []
         for folder in folders:
-            own = started.process if started is not None and started.folder == folder else None
-            follower = Follower(folder, started=own, only_new=only_new)
+            follower = Follower(folder, only_new=only_new)
             narrator = Narrator(screen, follower, named=len(folders) > 1)
             self.runs.append(Followed(folder, follower, narrator))
         self.presses = 0
@@ -80,6 +80,9 @@ class Following:
         ensured = time.monotonic()
         with Keys() as keys:
             keys.handle(signal.SIGINT, self._pressed)
+            self.started = self._begin()
+            for run in self.runs:
+                run.follower.started = self._process_of(run)
             try:
                 while open_runs:
                     platform.reap()

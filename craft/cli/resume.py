@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from craft.cli.common import find_run, json_option, print_json, run_argument, runs_dir_option
+
+if TYPE_CHECKING:
+    from craft.launch.dispatch import Started
+    from craft.launch.resume import Resumption
 
 
 @click.command()
@@ -39,24 +44,32 @@ def resume(
     from craft.launch.dispatch import ensure_runner
     from craft.launch.resume import plan_resume
     from craft.launch.resume import resume as go_on
-    from craft.text import clean
 
     folder = find_run(name, runs_dir)
     plan = plan_resume(folder, overrides, force=force)
-    started = go_on(plan, cpu_slots=slots)
-    if started is None:
-        ensure_runner(folder.path.parent)
-    where = f"from step {plan.step}" if plan.step is not None else "from the beginning: it has no checkpoint"
-    sys.stderr.write(f"{folder.name} goes on {where}\n")
-    for path, (before, after) in plan.changes.items():
-        sys.stderr.write(clean(f"  {path}: {before} -> {after}\n"))
-    for remark in plan.remarks:
-        sys.stderr.write(clean(f"  {remark}\n"))
-    if as_json:
-        changes = {path: list(pair) for path, pair in plan.changes.items()}
-        print_json(
-            {"kind": "resume", "run": folder.name, "step": plan.step, "changes": changes, "remarks": plan.remarks}
-        )
+
+    def start() -> Started | None:
+        started = go_on(plan, cpu_slots=slots)
+        if started is None:
+            ensure_runner(folder.path.parent)
+        _tell(plan, as_json)
+        return started
+
     if detach:
+        start()
         return 0
-    return follow_to_end([folder], started, as_json, only_new=True)
+    return follow_to_end([folder], start, as_json, only_new=True)
+
+
+def _tell(plan: Resumption, as_json: bool) -> None:
+    """Where it goes on, what is changed, and what that means."""
+    from craft.text import clean
+
+    name = plan.folder.name
+    where = f"from step {plan.step}" if plan.step is not None else "from the beginning: it has no checkpoint"
+    changes = [f"{path}: {before} -> {after}" for path, (before, after) in plan.changes.items()]
+    for line in (f"{name} goes on {where}", *(f"  {line}" for line in [*changes, *plan.remarks])):
+        sys.stderr.write(clean(line) + "\n")
+    if as_json:
+        pairs = {path: list(pair) for path, pair in plan.changes.items()}
+        print_json({"kind": "resume", "run": name, "step": plan.step, "changes": pairs, "remarks": plan.remarks})

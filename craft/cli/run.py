@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ def run(
 
     standby = None if dry_run else Standby()  # before anything else is imported: it is the longest way
     try:
+        import craft.cli.following  # noqa: F401 - now, so that nothing lies between a run's start and its following
         from craft.config.experiments import load_experiments
         from craft.launch.create import create_runs
         from craft.launch.dispatch import submit
@@ -71,48 +73,58 @@ def run(
             _show_plan(planned, place, as_json)
             return 0
         folders = create_runs(place, planned)
-        devices = [one.config.device for one in planned]
-        started = submit(place, list(zip(folders, devices, strict=True)), cpu_slots=slots, standby=standby)
-    finally:
-        if standby is not None:
-            standby.dismiss()
-    if as_json:
-        for folder, one in zip(folders, planned, strict=True):
-            print_json(
-                {
-                    "kind": "run",
-                    "run": folder.name,
-                    "path": str(folder.path),
-                    "experiment": one.experiment,
-                    "group": one.group,
-                    "axes": one.axes,
-                }
-            )
-    if detach:
+        waiting = [(folder, one.config.device) for folder, one in zip(folders, planned, strict=True)]
+
+        def start() -> Started | None:
+            started = submit(place, waiting, cpu_slots=slots, standby=standby)
+            if standby is not None:
+                standby.dismiss()  # unused, it would wait beside the runs for hours
+            if as_json:
+                _print_runs(folders, planned)
+            return started
+
+        if not detach:
+            return follow_to_end(folders, start, as_json)
+        start()
         if not as_json:
             sys.stdout.writelines(f"{folder.name}\n" for folder in folders)
         return 0
-    return follow_to_end(folders, started, as_json)
+    finally:
+        if standby is not None:
+            standby.dismiss()
 
 
-def follow_to_end(folders: list[RunFolder], started: Started | None, as_json: bool, *, only_new: bool = False) -> int:
-    """Tell runs until they end, and how they ended; returns the command's exit status.
+def _print_runs(folders: list[RunFolder], planned: list[PlannedRun]) -> None:
+    for folder, one in zip(folders, planned, strict=True):
+        names = {"run": folder.name, "path": str(folder.path), "experiment": one.experiment}
+        print_json({"kind": "run", **names, "group": one.group, "axes": one.axes})
 
-    With `as_json`, standard output has the objects and standard error the words. `only_new`: not what they did
-    before.
+
+def follow_to_end(
+    folders: list[RunFolder], start: Callable[[], Started | None], as_json: bool, *, only_new: bool = False
+) -> int:
+    """Start runs, tell them until they end, and how they ended; returns the command's exit status.
+
+    From before `start` is called, Ctrl-C means these runs. With `as_json`, standard output has the objects and
+    standard error the words. `only_new`: not what the runs did before.
     """
     from craft.cli.following import Following, end_record
     from craft.cli.terminal import Screen
 
     screen = Screen(sys.stderr if as_json else sys.stdout)
+
+    def begin() -> Started | None:
+        started = start()
+        for folder in folders[:_NAMED_AT_THE_START]:
+            screen.line(f"{screen.paint(folder.name, 'bold')}  {shown_path(folder.path)}")
+        if len(folders) > _NAMED_AT_THE_START:
+            screen.line(f"... {folders[-1].name}: {len(folders)} runs")
+        if screen.live and sys.stdin.isatty():
+            screen.line("p: plot   Ctrl-C: stop and save", "dim")
+        return started
+
     emit = print_json if as_json else None
-    following = Following(folders, screen, started=started, emit=emit, only_new=only_new)
-    for folder in folders[:_NAMED_AT_THE_START]:
-        screen.line(f"{screen.paint(folder.name, 'bold')}  {shown_path(folder.path)}")
-    if len(folders) > _NAMED_AT_THE_START:
-        screen.line(f"... {folders[-1].name}: {len(folders)} runs")
-    if screen.live and sys.stdin.isatty():
-        screen.line("p: plot   Ctrl-C: stop and save", "dim")
+    following = Following(folders, screen, begin=begin, emit=emit, only_new=only_new)
     ended = following.follow()
     if as_json:
         for one in ended:

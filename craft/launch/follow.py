@@ -72,11 +72,10 @@ class Follower:
     `only_new`: what the folder holds already is no news; curves have it all the same.
     """
 
-    def __init__(
-        self, folder: RunFolder, *, started: platform.ProcessIdentity | None = None, only_new: bool = False
-    ) -> None:
+    def __init__(self, folder: RunFolder, *, only_new: bool = False) -> None:
         self.folder = folder
-        self.started = started
+        self.started: platform.ProcessIdentity | None = None
+        """The run's worker, where this process started it."""
         self.metrics = MetricsReader(folder.metrics)
         self._events = LineReader(folder.events)
         self._last_record_at = time.monotonic()
