@@ -35,9 +35,7 @@ def test_no_inked_cell_differs_from_the_full_drawing(
 
     handed_over = []
 
-    def keep_all(
-        xs: list[float], ys: list[float], low: float, high: float, columns: int
-    ) -> list[tuple[float, float]]:
+    def keep_all(xs: list[float], ys: list[float], low: float, high: float, columns: int) -> list[tuple[float, float]]:
         handed_over.append(len(xs))
         return list(zip(xs, ys, strict=True))
 

@@ -21,9 +21,7 @@ TRAIN = Series("train", STEPS, [1.5 + 2.7 * math.exp(-x / 60) for x in STEPS])
 VAL = Series("val", STEPS[::50], [1.7 + 2.5 * math.exp(-x / 60) for x in STEPS[::50]])
 
 
-def _text(
-    *series: Series, width: int = 60, height: int = 12, ink: Ink = "braille", log_y: bool = False
-) -> str:
+def _text(*series: Series, width: int = 60, height: int = 12, ink: Ink = "braille", log_y: bool = False) -> str:
     return draw_plot(series, width=width, height=height, x_label="step", ink=ink, log_y=log_y).plain()
 
 
@@ -34,15 +32,11 @@ def _inked(text: str) -> int:
 
 
 @pytest.mark.parametrize("ink", ["braille", "block", "ascii"])
-@pytest.mark.parametrize(
-    "size", [(1, 1), (5, 3), (12, 4), (20, 6), (33, 7), (80, 24), (160, 48), (300, 100)], ids=str
-)
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (12, 4), (20, 6), (33, 7), (80, 24), (160, 48), (300, 100)], ids=str)
 def test_every_row_is_as_wide_as_asked(size: tuple[int, int], ink: Ink) -> None:
     width, height = size
     hostile = Series("\u65e5\u672c\u8a9e\x1b[31m[/]", STEPS, list(VAL.ys) * 50)
-    drawing = draw_plot(
-        [TRAIN, VAL, hostile], width=width, height=height, title="loss", x_label="step", ink=ink
-    )
+    drawing = draw_plot([TRAIN, VAL, hostile], width=width, height=height, title="loss", x_label="step", ink=ink)
     assert len(drawing.rows) == height
     for row in drawing.rows:
         assert cell_len("".join(span.text for span in row)) == width

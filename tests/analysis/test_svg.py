@@ -38,9 +38,7 @@ def test_gaps_single_points_and_nothing() -> None:
     assert "no points yet" in plot_svg([])
 
 
-@pytest.mark.parametrize(
-    "name", [*TERMINAL_ESCAPES.values(), *MARKUP, "<script>alert(1)</script>", "a&b", '"']
-)
+@pytest.mark.parametrize("name", [*TERMINAL_ESCAPES.values(), *MARKUP, "<script>alert(1)</script>", "a&b", '"'])
 def test_names_can_neither_break_nor_command_the_picture(name: str) -> None:
     picture = plot_svg([Series(name, [1, 2], [1.0, 2.0])], title=name, x_label=name, log_y=True)
     assert not HARMFUL & set(picture)
