@@ -71,11 +71,13 @@ class Narrator:
 
     def moving_line(self) -> str:
         """The line that says where it stands, for the screen's width."""
-        return progress_line(self._progress(), self.screen.width, unicode=self.screen.unicode)
+        width, several = self.screen.width, bool(self._prefix)
+        return progress_line(self._progress(), width, unicode=self.screen.unicode, one_of_many=several)
 
     def standing(self) -> str:
-        """Where it stands, in one line of any width."""
-        return progress_line(self._progress(), 200, unicode=False)
+        """Where it stands, as a line that stays."""
+        width = self.screen.width if self.screen.live else 200
+        return progress_line(self._progress(), width, unicode=False, one_of_many=True)
 
     def plot(self, height: int = _PLOT_HEIGHT) -> str:
         """Train and validation loss over the steps, as text."""
@@ -119,16 +121,21 @@ class Narrator:
     def _measured(self, event: dict[str, Any], *, saved: bool) -> None:
         """An evaluation, a checkpoint, or both of one step."""
         step = event.get("step")
-        parts = [f"step {step:>5}" if isinstance(step, int) else "step ?"]
+        figures = {}
         for metric, words in (("val/loss", "val loss"), ("val/perplexity", "perplexity")):
             value = event.get(metric)
             if isinstance(value, int | float):
-                parts.append(f"{words} {format_loss(value)}")
+                figures[metric] = f"{words} {format_loss(value)}"
         bits = event.get("val/bits_per_byte")
         if isinstance(bits, int | float):
-            parts.append(f"{format_number(bits)} bits/byte")
+            figures["val/bits_per_byte"] = f"{format_number(bits)} bits/byte"
         marks = [word for word, holds in (("best so far", event.get("best")), ("saved", saved)) if holds]
-        self._line("  ".join([*parts, ", ".join(marks)]).rstrip())
+        for least in ("", "val/perplexity", "val/bits_per_byte"):
+            figures.pop(least, None)
+            line = "  ".join([f"step {step!s:>5}", *figures.values(), ", ".join(marks)]).rstrip()
+            if not self.screen.live or len(self._prefix) + len(line) <= self.screen.width:
+                break
+        self._line(clean_line(line))
 
     def _tell_plainly(self, news: News) -> None:
         """Without a line that moves: a progress line now and then, and at once what it waits for."""

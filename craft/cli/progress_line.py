@@ -12,8 +12,9 @@ from craft.text import shorten, width_of
 
 _BAR_SIZES = (6, 12, 18, 24)  # few, so that the bar does not change its length with every digit
 # What is left out first when the line is too long: the name, which stands above it as well, then the figures
-# that matter least while one waits.
+# that matter least while one waits. Among several runs the name matters more.
 _LEAST_FIRST = ("name", "elapsed", "rate", "bar", "percent", "val", "loss")
+_LEAST_FIRST_OF_MANY = ("elapsed", "rate", "bar", "percent", "val", "name", "loss")
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class Progress:
     """What the worker is about, where figures would say nothing: "preparing tokens 40%"."""
 
 
-def progress_line(progress: Progress, width: int, *, unicode: bool = True) -> str:
+def progress_line(progress: Progress, width: int, *, unicode: bool = True, one_of_many: bool = False) -> str:
     """`progress` in at most `width` columns; the least important parts are left out when they do not fit."""
     parts = _parts(progress, unicode)
     done = _done(progress)
-    for least in ("", *_LEAST_FIRST):
+    for least in ("", *(_LEAST_FIRST_OF_MANY if one_of_many else _LEAST_FIRST)):
         parts.pop(least, None)
         line = "  ".join(parts.values())
         if (room := width - width_of(line)) >= 0:

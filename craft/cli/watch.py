@@ -26,7 +26,8 @@ def watch(name: str, runs_dir: Path | None) -> int:
     if following.interrupted:
         if screen.live:
             screen.line(run.narrator.plot())
-        screen.line(f"{run.narrator.standing()}; it goes on")
+        screen.line(run.narrator.standing())
+        screen.line(f"it goes on; 'craft stop {folder.name}' would stop it", "dim")
         return 0
     run.narrator.tell_end()
     return 1 if run.phase in ("failed", "interrupted") else 0

@@ -32,6 +32,11 @@ def test_steps_and_time_left_stay_longest() -> None:
     assert progress_line(RUNNING, 18, unicode=False) == "250/500  ETA 12s"
 
 
+def test_among_several_runs_the_name_stays() -> None:
+    assert "transformer-001" in progress_line(RUNNING, 79, one_of_many=True)
+    assert "transformer-001" not in progress_line(RUNNING, 79)
+
+
 def test_what_a_worker_says_cannot_move_the_cursor() -> None:
     line = progress_line(Progress("a", "preparing", message="\x1b[2J tokens\r40%"), 79)
     assert "\x1b" not in line

@@ -123,6 +123,9 @@ def test_no_line_is_wider_than_the_terminal(columns: int, slow_project: Project)
     moving = [row for row in rows if "/60" in row]
     assert len(moving) > 2, "the line moved"
     assert max(len(row) for row in moving) < columns
+    measured = [row for row in rows if row.startswith("step ")]
+    assert len(measured) > 2
+    assert max(len(row) for row in measured) < max(columns, 60), "what stays may wrap in a very narrow one"
 
 
 def test_no_color_means_no_colour(slow_project: Project) -> None:
