@@ -11,6 +11,7 @@ wrong file, 130 interrupted. What a person did wrong is one message, never a tra
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -106,6 +107,8 @@ def craft() -> None:
 def main() -> NoReturn:
     """Run the command line and leave with its exit status."""
     status = 0
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
     try:
         result = craft.main(prog_name="craft", standalone_mode=False)
         status = result if isinstance(result, int) else 0

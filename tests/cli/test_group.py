@@ -114,6 +114,17 @@ def test_a_reader_that_leaves_early_is_no_error(arguments: list[str], tmp_path: 
     assert done.stderr == b""
 
 
+def test_a_terminal_without_unicode_is_no_reason_to_fail(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("abcdefgh" * 500)
+    (tmp_path / "e.toml").write_text(
+        'craft = 1\n[experiment.a]\ndescription = "gr\u00f6\u00dfer"\n'
+        'data = { type = "text", path = "text.txt" }\nmodel = { type = "transformer" }\n'
+    )
+    done = craft("run", "e.toml", "--dry-run", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "gr\\xf6\\xdfer" in done.stdout
+
+
 def test_without_arguments_it_shows_help_on_standard_error(tmp_path: Path) -> None:
     done = craft(cwd=tmp_path)
     assert done.returncode == 2

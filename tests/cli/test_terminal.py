@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pexpect
+import psutil
 import pytest
 
 from tests.launch.project import EXPERIMENTS, Project, wait_for
@@ -82,6 +83,35 @@ def test_p_draws_a_plot_and_the_terminal_comes_back_as_it_was(slow_project: Proj
     child.expect("stopping")
     assert ended(child) == 130
     assert termios.tcgetattr(child.child_fd)[:4] == before[:4]
+
+
+def test_suspended_it_gives_the_terminal_back_and_takes_it_again(slow_project: Project) -> None:
+    child = slow_project.terminal("run", "experiments.toml", "tiny")
+    before = termios.tcgetattr(child.child_fd)[:4]
+    child.expect(r"\d+/600 .*ETA")
+    child.send("\x1a")
+    process = psutil.Process(child.pid)
+    wait_for(lambda: process.status() == psutil.STATUS_STOPPED)
+    assert termios.tcgetattr(child.child_fd)[:4] == before
+    child.kill(signal.SIGCONT)
+    wait_for(lambda: termios.tcgetattr(child.child_fd)[:4] != before)
+    child.sendintr()
+    assert ended(child) == 130
+
+
+def test_in_the_background_of_a_shell_it_leaves_the_terminal_alone(slow_project: Project) -> None:
+    words = " ".join(slow_project.command("run", "experiments.toml", "tiny", "training.max_steps=5"))
+    child = pexpect.spawn(
+        "/bin/sh",
+        ["-c", f"set -m; {words} & wait $!; echo left with $?"],
+        cwd=str(slow_project.folder),
+        env=slow_project.environment,
+        encoding="utf-8",
+        timeout=60,
+    )
+    child.expect("tiny-001.*finished")
+    child.expect("left with 0")
+    assert ended(child) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])

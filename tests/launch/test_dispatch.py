@@ -8,6 +8,9 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
+import pytest
+
 from craft import platform
 from craft.launch.dispatch import runner_lock
 from tests.launch.project import Project, wait_for
@@ -97,14 +100,39 @@ def test_the_others_start_after_command_and_runner_are_killed(tmp_path: Path) ->
 
 def runners_of(runs_dir: Path) -> list[int]:
     found = []
-    for folder in Path("/proc").iterdir():
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"craft.launch.runner" in words and str(runs_dir).encode() in words:
-            found.append(int(folder.name))
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "craft.launch.runner" in words and str(runs_dir) in words:
+            found.append(process.pid)
     return found
+
+
+@pytest.mark.slow
+def test_nothing_starts_twice_while_commands_come_and_runners_are_killed(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", fake=True)
+    try:
+        names: list[str] = []
+        for _ in range(6):
+            commands = [project.start("run", "experiments.toml", "training.max_steps=3", "--detach") for _ in range(3)]
+            for pid in runners_of(project.runs_dir):
+                os.kill(pid, signal.SIGKILL)
+            for command in commands:
+                out, err = command.communicate(timeout=60)
+                assert command.returncode == 0, err
+                names += out.split()
+        assert len(set(names)) == 36
+        for pid in runners_of(project.runs_dir):
+            os.kill(pid, signal.SIGKILL)
+
+        def all_done() -> bool:
+            assert project.craft("runs").returncode == 0
+            return all(project.phase(name) == "finished" for name in names)
+
+        wait_for(all_done, seconds=120)
+        spans = when_trained(project, names)
+        assert all(earlier[1] <= later[0] for earlier, later in itertools.pairwise(spans)), "two at once"
+    finally:
+        project.end()
 
 
 def test_another_project_waits_for_the_slot_and_is_told_whose_it_is(tmp_path: Path) -> None:
