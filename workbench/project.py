@@ -54,7 +54,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Check:
-    """The verdict on a file: problems by experiment, those of no experiment under the empty name."""
+    """The verdict on a file: problems by experiment, a line each, those of none under the empty name."""
 
     stamp: tuple[int, int] | None
     problems: dict[str, list[str]] = field(default_factory=dict)
@@ -93,7 +93,10 @@ def check_project(file: Path) -> Check:
     except ConfigError as error:
         problems: dict[str, list[str]] = {}
         for problem in error.problems:
-            problems.setdefault(problem.experiment or "", []).append(str(problem))
+            # The list is about this file and names the experiment; line, key and fault are what is left to say.
+            place = f"line {problem.line}" if problem.line else ""
+            said = ": ".join(filter(None, (place, problem.path, problem.message)))
+            problems.setdefault(problem.experiment, []).append(said + (f" ({problem.hint})" if problem.hint else ""))
         return Check(stamp, problems or {"": [str(error)]})
     except CraftError as error:
         return Check(stamp, {"": [str(error)]})

@@ -420,3 +420,67 @@ def test_a_terminal_without_unicode_gets_ascii(tmp_path: Path) -> None:
             assert "+ finished" in screen_text(app)
 
     play(story())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 2), (20, 5), (40, 12), (79, 15), (300, 8)], ids=str)
+def test_no_size_is_too_small(tmp_path: Path, size: tuple[int, int]) -> None:
+    file = make_demo(tmp_path)
+
+    async def story() -> None:
+        app = Workbench(file)
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: len(app.screen.query_one(RunTable).runs) == 7)
+            for keys in (["G"], ["question_mark"], ["escape"], ["enter"], ["escape"], ["t", "l", "j", "g"]):
+                await pilot.press(*keys)
+            await pilot.resize_terminal(120, 40)
+            await until(pilot, lambda: "transformer-001" in screen_text(app))
+
+    play(story())
+
+
+def test_every_command_is_found_by_name(tmp_path: Path) -> None:
+    file = make_demo(tmp_path)
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            await pilot.press("ctrl+p")
+            await until(pilot, lambda: "Theme" in screen_text(app) and "Quit" in screen_text(app))
+            await pilot.press("escape")
+
+    play(story())
+
+
+@pytest.mark.parametrize("size", [WideScreen, SmallScreen], ids=str)
+def test_faults_are_shown_beside_what_they_are_about(
+    tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(make_demo(tmp_path).parent)
+    file = Path("experiments.toml")
+    file.write_text(EXPERIMENTS.replace("model.hidden_size = 256", "model.hidden_sze = 256"))
+
+    async def story() -> None:
+        async with opened(file, size=size) as (app, pilot):
+            await until(pilot, lambda: "1 problem" in screen_text(app))
+            assert "line 15: model.hidden" in screen_text(app)
+            assert "craft validate experiments.toml" in screen_text(app)
+            file.write_text(EXPERIMENTS)
+            await until(pilot, lambda: "all valid" in screen_text(app))
+            assert "craft validate" not in screen_text(app)
+
+    play(story())
+
+
+def test_many_experiments_are_counted_where_they_do_not_fit(tmp_path: Path) -> None:
+    file = tmp_path / "experiments.toml"
+    tables = [f'[experiment.number-{n:02d}]\nwhy = "{n}"\nmodel = {{ type = "transformer" }}\n' for n in range(60)]
+    file.write_text("".join(["craft = 1\n", *tables]))
+
+    async def story() -> None:
+        for size in (WideScreen, SmallScreen):
+            async with opened(file, size=size) as (app, pilot):
+                await until(pilot, lambda: "all valid" in screen_text(app))
+                text = screen_text(app)
+                shown = sum(f"number-{n:02d}" in text for n in range(60))
+                assert f"+{60 - shown} more" in text
+
+    play(story())

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from craft.analysis.numbers import format_age, format_count, format_duration, format_loss
+from craft.analysis.numbers import format_age, format_count, format_duration, format_loss, format_number
 from craft.errors import CraftError
 from craft.runs.events import read_events
 from craft.runs.folder import read_identity
@@ -114,19 +114,27 @@ def _facts(run: RunSummary) -> list[Content]:
     if created:
         when = datetime.fromtimestamp(created).strftime("%Y-%m-%d %H:%M:%S")
         lines.append(_fact("created", f"{when} ({format_age(time.time() - created)} ago)"))
+    chosen = dict(_items(identity.chosen))
+    reasons = chosen.pop("reasons", None)
+    reasons = reasons if isinstance(reasons, list) else []
     facts: list[tuple[str, Any]] = [
         ("experiment", identity.experiment),
         ("group", identity.group),
-        ("axes", ", ".join(f"{path} = {value}" for path, value in _items(identity.axes))),
+        ("axes", _assignments(identity.axes)),
         ("seed", identity.seed),
         ("from", identity.source),
         ("parent", f"{identity.parent_run} at step {identity.parent_step}" if identity.parent_run else None),
-        ("chosen", ", ".join(f"{name} = {value}" for name, value in _items(identity.chosen))),
+        ("chosen", _assignments(chosen)),
+        *(("", reason) for reason in reasons),
         ("versions", ", ".join(f"{name} {value}" for name, value in _items(identity.versions))),
         ("commit", identity.git_commit),
         ("folder", run.folder.path),
     ]
     return lines + [_fact(name, str(value)) for name, value in facts if value not in (None, "")]
+
+
+def _assignments(value: Any) -> str:
+    return ", ".join(f"{name} = {_plain(inner)}" for name, inner in _items(value))
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
@@ -154,7 +162,9 @@ def _events(run: RunSummary) -> list[Content]:
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    return format_number(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
 
 
 def _log(run: RunSummary) -> list[Content]:

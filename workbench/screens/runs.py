@@ -44,7 +44,7 @@ class RunsScreen(Screen[None]):
     app: Workbench
 
     BINDINGS = bindings_of("runs", "details", "stop", "log_scale")
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (144, "-wide"), (200, "-very-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (148, "-wide"), (200, "-very-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-tall")]
 
     def __init__(self) -> None:

@@ -1,13 +1,19 @@
-"""The experiments of the file: a list beside the runs where there is room, else one line above them."""
+"""The experiments of the file: a list beside the runs where there is room, else two lines above them."""
 
 from __future__ import annotations
 
 from textual.content import Content
 from textual.widget import Widget
 
-from craft.text import shorten, width_of
+from craft.text import clean_line, shorten, width_of
 from workbench.project import Check, Experiment, Project
 from workbench.rows import QUIET
+
+Styled = tuple[str, str]
+"""Text and its style."""
+
+_FAULT, _COMMAND, _PLAIN = "$text-error", "$text-accent", "$foreground"
+_FAULT_LINES = 6
 
 
 class ExperimentsView(Widget):
@@ -20,96 +26,116 @@ class ExperimentsView(Widget):
         self.counts: dict[str, int] = {}
 
     def show(self, project: Project, check: Check | None, counts: dict[str, int]) -> None:
+        """`counts`: runs by experiment."""
         if (project, check, counts) != (self.project, self.check, self.counts):
             self.project, self.check, self.counts = project, check, counts
-            self.refresh(layout=True)
+            self.refresh()
 
     def render(self) -> Content:
-        width = self.content_size.width
-        return self._tall(width) if self.content_size.height > 3 else self._flat(width)
+        width, height = self.content_size.width, self.content_size.height
+        lines = self._list(width, height) if height > 3 else [self._names(width), self._first_fault(width)]
+        return Content("\n").join(lines[:height])
 
-    # --- one line ---
+    # --- two lines ---
 
-    def _flat(self, width: int) -> Content:
-        project = self.project
-        if not project.exists:
-            return _line(width, (f"no {project.file} here", QUIET))
-        if project.fault:
-            return _line(width, (project.fault.partition("\n")[0], "$text-error"))
-        verdict = self._verdict()
-        room = width - width_of(verdict[0]) - 2
-        lead = "experiments  "
-        names = [experiment.name for experiment in project.experiments]
+    def _names(self, width: int) -> Content:
+        if not self.project.exists:
+            return _styled((f"no {self.project.file} here", QUIET), width)
+        if self.project.fault:
+            return _styled((_first_line(self.project.fault), _FAULT), width)
+        lead, gap = "experiments  ", "  "
+        verdict, look = self._verdict()
+        room = width - width_of(lead) - width_of(gap + verdict)
+        names = [shorten(experiment.name, 40) for experiment in self.project.experiments]
         shown: list[str] = []
         for index, name in enumerate(names):
-            rest = f"  +{len(names) - index} more"
-            if width_of(lead + "  ".join([*shown, shorten(name, 40)]) + rest) > room and shown:
+            rest = f"+{len(names) - index - 1} more"
+            needed = [*shown, name] if index == len(names) - 1 else [*shown, name, rest]
+            if width_of(gap.join(needed)) > room:
                 shown.append(f"+{len(names) - index} more")
                 break
-            shown.append(shorten(name, 40))
-        text = shorten("  ".join(shown) or "none in this file", max(room - len(lead), 4))
-        return Content.assemble((lead, QUIET), (text, "$foreground"), ("  ", ""), (verdict[0], verdict[1]))
+            shown.append(name)
+        text = shorten(gap.join(shown) or "none in this file", max(room, 0))
+        return Content.assemble((lead, QUIET), (text, _PLAIN), gap, (verdict, look))
+
+    def _first_fault(self, width: int) -> Content:
+        """What to mend, and the command that says all of it."""
+        problems = [problem for found in self.check.problems.values() for problem in found] if self.check else []
+        if not problems:
+            return Content("")
+        command = self._validate()
+        if width_of(command) > width // 2:
+            return _styled((problems[0], _FAULT), width)
+        return _two_ends(width, (problems[0], _FAULT), (command, _COMMAND))
 
     # --- a column ---
 
-    def _tall(self, width: int) -> Content:
-        project = self.project
+    def _list(self, width: int, height: int) -> list[Content]:
         head = _two_ends(width, ("experiments", QUIET), self._verdict())
-        if not project.exists:
-            missing = Content.styled(shorten(f"no {project.file} here", width), "$foreground")
-            return Content("\n").join([head, missing])
-        if project.fault:
-            return Content("\n").join([head, *self._wrapped(project.fault, width, 6)])
-        blocks = [self._block(experiment, width) for experiment in project.experiments]
-        height = self.content_size.height
-        # A blank line between two experiments where they all fit with it.
-        gap = [Content("")] if sum(len(block) + 1 for block in blocks) < height else []
-        lines = [head, *gap]
+        if not self.project.exists:
+            return [head, _styled((f"no {self.project.file} here", _PLAIN), width)]
+        if self.project.fault:
+            said = [line for line in self.project.fault.splitlines() if line.strip()][:_FAULT_LINES]
+            return [head, *(_styled((line, _FAULT), width) for line in said), *self._hint(width)]
+        general = self.check.problems.get("", []) if self.check else []
+        lines = [head, *(_styled((problem, _FAULT), width) for problem in general[:_FAULT_LINES])]
+        hint = self._hint(width)
+        blocks = [self._block(experiment, width) for experiment in self.project.experiments]
+        room = height - len(lines) - len(hint)
+        # A blank line above each where they all fit with it.
+        gap = [Content("")] if sum(len(block) + 1 for block in blocks) <= room else []
         for index, block in enumerate(blocks):
-            if len(lines) + len(block) + len(gap) >= height and index < len(blocks) - 1:
-                lines.append(Content.styled(f"+{len(blocks) - index} more", QUIET))
+            last = index == len(blocks) - 1
+            if len(gap) + len(block) + (not last) > room:
+                lines.append(_styled((f"+{len(blocks) - index} more", QUIET), width))
                 break
-            lines += [*block, *gap]
-        return Content("\n").join(lines)
+            lines += [*gap, *block]
+            room -= len(gap) + len(block)
+        return [*lines, *hint]
 
     def _block(self, experiment: Experiment, width: int) -> list[Content]:
         """Name and runs; below them its first fault, or what it is for."""
         runs = self.counts.get(experiment.name, 0)
         count = f"{runs} run{'s' * (runs != 1)}" if runs else ""
         right = "  ".join(word for word in ("sweep" if experiment.is_sweep else "", count) if word)
-        lines = [_two_ends(width, (experiment.name, "bold $foreground"), (right, QUIET))]
+        lines = [_two_ends(width, (experiment.name, f"bold {_PLAIN}"), (right, QUIET))]
         problems = self.check.problems.get(experiment.name) if self.check else None
         if problems:
-            lines.append(Content.styled(shorten(_short(problems[0]), width), "$text-error"))
+            lines.append(_styled((problems[0], _FAULT), width))
         elif experiment.about:
-            lines.append(Content.styled(shorten(experiment.about, width), QUIET))
+            lines.append(_styled((experiment.about, QUIET), width))
         return lines
 
-    def _wrapped(self, text: str, width: int, most: int) -> list[Content]:
-        lines = [line for line in text.splitlines() if line.strip()][:most]
-        return [Content.styled(shorten(line, width), "$text-error") for line in lines]
+    def _hint(self, width: int) -> list[Content]:
+        """The command that shows every fault with its line; wrapped rather than cut, it is there to be typed."""
+        if not (self.project.fault or (self.check and self.check.count)):
+            return []
+        command = clean_line(self._validate())
+        rows = [command[start : start + width] for start in range(0, len(command), max(width, 1))]
+        return [Content(""), *(Content.styled(row, _COMMAND) for row in rows)]
 
-    def _verdict(self) -> tuple[str, str]:
-        if self.check is None:
+    def _validate(self) -> str:
+        return self.project.command("validate", str(self.project.file))
+
+    def _verdict(self) -> Styled:
+        if self.check is None or self.project.fault:
             return "", QUIET
         if not self.check.count:
             return "all valid", "$text-success"
-        return f"{self.check.count} problem{'s' * (self.check.count != 1)}", "$text-error"
+        return f"{self.check.count} problem{'s' * (self.check.count != 1)}", _FAULT
 
 
-def _two_ends(width: int, left: tuple[str, str], right: tuple[str, str]) -> Content:
-    """Left text cut to what the right one leaves of the line."""
-    text = shorten(left[0], max(width - width_of(right[0]) - 1, 4))
-    gap = " " * max(width - width_of(text) - width_of(right[0]), 1)
-    return Content.assemble((text, left[1]), gap, right)
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
-def _line(width: int, *parts: tuple[str, str]) -> Content:
-    return Content.assemble(*((shorten(text, width), style) for text, style in parts))
+def _styled(styled: Styled, width: int) -> Content:
+    return Content.styled(shorten(styled[0], width), styled[1])
 
 
-def _short(problem: str) -> str:
-    """A problem's first line without the file, which is the one that this list is about."""
-    first = problem.partition("\n")[0]
-    place, separator, rest = first.partition(": ")
-    return f"{place.rpartition('/')[2].partition(':')[2]}: {rest}" if separator else first
+def _two_ends(width: int, left: Styled, right: Styled) -> Content:
+    """One line; the left text is cut to what the right one leaves."""
+    end = clean_line(right[0])
+    text = shorten(left[0], max(width - width_of(end) - 1, 4))
+    gap = " " * max(width - width_of(text) - width_of(end), 1)
+    return Content.assemble((text, left[1]), gap, (end, right[1]))
