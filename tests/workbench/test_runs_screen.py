@@ -484,3 +484,15 @@ def test_many_experiments_are_counted_where_they_do_not_fit(tmp_path: Path) -> N
                 assert f"+{60 - shown} more" in text
 
     play(story())
+
+
+def test_what_went_wrong_stands_above_the_curve(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    make_run(tmp_path / "runs", phase="failed", step=40, error="the loss became NaN at step 41")
+
+    async def story() -> None:
+        async with opened(file, size=SmallScreen) as (app, pilot):
+            await until(pilot, lambda: "failed: the loss became NaN at step 41" in screen_text(app))
+            await until(pilot, lambda: "train 3." in screen_text(app) and "step" in screen_text(app).splitlines()[-2])
+
+    play(story())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from craft.text import clean_line, shorten
 from workbench.actions import bindings_of
 from workbench.messages import CurveRead, ProjectChecked, ProjectRead, RunOpened, RunSelected, RunsRead
 from workbench.project import Check, check_project, read_project, stamp_of
-from workbench.rows import QUIET, phase_word
+from workbench.rows import QUIET, TONES, phase_word
 from workbench.widgets.bars import KeyBar, TitleBar
 from workbench.widgets.curve_view import CurveView
 from workbench.widgets.experiments import ExperimentsView
@@ -161,7 +160,7 @@ class RunsScreen(Screen[None]):
         self.refresh_bindings()
         if table.selected:
             self._read_curve(table.selected, only_new=True)
-            self._say_why_empty(table.selected)
+            self._say_how_it_is(table.selected)
 
     @on(RunSelected)
     def _select(self, message: RunSelected) -> None:
@@ -175,13 +174,14 @@ class RunsScreen(Screen[None]):
     def _show_curve(self, message: CurveRead) -> None:
         run = self.query_one(RunTable).selected
         if run and run.folder == message.curve.folder:
-            self.query_one(CurveView).show(message.curve, message.curve.waiting or _why_no_points(run))
+            curve = message.curve
+            self.query_one(CurveView).show(curve, curve.waiting or _why_no_points(run), _note(run))
 
-    def _say_why_empty(self, run: RunSummary) -> None:
-        """A plot without points follows the phase; for a queued run the reader says it, with its place."""
+    def _say_how_it_is(self, run: RunSummary) -> None:
+        """What the plot says of the run follows its phase; for a queued one the reader says it, with its place."""
         view = self.query_one(CurveView)
-        if run.phase != "queued" and view.curve and view.curve.folder == run.folder and not view.curve.series:
-            view.show(replace(view.curve, waiting=""), _why_no_points(run))
+        if run.phase != "queued" and view.curve and view.curve.folder == run.folder:
+            view.show(view.curve, _why_no_points(run), _note(run))
 
     @on(ProjectRead)
     def _show_project(self, message: ProjectRead) -> None:
@@ -310,6 +310,12 @@ def _command(text: str) -> Content:
     return Content.styled(f"  {clean_line(text)}", "bold $text-accent")
 
 
+def _note(run: RunSummary) -> tuple[str, str]:
+    """What went wrong with a run, and the tone to say it in; nothing while all is well."""
+    tone = TONES.get(phase_word(run), "warn")
+    return (_why_no_points(run), tone) if tone in ("warn", "bad") else ("", "")
+
+
 def _why_no_points(run: RunSummary) -> str:
     word = phase_word(run)
-    return f"{word}: {shorten(run.reason, 60)}" if run.reason and run.reason != word else word
+    return f"{word}: {shorten(run.reason, 200)}" if run.reason and run.reason != word else word

@@ -29,6 +29,8 @@ class CurveView(Widget):
         "curve--legend",
         "curve--empty",
         "curve--canvas",
+        "curve--warn",
+        "curve--bad",
         *(f"curve--series{index}" for index in range(_SERIES)),
     }
 
@@ -39,19 +41,20 @@ class CurveView(Widget):
         self.ascii_only = ascii_only
         self.curve: Curve | None = None
         self.empty = ""
+        self.note = ("", "")
         self._drawing: Drawing | None = None
         self._drawn_for: tuple[object, ...] = ()
 
-    def show(self, curve: Curve | None, empty: str) -> None:
-        """Show `curve`; `empty` is said while it has no points."""
+    def show(self, curve: Curve | None, empty: str, note: tuple[str, str] = ("", "")) -> None:
+        """Show `curve`; `empty` is said while it has no points, `note` (text, tone) above it when it has."""
         # What is said of an empty plot shows only while it is empty.
-        empty = "" if curve and curve.series else empty
-        if curve != self.curve or empty != self.empty:
-            self.curve, self.empty = curve, empty
+        empty, note = ("", note) if curve and curve.series else (empty, ("", ""))
+        if (curve, empty, note) != (self.curve, self.empty, self.note):
+            self.curve, self.empty, self.note = curve, empty, note
             self.refresh()
 
     def _draw(self) -> Drawing | None:
-        width, height = self.size.width, self.size.height
+        width, height = self.size.width, self.size.height - bool(self.note[0])
         key = (id(self.curve), self.empty, width, height, self.log_scale)
         if key != self._drawn_for:
             self._drawn_for = key
@@ -78,8 +81,14 @@ class CurveView(Widget):
         )
 
     def render_line(self, y: int) -> Strip:
-        drawing = self._draw()
         width = self.size.width
+        text, tone = self.note
+        if text:
+            if y == 0:
+                said = shorten(text, width, ascii_only=self.ascii_only)
+                return Strip([Segment(said, self._look(tone))]).adjust_cell_length(width, self.rich_style)
+            y -= 1
+        drawing = self._draw()
         if drawing is None or y >= len(drawing.rows):
             return Strip.blank(width, self.rich_style)
         segments = [Segment(span.text, self._look(span.role)) for span in drawing.rows[y]]
