@@ -158,7 +158,8 @@ def why_queued(runs_dir: Path) -> dict[str, str]:
     """What each waiting run of a folder waits for, in words; one that is not in it is in no queue."""
     reasons: dict[str, str] = {}
     seen: dict[tuple[str, int], tuple[set[Path], str]] = {}
-    for place, entry in enumerate(Queue(runs_dir).entries()):
+    before = 0
+    for entry in Queue(runs_dir).entries():
         needs = entry.device, entry.cpu_slots
         if needs not in seen:
             candidates = slots.slots_for(*needs)
@@ -168,7 +169,8 @@ def why_queued(runs_dir: Path) -> dict[str, str]:
         if runs_dir / entry.run in given:
             reasons[entry.run] = "its worker is starting"
         else:
-            reasons[entry.run] = f"{reason}; {place} queued before it" if place else reason
+            reasons[entry.run] = f"{reason}; {before} queued before it" if before else reason
+            before += 1
     return reasons
 
 
