@@ -130,7 +130,8 @@ def _y_marks(plane: Plane, rows: int, room: int) -> dict[int, str]:
         return {}
     most = max(2, min(7, rows // 3 + 1))
     if plane.log_y:
-        values = log_ticks(10**plane.y_low, 10 ** min(plane.y_high, 308.25), most)
+        low, high = (10 ** min(y, 308.25) for y in (plane.y_low, plane.y_high))  # where floats end
+        values = log_ticks(low, high, most)
         labels = log_labels(values)
         places = [math.log10(value) for value in values]
     else:
