@@ -62,12 +62,15 @@ def run(
     standby = None if dry_run else Standby()  # before anything else is imported: it is the longest way
     try:
         import craft.cli.following  # noqa: F401 - now, so that nothing lies between a run's start and its following
+        from craft.config.corpus import require_text
         from craft.config.experiments import load_experiments
         from craft.launch.create import create_runs
         from craft.launch.dispatch import submit
 
         experiments = load_experiments(file)
         planned = experiments.plan([word for word in words if "=" not in word], [word for word in words if "=" in word])
+        for one in planned:
+            require_text(one.config.data)  # a text that is not there should not cost a run
         place = (runs_dir or experiments.runs_dir).absolute()
         if dry_run:
             _show_plan(planned, place, as_json)

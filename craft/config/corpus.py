@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from craft.config.schema.data import PythonStdlibData, TextFilesData
+from craft.config.schema.data import DataConfig, PythonDataset, PythonStdlibData, TextFilesData
 from craft.errors import DataError
 
 # Of the standard library: tests; what distributions pack apart, so that every machine with the same Python has the
@@ -99,6 +99,22 @@ def open_corpus(data: PythonStdlibData | TextFilesData) -> Corpus:
 
 
 # One's own text ---------------------------------------------------------------------------------------------------
+
+
+def require_text(data: DataConfig) -> None:
+    """Look whether a definition's text is there, before anything is made for it. Raises DataError.
+
+    Only the files' entries are looked at; what they hold is the worker's to find out.
+    """
+    if isinstance(data, PythonDataset):
+        return
+    corpus = open_corpus(data)
+    if not corpus.num_bytes:
+        raise _no_text(corpus)
+
+
+def _no_text(corpus: Corpus) -> DataError:
+    return DataError(f"{corpus.source}: there is no text in {_count(len(corpus.files), 'file')}; set data.path")
 
 
 def _text_files(data: TextFilesData) -> Corpus:
@@ -241,7 +257,7 @@ def read_corpus(corpus: Corpus, say: Say) -> tuple[list[str], CorpusFacts]:
         if corpus.max_bytes and num_bytes >= corpus.max_bytes:
             break
     if not documents:
-        raise DataError(f"{corpus.source}: there is no text in {_count(len(corpus.files), 'file')}; set data.path")
+        raise _no_text(corpus)
     return documents, CorpusFacts(digest.hexdigest(), len(documents), num_bytes, num_left_out)
 
 

@@ -139,3 +139,13 @@ def test_wrong_use_makes_nothing(arguments: list[str], said: str, fake_project: 
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not fake_project.runs_dir.exists()
+
+
+@pytest.mark.parametrize(("name", "message"), [("missing.txt", "no such file"), ("empty.txt", "no text")])
+def test_a_text_that_is_not_there_costs_no_run(fake_project: Project, name: str, message: str) -> None:
+    (fake_project.folder / "empty.txt").write_text("")
+    done = fake_project.craft("run", "experiments.toml", "tiny", "data.type=text", f"data.path={name}")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert not list(fake_project.runs_dir.glob("tiny*"))
