@@ -106,7 +106,7 @@ def main() -> None:
         x = torch.randn(24, 64, 4, 64, dtype=dtype)
         compare(
             f"RMS norm of heads, {name}, against F.rms_norm",
-            forward_and_backward(RMSNormalise.apply, x),  # type: ignore[arg-type]
+            forward_and_backward(lambda y: RMSNormalise.apply(y), x),
             forward_and_backward(lambda y: F.rms_norm(y, (64,), eps=1e-5), x.clone()),
         )
         angles = torch.randn(64, 1, 32)
@@ -117,8 +117,8 @@ def main() -> None:
         )
         compare(
             f"rotary positions, {name}, against plain operations",
-            forward_and_backward(lambda y, w=whole: Rotate.apply(y, *w), x.clone()),  # type: ignore[misc]
-            forward_and_backward(lambda y, h=half: rotate_plainly(y, *h), x.clone()),  # type: ignore[misc]
+            forward_and_backward(lambda y, w=whole: Rotate.apply(y, *w), x.clone()),
+            forward_and_backward(lambda y, h=half: rotate_plainly(y, *h), x.clone()),
         )
     query = torch.randn(24, 2, 64, 64, dtype=torch.bfloat16)
 

@@ -53,14 +53,17 @@ class MetricsCalculator:
 
 
 class Evaluator:
-    """Measures a model on one split. `pause` is called between batches, so that a long measurement stays reachable."""
+    """Measures a model on one split."""
 
     def __init__(self, windows: EvalWindows, device: torch.device) -> None:
         self.windows, self.device = windows, device
 
     @torch.inference_mode()
-    def evaluate(self, model: BaseModel, pause: Callable[[], None] = lambda: None) -> dict[str, float]:
-        """The figures of `MetricsCalculator.compute` over the whole split, with dropout off."""
+    def evaluate(self, model: BaseModel, given_up: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
+        """The figures of `MetricsCalculator.compute` over the whole split, with dropout off.
+
+        `given_up` is asked between batches, so that a long measurement can be left; there are no figures then.
+        """
         was_training = model.training
         model.eval()
         try:
@@ -68,7 +71,8 @@ class Evaluator:
             for inputs, targets in self.windows:
                 logits = model(inputs.to(self.device)).logits
                 sums.update(logits, targets.to(self.device))
-                pause()
+                if given_up():
+                    return None
         finally:
             model.train(was_training)
         sums.tokens, sums.bytes = self.windows.num_tokens, self.windows.num_bytes

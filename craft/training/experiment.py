@@ -42,6 +42,10 @@ class ExperimentResults:
     best: float | None = None
 
 
+class StoppedEarly(Exception):  # noqa: N818 - it is no error
+    """A run was asked to stop before it began to train."""
+
+
 class Experiment:
     """An experiment that trains in this process. `folder` continues an existing run instead of making a new one."""
 
@@ -89,7 +93,7 @@ class Experiment:
         torch.manual_seed(self.config.seed)
         arithmetic = self._choose()
         self.recorder.phase("preparing")
-        data = prepare(self.config, progress=self.recorder.preparing, warn=self.recorder.warn, search=self.folder.code)
+        data = prepare(self.config, progress=self._preparing, warn=self.recorder.warn, search=self.folder.code)
         self.recorder.save_tokenizer = data.tokenizer.save
         self.trainer = create_trainer_from_config(self.config, data, self.recorder, arithmetic)
         if self._compile:
@@ -102,6 +106,13 @@ class Experiment:
             update_identity(self.folder, data_hash=data.corpus_hash)
         self._restore(self.trainer)
         return self.trainer
+
+    def _preparing(self, line: str) -> None:
+        """Say what is being prepared, and leave when asked to."""
+        assert self.recorder is not None
+        self.recorder.preparing(line)
+        if any(request.kind == "stop" for request in self.recorder.requests()):
+            raise StoppedEarly
 
     def _choose(self) -> Arithmetic:
         """What `auto` means here; chosen at the first start, and the same on every resume."""
@@ -181,6 +192,11 @@ class Experiment:
             trainer = self.trainer or self.setup()
             trainer.fit()
             return self.close()
+        except StoppedEarly:
+            assert self.recorder is not None
+            self.recorder.event("stopped", step=0, reason="asked to while preparing")
+            self.recorder.finish("stopped", message="stopped while preparing")
+            return ExperimentResults(self.folder, "stopped", 0)
         except BaseException as error:
             self.fail(error)
             raise

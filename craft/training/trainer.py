@@ -20,7 +20,7 @@ from torch import Tensor
 
 from craft.config.schema import ExperimentConfig
 from craft.data.batches import TrainBatches
-from craft.errors import CheckpointError, NonFiniteLossError
+from craft.errors import CheckpointError, NonFiniteLossError, TrainingError
 from craft.models.base import BaseModel, LanguageModel
 from craft.training.callbacks.base import CallbackList
 from craft.training.checkpointing import CheckpointManager, RandomStates
@@ -75,6 +75,7 @@ class Trainer(ABC):
         self.evaluated_step = self.saved_step = -1
         self.stop_reason: str | None = None
         self.stopped_early = False
+        self.evaluation_owed = False
         self._save_asked = self._evaluate_asked = False
         self._retry_save_at = math.inf
         # The one list of what survives a restart. The schedule and the order of the data are pure functions of
@@ -127,8 +128,9 @@ class Trainer(ABC):
         self.progress.start(self.step, self.loop.tokens, self.progress.seconds_before)
         self.recorder.phase("running", max_steps=self.max_steps)
         self.callbacks.call("on_train_start", self)
-        if self.step == 0:
+        if self.step == 0 or self.evaluation_owed:
             self.evaluate()
+        if self.step == 0:
             self.save()
         gc.collect()
         gc.freeze()  # what setting up made is kept for good; later collections need not look at it
@@ -198,10 +200,13 @@ class Trainer(ABC):
         self.recorder.phase("evaluating", step=self.step)
         figures: dict[str, float] = {}
         for split, evaluator in self.evaluators.items():
-            measured = evaluator.evaluate(self.model, pause=self.look_up)
+            measured = evaluator.evaluate(self.model, given_up=self._asked_to_leave)
+            if measured is None:  # the resume begins with it
+                self.evaluation_owed = True
+                return
             figures |= {f"{split}/{name}": value for name, value in measured.items()}
         self.progress.exclude(time.perf_counter() - started)
-        self.evaluated, self.evaluated_step = figures, self.step
+        self.evaluated, self.evaluated_step, self.evaluation_owed = figures, self.step, False
         monitored = figures.get(self.config.checkpoint.monitor)
         if monitored is not None and math.isfinite(monitored) and self._is_better(monitored):
             self.best = monitored
@@ -209,6 +214,11 @@ class Trainer(ABC):
         self.recorder.evaluated(self.step, figures, best=self.best)
         self.recorder.phase("running")
         self.callbacks.call("on_evaluate", self, figures)
+
+    def _asked_to_leave(self) -> bool:
+        """Look up in the middle of something long; True when it should be left."""
+        self.look_up()
+        return self.stop_reason is not None and self.stopped_early
 
     def _is_better(self, value: float) -> bool:
         if self.best is None:
@@ -220,6 +230,10 @@ class Trainer(ABC):
         self._save_asked = False
         if self.saved_step == self.step:
             return
+        if not self.recorder.folder.path.is_dir():
+            raise TrainingError(
+                f"{self.recorder.folder.path}: the run's folder is gone, so nothing can be saved any more"
+            )
         started = time.perf_counter()
         if bad := self.loop.first_nonfinite_step():
             self.recorder.warn(f"step {self.step} is not saved: the loss was not finite at step {bad}")
@@ -267,6 +281,7 @@ class Trainer(ABC):
             "step": self.step,
             "seconds": self.progress.seconds,
             "best": self.best,
+            "evaluation_owed": self.evaluation_owed,
             "fingerprint": self.fingerprint,
         }
 
@@ -278,7 +293,7 @@ class Trainer(ABC):
                 f"{state['fingerprint']}; start a new run for other data"
             )
         self.step, self.best = state["step"], state["best"]
-        self.saved_step = self.step
+        self.saved_step, self.evaluation_owed = self.step, state["evaluation_owed"]
         self.progress.seconds_before = state["seconds"]
 
 

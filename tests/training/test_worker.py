@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -222,3 +223,32 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     )
     assert answer.returncode == 2
     assert "not a run" in answer.stderr
+
+
+def test_a_stop_does_not_wait_for_a_long_evaluation(tmp_path: Path) -> None:
+    text = runs.write_text(tmp_path / "long.txt", words=400_000)
+    config = runs.definition(text, data={"val_fraction": 0.9, "context_length": 16}, training={"max_steps": 2})
+    folder = runs.make_run(tmp_path / "runs", config)
+    process = runs.start(folder)
+    deadline = time.monotonic() + 60
+    while (status := read_status(folder)) is None or status.phase != "evaluating":
+        assert time.monotonic() < deadline, folder.log.read_text()
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    assert status_of(folder).phase == "stopped"
+    assert not any("val/loss" in record for record in read_lines(folder.metrics)), "it was measured to the end"
+    assert [c.step for c in checkpoints.list_checkpoints(folder)] == [0]
+    assert runs.train(folder) == 0, folder.log.read_text()
+    steps = [record["step"] for record in read_lines(folder.metrics) if "val/loss" in record]
+    assert steps == [0, 2], "the resume begins with the evaluation that was left"
+
+
+def test_a_deleted_folder_ends_the_run(tmp_path: Path, text: Path) -> None:
+    config = runs.definition(text, training={"max_steps": 1_000_000, "eval_every": 0}, checkpoint={"every": 50})
+    folder = runs.make_run(tmp_path / "runs", config)
+    process = runs.start(folder)
+    runs.wait_for_step(folder, 60, process)
+    shutil.rmtree(folder.path, ignore_errors=True)
+    shutil.rmtree(folder.path, ignore_errors=True)
+    assert process.wait(timeout=60) == 1
