@@ -24,7 +24,7 @@ class Request:
     @property
     def reason(self) -> str:
         """Why, in words."""
-        return str(self.arguments.get("reason", "asked to"))
+        return str(self.arguments.get("reason", "asked to stop"))
 
 
 def request(folder: RunFolder, kind: str, **arguments: Any) -> str:

@@ -197,7 +197,7 @@ class Recorder:
         found = []
         if self._asked_to_stop.is_set() and not getattr(self, "_stop_said", False):
             self._stop_said = True
-            found.append(control.Request("signal", "stop", {"reason": "SIGTERM"}))
+            found.append(control.Request("signal", "stop", {"reason": "asked to stop"}))
         if time.monotonic() - self._looked_up >= LOOK_UP_SECONDS:
             found += control.take(self.folder)
         for request in found:
