@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from craft.cli.common import find_run, json_option, print_json, run_argument, runs_dir_option
+from craft.errors import CraftError
+
+if TYPE_CHECKING:
+    from craft.config.schema import ExperimentConfig
 
 
 @click.command()
@@ -50,11 +54,8 @@ def generate(
     craft generate small-001 --prompt 'def '
     craft generate small@best --temperature 0 --max-new-tokens 50
     """
-    path, run_name = _checkpoint_of(name, checkpoint, runs_dir)
-    from craft.config.definition import load_definition
-
     # Settings are checked before torch is imported: a slip of the pen is answered at once.
-    _, config = load_definition(path / "experiment.toml")
+    path, run_name, config = _find(name, checkpoint, runs_dir)
     defaults = config.generation
     from craft.generation.settings import SamplingSettings
 
@@ -77,7 +78,15 @@ def generate(
     from craft.generation.checkpoint import load_checkpoint
     from craft.text import clean
 
-    loaded = load_checkpoint(path, device)
+    for tries_left in reversed(range(10)):
+        try:
+            loaded = load_checkpoint(path, device)
+            break
+        except CraftError:
+            # A run that trains on saves and tidies up meanwhile: then @latest is another checkpoint by now.
+            if path.is_dir() or not tries_left or checkpoint is not None:
+                raise
+            path, run_name, config = _find(name, checkpoint, runs_dir)
     for prompt in prompts or tuple(defaults.prompts):
         stream = loaded.stream(prompt, settings)
         if not as_json:
@@ -97,6 +106,24 @@ def generate(
                 **dataclasses.asdict(settings),
             }
         )
+
+
+def _find(
+    name: str | None, checkpoint: Path | None, runs_dir: Path | None
+) -> tuple[Path, str | None, ExperimentConfig]:
+    """The checkpoint folder that the arguments mean, the run's name, and the definition.
+
+    A run that trains on may tidy the checkpoint up at any moment; then there is a newer one.
+    """
+    from craft.config.definition import load_definition
+
+    while True:
+        path, run_name = _checkpoint_of(name, checkpoint, runs_dir)
+        try:
+            return path, run_name, load_definition(path / "experiment.toml")[1]
+        except CraftError:
+            if path.is_dir() or checkpoint is not None:
+                raise
 
 
 def _checkpoint_of(name: str | None, checkpoint: Path | None, runs_dir: Path | None) -> tuple[Path, str | None]:

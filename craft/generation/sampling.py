@@ -20,7 +20,8 @@ def choose_token(logits: Tensor, settings: SamplingSettings, generator: torch.Ge
     logits = logits.float().cpu()
     if settings.temperature == 0:
         return logits.argmax(-1)
-    logits = logits / settings.temperature
+    # The largest is 0 first: then no temperature above 0, however small, can make it overflow.
+    logits = (logits - logits.max(dim=-1, keepdim=True).values) / settings.temperature
     if 0 < settings.top_k < logits.shape[-1]:
         smallest = logits.topk(settings.top_k, dim=-1).values[:, -1:]
         logits = logits.masked_fill(logits < smallest, float("-inf"))

@@ -55,7 +55,7 @@ def ask_to_stop(folder: RunFolder) -> None:
     observed = observe(folder)
     if not observed.is_live:
         raise RunError(f"{folder.name} is {observed.phase}: nothing to stop")
-    control.request(folder, "stop", reason="asked to")
+    control.request(folder, "stop", reason="asked to stop")
 
 
 def kill(folder: RunFolder, started: platform.ProcessIdentity | None = None) -> bool:

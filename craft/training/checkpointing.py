@@ -8,6 +8,7 @@ No pickle.
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -49,14 +50,17 @@ class RandomStates:
 
     def state_dict(self) -> dict[str, Tensor]:
         """The generators' states as byte and word tensors."""
-        version, words, gauss = random.getstate()
-        assert version == 3 and gauss is None, "Craft draws no Gaussian numbers from Python's generator"
-        name, keys, position, *_ = np.random.get_state(legacy=True)
-        assert name == "MT19937"
+        _, words, gauss = random.getstate()
+        _, keys, position, has_gauss, cached_gauss = np.random.get_state(legacy=True)
         states = {
             "python": torch.tensor(words, dtype=torch.int64),
             "numpy": torch.from_numpy(np.append(np.asarray(keys, dtype=np.int64), int(position))),
             "torch": torch.get_rng_state(),
+            # Both make Gaussian numbers in pairs and keep the second; NaN where none is kept.
+            "gauss": torch.tensor(
+                [math.nan if gauss is None else gauss, float(cached_gauss) if has_gauss else math.nan],
+                dtype=torch.float64,
+            ),
         }
         if self.device.type == "cuda":
             states["device"] = torch.cuda.get_rng_state(self.device)
@@ -66,9 +70,12 @@ class RandomStates:
 
     def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
         """Put the generators back."""
-        random.setstate((3, tuple(saved["python"].tolist()), None))
-        numpy_words = saved["numpy"].numpy()
-        np.random.set_state(("MT19937", numpy_words[:-1].astype(np.uint32), int(numpy_words[-1]), 0, 0.0))
+        gauss, numpy_gauss = (None if math.isnan(kept) else kept for kept in saved["gauss"].tolist())
+        random.setstate((3, tuple(saved["python"].tolist()), gauss))
+        words = saved["numpy"].numpy()
+        np.random.set_state(
+            ("MT19937", words[:-1].astype(np.uint32), int(words[-1]), int(numpy_gauss is not None), numpy_gauss or 0.0)
+        )
         torch.set_rng_state(saved["torch"])
         if "device" in saved and self.device.type == "cuda":
             torch.cuda.set_rng_state(saved["device"], self.device)

@@ -7,10 +7,12 @@ python -m craft.training.worker RUN_DIR         # what `craft run` starts; the s
 from __future__ import annotations
 
 import os
+import random
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import craft
@@ -91,6 +93,8 @@ class Experiment:
             self.recorder = Recorder(self.folder)
             self.recorder.start()
         torch.manual_seed(self.config.seed)
+        random.seed(self.config.seed)
+        np.random.seed(self.config.seed % 2**32)
         arithmetic = self._choose()
         self.recorder.phase("preparing")
         data = prepare(self.config, progress=self._preparing, warn=self.recorder.warn, search=self.folder.code)
@@ -102,9 +106,9 @@ class Experiment:
             f"{self.trainer.model.num_parameters():,} parameters, a vocabulary of {data.tokenizer.vocab_size}, "
             f"{self.trainer.max_steps:,} steps of {self.config.training.batch_size} sequences"
         )
+        self._restore(self.trainer)
         if read_identity(self.folder).data_hash != data.corpus_hash:
             update_identity(self.folder, data_hash=data.corpus_hash)
-        self._restore(self.trainer)
         return self.trainer
 
     def _preparing(self, line: str) -> None:
@@ -165,14 +169,22 @@ class Experiment:
         if found is not None:
             trainer.restore(found.path)
             recorder.resumed(trainer.step)
-            recorder.phase("preparing", step=trainer.step, best=trainer.best)
+            recorder.phase(
+                "preparing",
+                step=trainer.step,
+                tokens=trainer.loop.tokens,
+                best=trainer.best,
+                best_step=trainer.best_step,
+                train_loss=None,
+                val_loss=trainer.evaluated.get("val/loss"),
+            )
         elif checkpoints.list_checkpoints(self.folder):
             raise CheckpointError(
                 f"{self.folder.name}: every checkpoint is damaged, so it cannot go on; "
                 f"start it anew with `craft run {self.folder.definition}`"
             )
         else:
-            recorder.event("started")
+            recorder.started()
 
     def train_epoch(self) -> None:
         """Train one pass over the data, or what is left of it."""
@@ -194,7 +206,7 @@ class Experiment:
             return self.close()
         except StoppedEarly:
             assert self.recorder is not None
-            self.recorder.event("stopped", step=0, reason="asked to while preparing")
+            self.recorder.event("stopped", reason="asked to while preparing")
             self.recorder.finish("stopped", message="stopped while preparing")
             return ExperimentResults(self.folder, "stopped", 0)
         except BaseException as error:
@@ -210,7 +222,8 @@ class Experiment:
         trainer, recorder = self.trainer, self.recorder
         assert trainer is not None
         assert recorder is not None
-        phase = "stopped" if trainer.stopped_early else "finished"
+        whole = trainer.step == trainer.max_steps and not trainer.evaluation_owed
+        phase = "stopped" if trainer.stopped_early and not whole else "finished"
         summary = {
             "phase": phase,
             "step": trainer.step,
@@ -219,6 +232,8 @@ class Experiment:
             "seconds": round(trainer.progress.seconds, 3),
             "parameters": trainer.model.num_parameters(),
             "best": trainer.best,
+            "best_step": trainer.best_step,
+            "evaluated_step": trainer.evaluated_step,
             **trainer.evaluated,
         }
         recorder.results(summary)

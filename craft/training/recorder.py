@@ -5,7 +5,9 @@ A disk that does not take a record stops nothing: metrics wait in memory, the cl
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import threading
 import time
@@ -32,7 +34,7 @@ class Recorder:
         self._metrics = MetricsLog(folder)
         self._status = StatusWriter(folder)
         self._writing = threading.Lock()
-        self._asked_to_stop = threading.Event()
+        self._asked_to_stop = False  # a plain flag: a signal handler may set it at any instant
         self._looked_up = 0.0
         self._disk_was_full = False
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -53,6 +55,7 @@ class Recorder:
 
     def phase(self, phase: str, **changes: Any) -> None:
         """Claim a phase. An asked-for stop shows as "stopping" until it is done."""
+        changes.setdefault("message", None)
         if self.leaving and phase in ("running", "evaluating"):
             phase = "stopping"
         with self._writing:
@@ -73,21 +76,49 @@ class Recorder:
             )
 
     def finish(self, phase: str, *, error: str | None = None, message: str | None = None, **changes: Any) -> None:
-        """Claim an outcome, durably, and close everything. A disk that is full is waited for a little."""
+        """Put the last metrics and an outcome on disk, and end. A full disk is waited for until a stop is asked for."""
+
+        def write_metrics() -> None:
+            self._metrics.sync()
+            if self._metrics.held_back:
+                raise _full()
+
+        self._until_there_is_room(write_metrics, "the last metrics")
         self._heart_stop.set()
         if self._heart.is_alive():
             self._heart.join()
         try:
             self._metrics.close()
-        except OSError as error_:
-            self.say(f"the last metrics are not on disk: {error_.strerror}")
-        with self._writing:
+        except OSError as fault:
+            self.say(f"the last metrics are not on disk: {fault.strerror}")
+
+        outcome = {"phase": phase, "error": error, "message": message, "eta_seconds": None, **changes}
+
+        def write_outcome() -> None:
             failures = self._status.failed_writes
-            self._status.write(
-                phase=phase, progressed=True, durable=True, error=error, message=message, eta_seconds=None, **changes
-            )
-            if self._status.failed_writes > failures:
-                self._status.write(phase=phase, error=error, message=message, **changes)
+            with self._writing:
+                self._status.write(progressed=True, durable=True, **outcome)
+            if self._status.failed_writes > failures and self.folder.path.is_dir():
+                raise _full()
+
+        self._until_there_is_room(write_outcome, "the outcome")
+
+    def _until_there_is_room(self, write: Callable[[], None], what: str) -> None:
+        """Try until it is on disk, or until somebody asks the run to leave."""
+        said = False
+        while True:
+            try:
+                write()
+            except OSError as fault:
+                if fault.errno not in (errno.ENOSPC, errno.EDQUOT) or self.leaving:
+                    self.say(f"{what}: not on disk: {fault.strerror}")
+                    return
+                if not said:
+                    self.say(f"{what}: waiting for room on the disk")
+                    said = True
+                self.wait(1.0)
+            else:
+                return
 
     # Records -----------------------------------------------------------------------------------------------------
 
@@ -143,7 +174,7 @@ class Recorder:
         try:
             print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201 - the worker's output is the log
         except OSError:
-            sys.stdout = None  # a log on a full disk is given up, training is not
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - a log on a full disk is given up, training is not
 
     def preparing(self, line: str) -> None:
         """Say what is being prepared."""
@@ -169,6 +200,12 @@ class Recorder:
             self.event("nonfinite", step=step)
             self.warn(f"the loss was not finite at step {step}")
 
+    def started(self) -> None:
+        """The run begins at step 0; what an earlier start recorded before its first checkpoint is superseded."""
+        if self.folder.metrics.exists() and self.folder.metrics.stat().st_size:
+            self._metrics.resumed(-1)
+        self.event("started")
+
     def resumed(self, step: int) -> None:
         """What follows goes on from a checkpoint."""
         self._metrics.resumed(step)
@@ -186,16 +223,16 @@ class Recorder:
     @property
     def leaving(self) -> bool:
         """Whether the run was asked to stop."""
-        return self._asked_to_stop.is_set()
+        return self._asked_to_stop
 
     def ask_to_stop(self) -> None:
         """Safe in a signal handler: the request is answered at the end of the step."""
-        self._asked_to_stop.set()
+        self._asked_to_stop = True
 
     def requests(self) -> list[control.Request]:
         """Requests that came since the last look, at most twice a second; each is answered by an event."""
         found = []
-        if self._asked_to_stop.is_set() and not getattr(self, "_stop_said", False):
+        if self._asked_to_stop and not getattr(self, "_stop_said", False):
             self._stop_said = True
             found.append(control.Request("signal", "stop", {"reason": "asked to stop"}))
         if time.monotonic() - self._looked_up >= LOOK_UP_SECONDS:
@@ -204,14 +241,20 @@ class Recorder:
             known = request.kind in ("stop", "checkpoint", "evaluate")
             self.event("request" if known else "refused", request=request.id, asked=request.kind)
             if request.kind == "stop":
-                self._asked_to_stop.set()
+                self._asked_to_stop = True
                 self._stop_said = True
                 self.phase("stopping")
         return found
 
     def wait(self, seconds: float) -> None:
         """Wait, but no longer than until a stop is asked for."""
-        self._asked_to_stop.wait(seconds)
+        deadline = time.monotonic() + seconds
+        while not self._asked_to_stop and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _full() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _short(value: Any) -> str:

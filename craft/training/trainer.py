@@ -71,11 +71,12 @@ class Trainer(ABC):
         self.progress = ProgressTracker(self.max_steps)
         self.step = 0
         self.best: float | None = None
+        self.best_step: int | None = None
         self.evaluated: dict[str, float] = {}
         self.evaluated_step = self.saved_step = -1
         self.stop_reason: str | None = None
         self.stopped_early = False
-        self.evaluation_owed = False
+        self.evaluation_owed = True  # step 0's
         self._save_asked = self._evaluate_asked = False
         self._retry_save_at = math.inf
         # The one list of what survives a restart. The schedule and the order of the data are pure functions of
@@ -128,7 +129,8 @@ class Trainer(ABC):
         self.progress.start(self.step, self.loop.tokens, self.progress.seconds_before)
         self.recorder.phase("running", max_steps=self.max_steps)
         self.callbacks.call("on_train_start", self)
-        if self.step == 0 or self.evaluation_owed:
+        self.look_up()
+        if self.evaluation_owed:
             self.evaluate()
         if self.step == 0:
             self.save()
@@ -209,7 +211,7 @@ class Trainer(ABC):
         self.evaluated, self.evaluated_step, self.evaluation_owed = figures, self.step, False
         monitored = figures.get(self.config.checkpoint.monitor)
         if monitored is not None and math.isfinite(monitored) and self._is_better(monitored):
-            self.best = monitored
+            self.best, self.best_step = monitored, self.step
         self._write(dict(figures))
         self.recorder.evaluated(self.step, figures, best=self.best)
         self.recorder.phase("running")
@@ -235,8 +237,9 @@ class Trainer(ABC):
                 f"{self.recorder.folder.path}: the run's folder is gone, so nothing can be saved any more"
             )
         started = time.perf_counter()
-        if bad := self.loop.first_nonfinite_step():
-            self.recorder.warn(f"step {self.step} is not saved: the loss was not finite at step {bad}")
+        if (bad := self.loop.first_nonfinite_step()) and not self.loop.weights_are_finite():
+            self._retry_save_at = math.inf
+            self.recorder.warn(f"step {self.step} is not saved: its weights are not finite, since step {bad}")
             return
         monitored = self.evaluated.get(self.config.checkpoint.monitor) if self.evaluated_step == self.step else None
         self.recorder.sync()
@@ -281,7 +284,13 @@ class Trainer(ABC):
             "step": self.step,
             "seconds": self.progress.seconds,
             "best": self.best,
+            "best_step": self.best_step,
+            "evaluated": self.evaluated,
+            "evaluated_step": self.evaluated_step,
             "evaluation_owed": self.evaluation_owed,
+            "max_steps": self.max_steps,
+            # A run that reached its own goal has reached it after a restart too, unless it is to train longer.
+            "finished_early": None if self.stopped_early else self.stop_reason,
             "fingerprint": self.fingerprint,
         }
 
@@ -294,6 +303,10 @@ class Trainer(ABC):
             )
         self.step, self.best = state["step"], state["best"]
         self.saved_step, self.evaluation_owed = self.step, state["evaluation_owed"]
+        self.evaluated, self.evaluated_step = state["evaluated"], state["evaluated_step"]
+        self.best_step = state["best_step"]
+        if state["max_steps"] == self.max_steps:
+            self.stop_reason = state["finished_early"]
         self.progress.seconds_before = state["seconds"]
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from craft.data.batches import TrainBatches
+from craft.models.base import IGNORED
 from craft.training.loss_scale import LossScale
 from craft.training.optimizers import Optimizer
 from craft.training.schedulers import Scheduler
@@ -48,18 +49,26 @@ class TrainingLoop:
 
     def step(self, step: int) -> None:
         """Optimizer step `step` (1-based): the whole batch, in micro-batches, and one update."""
-        inputs, targets = (self._move(tensor) for tensor in self.batches.batch(step))  # (B, T) each
+        batch = self.batches.batch(step)
+        # Targets that count, per micro-batch: each counts the same, whatever micro-batch it falls into.
+        counted = [int((part != IGNORED).sum()) for part in torch.split(batch[1], self.micro_batch_size)]
+        inputs, targets = (self._move(tensor) for tensor in batch)  # (B, T) each
         loss = torch.zeros((), device=self.device)
-        for tokens, wanted in zip(
-            torch.split(inputs, self.micro_batch_size), torch.split(targets, self.micro_batch_size), strict=True
+        for tokens, wanted, count in zip(
+            torch.split(inputs, self.micro_batch_size),
+            torch.split(targets, self.micro_batch_size),
+            counted,
+            strict=True,
         ):
-            part = self.loss_function(tokens, wanted) * (len(tokens) / len(inputs))
+            if not count:
+                continue
+            part = self.loss_function(tokens, wanted) * (count / sum(counted))
             self.loss_scale.apply(part).backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
+        self.scheduler.set_step(step)
         if self.loss_scale.unscale(self.parameters):
             if self.grad_clip:
                 self._grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.grad_clip)
-            self.scheduler.set_step(step)
             self.optimizer.step()
         for parameter in self.parameters:
             parameter.grad = None
@@ -77,6 +86,10 @@ class TrainingLoop:
     def first_nonfinite_step(self) -> int:
         """The first step since the start of this process whose loss was NaN or infinite; 0 when none was. Waits."""
         return int(self._first_bad.item())
+
+    def weights_are_finite(self) -> bool:
+        """Whether every parameter is a number still. Waits."""
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters)
 
     def take_record(self) -> dict[str, float]:
         """The mean loss since the last record, the last gradient norm and the learning rate. Waits for the device."""

@@ -100,7 +100,6 @@ def _take_slot(recorder: Recorder) -> platform.FileLock | None:
         if recorder.leaving:
             return None
         recorder.phase("starting", message="waiting for a slot of this machine")
-    slot.write(str(recorder.folder.path).encode())
     return slot
 
 

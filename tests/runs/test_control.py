@@ -31,7 +31,7 @@ def test_a_request_needs_no_reason_and_the_folder_is_made_again(folder: RunFolde
     folder.control.rmdir()
     assert control.take(folder) == []
     control.request(folder, "stop")
-    assert control.take(folder)[0].reason == "asked to"
+    assert control.take(folder)[0].reason == "asked to stop"
 
 
 @pytest.mark.parametrize(

@@ -248,3 +248,43 @@ def test_a_copied_folder_can_be_read_anywhere(tmp_path: Path, text: Path) -> Non
     loaded = load_checkpoint(checkpoints.resolve(copied, "latest").path)
     written = "".join(loaded.stream("a", SamplingSettings(max_new_tokens=5, temperature=0)))
     assert len(written) == 5
+
+
+def test_a_restart_at_step_0_measures_nothing_twice(tmp_path: Path, text: Path) -> None:
+    config = runs.definition(text, callbacks={"early_stopping": {"type": "early_stopping", "patience": 1}})
+    untouched, cut_short = runs.make_run(tmp_path / "runs", config), runs.make_run(tmp_path / "runs", config)
+    run_here(untouched, config)
+    run_here(cut_short, config, until=0)
+    run_here(cut_short, config)
+    reader = MetricsReader(cut_short.metrics)
+    reader.poll()
+    assert reader.series("val/loss")[0][:2] == [0, 10]
+    assert runs.final_weights(cut_short) == runs.final_weights(untouched)
+
+
+def test_an_early_stop_holds_after_a_restart_but_not_for_a_longer_run(tmp_path: Path, text: Path) -> None:
+    early = {"early_stopping": {"type": "early_stopping", "patience": 1, "mode": "max"}}
+    config = runs.definition(text, callbacks=early)
+    folder = runs.make_run(tmp_path / "runs", config)
+    assert run_here(folder, config).trainer.step == 10  # type: ignore[union-attr]
+    assert run_here(folder, config).trainer.step == 10  # type: ignore[union-attr]
+    longer = config.model_copy(update={"training": config.training.model_copy(update={"max_steps": 60})})
+    assert run_here(folder, longer).trainer.step > 10  # type: ignore[union-attr]
+
+
+def test_kept_gaussian_numbers_survive(tmp_path: Path) -> None:
+    import numpy as np
+
+    from craft.training.checkpointing import RandomStates
+
+    random.seed(1)
+    np.random.seed(1)
+    random.gauss()
+    np.random.randn()
+    states = RandomStates(torch.device("cpu"))
+    saved = {name: tensor.clone() for name, tensor in states.state_dict().items()}
+    expected = (random.gauss(), np.random.randn(), random.random(), np.random.rand())
+    disturb_random_state()
+    np.random.rand(5)
+    states.load_state_dict(saved)
+    assert (random.gauss(), np.random.randn(), random.random(), np.random.rand()) == expected

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from craft.runs import checkpoints, control
 from craft.runs.events import read_events
@@ -165,6 +167,11 @@ def test_unless_told_otherwise(tmp_path: Path, text: Path) -> None:
     assert runs.train(folder) == 0, folder.log.read_text()
     assert status_of(folder).step == 20
     assert "not finite" in warnings(folder)
+    # Saved while the weights are numbers, and never with weights that are none.
+    newest = checkpoints.newest_valid(folder, lambda info, problems: None)
+    assert newest is not None
+    tensors = load_file(newest.path / "model.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
 
 
 def test_a_full_disk_is_said_survived_and_caught_up_with(text: Path, small_disk: Path) -> None:
