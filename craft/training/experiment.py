@@ -189,8 +189,7 @@ class Experiment:
     def train_epoch(self) -> None:
         """Train one pass over the data, or what is left of it."""
         trainer = self.trainer or self.setup()
-        end = (trainer.step // trainer.steps_per_epoch + 1) * trainer.steps_per_epoch
-        trainer.fit(until=end)
+        trainer.fit(until=trainer.last_step_of_epoch(trainer.epochs_done(trainer.step) + 1))
 
     def evaluate(self) -> dict[str, float]:
         """Measure the validation split now."""

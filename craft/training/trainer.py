@@ -54,7 +54,7 @@ class Trainer(ABC):
         self.config, self.model, self.evaluators = config, model, evaluators
         self.recorder, self.callbacks = recorder, callbacks
         self.max_steps = batches.total_steps(config.training)
-        self.steps_per_epoch = batches.steps_per_epoch()
+        self.windows_per_epoch, self.batch_size = batches.num_windows, config.training.batch_size
         self.optimizer = create_optimizer(config.optimizer, model)
         micro = config.training.micro_batch_size
         self.loop = TrainingLoop(
@@ -147,8 +147,9 @@ class Trainer(ABC):
     def train_step(self) -> None:
         """One optimizer step and what is due after it."""
         settings = self.config.training
-        if self.step % self.steps_per_epoch == 0:
-            self.callbacks.call("on_epoch_start", self, self.step // self.steps_per_epoch + 1)
+        epochs = self.epochs_done(self.step)
+        if self.step == 0 or epochs > self.epochs_done(self.step - 1):
+            self.callbacks.call("on_epoch_start", self, epochs + 1)
         self.step += 1
         self.callbacks.call("on_step_start", self)
         self.loop.step(self.step)
@@ -161,9 +162,18 @@ class Trainer(ABC):
         owed = time.monotonic() >= self._retry_save_at
         if self._save_asked or owed or (every and self.step % every == 0):
             self.save()
-        if self.step % self.steps_per_epoch == 0:
-            self.callbacks.call("on_epoch_end", self, self.step // self.steps_per_epoch)
+        if self.epochs_done(self.step) > epochs:
+            self.callbacks.call("on_epoch_end", self, self.epochs_done(self.step))
         self.look_up()
+
+    def epochs_done(self, step: int) -> int:
+        """Whole passes over the data after a step; the step that ends one may begin the next as well."""
+        most = self.config.training.max_epochs or math.inf
+        return int(min(step * self.batch_size // self.windows_per_epoch, most))
+
+    def last_step_of_epoch(self, epoch: int) -> int:
+        """The step in which a pass over the data ends; `epoch` counts from 1."""
+        return -(-epoch * self.windows_per_epoch // self.batch_size)
 
     def look_up(self) -> None:
         """Answer requests and move the claim, at most twice a second."""
