@@ -5,6 +5,7 @@
       UsageError                a wrong command or argument
       DataError                 a corpus or a token cache
         TokenizerError          a tokenizer, or a text it cannot read
+      OwnCodeError              a person's own module or class
       RunError                  a run's folder
         UnknownRunError         no such run (the nearest names are given)
         RunBusyError            another process trains this run
@@ -101,6 +102,10 @@ class DataError(CraftError):
 
 class TokenizerError(DataError):
     """A tokenizer that does not load, or a text that it cannot encode."""
+
+
+class OwnCodeError(CraftError):
+    """A person's own module or class that cannot be imported, or is not what it is used as."""
 
 
 class RunError(CraftError):

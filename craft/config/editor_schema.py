@@ -86,9 +86,10 @@ def _section(name: str) -> Json:
     if "" not in classes:
         merged["type"] = _types(name, classes)
     words = " | ".join(filter(None, (_first_paragraph(cls) for cls in classes.values())))
-    if name == "callbacks":
-        # A callback's type is its table's name unless it is given.
-        return {"type": "object", "description": "Callbacks, by name.", "additionalProperties": _table(words, merged)}
+    if name in fields.NAMED:
+        # The type is the table's name unless it is given.
+        title = f"{name.capitalize()}, by name."
+        return {"type": "object", "description": title, "additionalProperties": _table(words, merged)}
     table = _table(words, merged)
     if len(classes) > 1:
         table["allOf"] = [
@@ -144,11 +145,13 @@ def _instructions() -> dict[str, Json]:
     """What makes a definition and is not part of it."""
     paths = [name for name in ExperimentConfig.model_fields if name not in fields.NOT_INHERITED]
     for section in fields.sections():
-        if section != "callbacks":
+        if section not in fields.NAMED:
             keys = dict.fromkeys(key for cls in fields.types_of(section).values() for key in cls.model_fields)
             paths += [f"{section}.{key}" for key in keys]
     # Of these the names further down are a person's own.
-    known: Json = {"anyOf": [{"enum": paths}, {"type": "string", "pattern": r"^(callbacks|data\.arguments)\..+"}]}
+    known: Json = {
+        "anyOf": [{"enum": paths}, {"type": "string", "pattern": r"^(callbacks|metrics|\w+\.arguments)\..+"}]
+    }
     return {
         "extends": {**_TEXTS, "description": "Templates and experiments to begin with, left to right."},
         "unset": {

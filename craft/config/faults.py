@@ -48,7 +48,7 @@ def _path_in(values: dict[str, Any], details: ErrorDetails) -> KeyPath:
     loc = list(details["loc"])
     head = loc[0] if loc else ""
     if isinstance(head, str) and head in fields.sections() and fields.is_union(head):
-        at = 2 if head == "callbacks" else 1
+        at = 2 if head in fields.NAMED else 1
         if len(loc) > at:
             del loc[at]
     path: KeyPath = ()
@@ -184,7 +184,7 @@ def type_in(values: dict[str, Any], path: KeyPath) -> str:
     """The type of the section that `path` goes into; empty when it has none."""
     if not path:
         return ""
-    section = value_at(values, path[:2] if path[0] == "callbacks" else path[:1])
+    section = value_at(values, path[:2] if path[0] in fields.NAMED else path[:1])
     kind = section.get("type") if isinstance(section, dict) else None
     return kind if isinstance(kind, str) else ""
 
@@ -200,16 +200,16 @@ def type_faults(values: dict[str, Any], *, is_template: bool) -> Iterable[Fault]
         table = values.get(name)
         if not isinstance(table, dict):
             continue
-        if name == "callbacks":
-            for key, callback in table.items():
-                if isinstance(callback, dict) and "type" in callback:
-                    yield from _check_type((name, key), callback)
-                elif isinstance(callback, dict):
-                    callback["type"] = key
+        if name in fields.NAMED:
+            for key, inner in table.items():
+                if isinstance(inner, dict) and "type" in inner:
+                    yield from _check_type((name, key), inner)
+                elif isinstance(inner, dict):
+                    inner["type"] = key
                     if not fields.class_of(name, key):
                         hint = fields.suggestion(key, fields.types_of(name), list_them=True)
                         hint += "; under another name it needs a type"
-                        yield Fault((name, key), "unknown callback", hint, "key")
+                        yield Fault((name, key), f"unknown {name.removesuffix('s')}", hint, "key")
             continue
         if "" in fields.types_of(name):
             continue

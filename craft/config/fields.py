@@ -14,6 +14,8 @@ OWN_TYPE = "module:Class"
 """Stands for every type that names a person's own class."""
 INSTRUCTIONS = ("extends", "unset", "sweep")
 """Keys of an experiment's table that say how to make its definition and are not part of it."""
+NAMED = ("callbacks", "metrics")
+"""Sections that hold tables by name, each with a type of its own."""
 NOT_INHERITED = ("description", "why")
 """Settings that are each experiment's own."""
 
@@ -61,7 +63,7 @@ def legal_keys(path: tuple[str, ...], kind: object) -> Iterable[str]:
     """Keys that the table at `path` may hold; `kind` is its section's type. Empty when any, or unknown."""
     if not path:
         return (*ExperimentConfig.model_fields, *INSTRUCTIONS)
-    inside = 2 if path[0] == "callbacks" else 1
+    inside = 2 if path[0] in NAMED else 1
     cls = class_of(path[0], kind) if path[0] in sections() and len(path) == inside else None
     return cls.model_fields if cls else ()
 
@@ -71,7 +73,7 @@ def exists(path: tuple[str, ...]) -> bool:
     head, *rest = path
     if head not in ExperimentConfig.model_fields:
         return False
-    if head == "callbacks":
+    if head in NAMED:
         rest = rest[1:]
     if not rest:
         return True
@@ -88,13 +90,13 @@ def hint_for(path: tuple[str, ...], *, instructions: bool = False) -> str:
     `instructions`: whether `extends` and the like could have been meant.
     """
     if path[0] not in ExperimentConfig.model_fields:
-        inside = [name for name in sections() if name != "callbacks" and exists((name, path[0]))]
+        inside = [name for name in sections() if name not in NAMED and exists((name, path[0]))]
         if 0 < len(inside) <= 2 and len(path) == 1:
             meant = " or ".join(f"'{name}.{path[0]}'" for name in inside)
             return f"did you mean {meant}?"
         return suggestion(path[0], (*ExperimentConfig.model_fields, *(INSTRUCTIONS if instructions else ())))
     known = dict.fromkeys(key for cls in types_of(path[0]).values() for key in cls.model_fields)
-    at = 2 if path[0] == "callbacks" else 1
+    at = 2 if path[0] in NAMED else 1
     return suggestion(path[at], known) if known and len(path) > at else ""
 
 

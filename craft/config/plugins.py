@@ -12,13 +12,29 @@ import importlib.util
 from pathlib import Path
 
 from craft.config.schema import ExperimentConfig
-from craft.config.schema.data import PythonDataset
+from craft.config.schema.base import OwnCode
+from craft.config.schema.data import TextData
+
+
+def named_code(config: ExperimentConfig) -> dict[str, str]:
+    """What a definition names as "module:name", by the setting that names it."""
+    found: dict[str, str] = {}
+    for name in type(config).model_fields:
+        section = getattr(config, name)
+        if isinstance(section, OwnCode):
+            found[f"{name}.type"] = section.type
+        elif isinstance(section, dict):
+            found |= {f"{name}.{key}.type": own.type for key, own in section.items() if isinstance(own, OwnCode)}
+    if isinstance(config.data, TextData):
+        found |= {f"data.processors[{i}]": own for i, own in enumerate(config.data.processors) if ":" in own}
+    if ":" in config.training.trainer:
+        found["training.trainer"] = config.training.trainer
+    return found
 
 
 def named_modules(config: ExperimentConfig) -> list[str]:
     """The modules that a definition names, dotted, each once."""
-    names = [config.data.type] if isinstance(config.data, PythonDataset) else config.data.processors
-    return list(dict.fromkeys(name.partition(":")[0] for name in names if ":" in name))
+    return list(dict.fromkeys(name.partition(":")[0] for name in named_code(config).values()))
 
 
 def plugin_files(config: ExperimentConfig, source_dir: Path) -> list[Path]:

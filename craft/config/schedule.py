@@ -9,17 +9,17 @@ import math
 
 from craft.config.schema.scheduler import (
     CosineSchedule,
-    SchedulerConfig,
+    WarmedUp,
     WarmupStableDecaySchedule,
 )
 
 
-def warmup_steps(schedule: SchedulerConfig, max_steps: int) -> int:
+def warmup_steps(schedule: WarmedUp, max_steps: int) -> int:
     """Steps over which the rate rises."""
     return schedule.warmup_steps or round(schedule.warmup_fraction * max_steps)
 
 
-def decay_start(schedule: SchedulerConfig, max_steps: int) -> int | None:
+def decay_start(schedule: WarmedUp, max_steps: int) -> int | None:
     """The last step at the peak rate, after which it falls; None when it never falls."""
     match schedule:
         case WarmupStableDecaySchedule():
@@ -31,7 +31,7 @@ def decay_start(schedule: SchedulerConfig, max_steps: int) -> int | None:
             return None
 
 
-def lr_factor(schedule: SchedulerConfig, step: int, max_steps: int) -> float:
+def lr_factor(schedule: WarmedUp, step: int, max_steps: int) -> float:
     """What the peak learning rate is multiplied by at optimizer step `step` (1-based) of `max_steps`.
 
     The rise takes the values 1/w, 2/w ... 1 over `w` steps, so no step is wasted at zero; the fall reaches

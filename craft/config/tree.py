@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, Union
 
 from craft.config.document import Document
+from craft.config.fields import NAMED
 from craft.config.positions import Path as KeyPath
 
 Kind = Literal["default", "file", "sweep", "command line"]
@@ -97,14 +98,14 @@ def merge(base: Tree, over: Tree, path: tuple[str, ...] = ()) -> Tree:
 
 
 def _changes_type(path: tuple[str, ...], below: Tree, over: Tree) -> bool:
-    is_callback = len(path) == 2 and path[0] == "callbacks"
-    if len(path) != 1 and not is_callback:
+    has_name = len(path) == 2 and path[0] in NAMED
+    if len(path) != 1 and not has_name:
         return False
     new, old = over.get("type"), below.get("type")
     if not isinstance(new, Leaf):
         return False
     # A callback that names no type has its table's name for one.
-    before = old.value if isinstance(old, Leaf) else path[1] if is_callback else new.value
+    before = old.value if isinstance(old, Leaf) else path[1] if has_name else new.value
     return bool(new.value != before)
 
 

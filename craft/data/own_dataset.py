@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from craft.config.own_code import import_named
 from craft.config.plugins import code_hash
 from craft.config.schema.data import PythonDataset
 from craft.config.schema.tokenizer import ByteTokenizerConfig, TokenizerConfig
 from craft.data.datasets import ItemDataset, Windows
-from craft.data.plugins import import_named
 from craft.data.tokenizers import Tokenizer, train_tokenizer
 from craft.errors import DataError
 

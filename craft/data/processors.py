@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from craft.config.own_code import import_named
 from craft.config.schema.data import PROCESSORS
-from craft.data.plugins import import_named
 from craft.errors import DataError
 
 Processor = Callable[[str], str]

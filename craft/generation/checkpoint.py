@@ -44,9 +44,17 @@ def load_checkpoint(path: Path, device: str = "cpu") -> LoadedCheckpoint:
         raise CheckpointError(f"{path}: damaged: {'; '.join(problems)}")
     _, config = load_definition(path / "experiment.toml")
     tokenizer = load_tokenizer(path)
-    model = create_model_from_config(config.model, tokenizer.vocab_size, config.data.context_length)
+    model = create_model_from_config(
+        config.model, tokenizer.vocab_size, config.data.context_length, search=_code_of(path)
+    )
     chosen, _ = choose_device(device)
     model.to(chosen)
     load_weights(model, path, chosen)
     model.eval()
     return LoadedCheckpoint(path, config, model, tokenizer)
+
+
+def _code_of(path: Path) -> Path | None:
+    """The copies of a person's own modules that the run of a checkpoint has; None for a checkpoint by itself."""
+    code = path.parent.parent / "code"
+    return code if code.is_dir() else None

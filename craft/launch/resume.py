@@ -13,6 +13,7 @@ from craft.config.definition import definition_hash, dump_definition, load_defin
 from craft.config.experiments import load_experiments
 from craft.config.schedule import decay_start, lr_factor
 from craft.config.schema import ExperimentConfig
+from craft.config.schema.scheduler import WarmedUp
 from craft.errors import RunBusyError, RunError
 from craft.launch.dispatch import Started, hold_queue, start_next, was_taken_over
 from craft.launch.queue import Entry, Queue
@@ -214,6 +215,8 @@ def _schedule_remarks(
     """What the change does to the learning rate, in the words and figures that matter."""
     if (before.scheduler, before.optimizer.lr, old_steps) == (after.scheduler, after.optimizer.lr, new_steps):
         return []
+    if not (isinstance(before.scheduler, WarmedUp) and isinstance(after.scheduler, WarmedUp)):
+        return []  # only the person's own class knows
     was = before.optimizer.lr * lr_factor(before.scheduler, max(step, 1), old_steps)
     becomes = after.optimizer.lr * lr_factor(after.scheduler, step + 1, new_steps)
     line = (

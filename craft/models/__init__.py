@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from craft.config.schema.model import ModelConfig
+from pathlib import Path
+from typing import cast
+
+from craft.config.own_code import make_own, must_be
+from craft.config.schema.model import ModelConfig, OwnModel, TransformerConfig
 from craft.models.base import BaseModel, GenerativeModel, LanguageModel, ModelOutput
 
 __all__ = ["BaseModel", "GenerativeModel", "LanguageModel", "ModelOutput", "create_model_from_config"]
 
 
-def create_model_from_config(config: ModelConfig, vocab_size: int, context_length: int) -> LanguageModel:
-    """Build the model that a `[model]` table describes, with fresh weights drawn from torch's global generator."""
-    from craft.models.transformer import Transformer
+def create_model_from_config(
+    config: ModelConfig, vocab_size: int, context_length: int, *, search: Path | None = None
+) -> LanguageModel:
+    """Build the model that a `[model]` table describes, with fresh weights drawn from torch's global generator.
 
-    return Transformer(config, vocab_size, context_length)
+    search: the folder where a model of one's own is looked for first. Raises OwnCodeError for such a one.
+    """
+    match config:
+        case TransformerConfig():
+            from craft.models.transformer import Transformer
+
+            return Transformer(config, vocab_size, context_length)
+        case OwnModel():
+            own = make_own(config, "model", search, vocab_size=vocab_size, context_length=context_length)
+            must_be(own, LanguageModel, config, "model")
+            return cast(LanguageModel, own)

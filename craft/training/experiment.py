@@ -99,7 +99,7 @@ class Experiment:
         self.recorder.phase("preparing")
         data = prepare(self.config, progress=self._preparing, warn=self.recorder.warn, search=self.folder.code)
         self.recorder.save_tokenizer = data.tokenizer.save
-        self.trainer = create_trainer_from_config(self.config, data, self.recorder, arithmetic)
+        self.trainer = create_trainer_from_config(self.config, data, self.recorder, arithmetic, search=self.folder.code)
         if self._compile:
             self.trainer.model.compile()
         self.recorder.say(
@@ -259,11 +259,16 @@ def _available(chosen: str, wanted: str) -> tuple[torch.device, str | None]:
 
 
 def create_trainer_from_config(
-    config: ExperimentConfig, data: PreparedData, recorder: Recorder, arithmetic: Arithmetic
+    config: ExperimentConfig,
+    data: PreparedData,
+    recorder: Recorder,
+    arithmetic: Arithmetic,
+    *,
+    search: Path | None = None,
 ) -> Trainer:
     """Model, batches, evaluators and callbacks of a definition, in a Trainer."""
     context_length = config.data.context_length
-    model = create_model_from_config(config.model, data.tokenizer.vocab_size, context_length)
+    model = create_model_from_config(config.model, data.tokenizer.vocab_size, context_length, search=search)
     model.compute_dtype = DTYPES[arithmetic.precision]
     model.to(arithmetic.device)
     batches = TrainBatches(
@@ -283,6 +288,6 @@ def create_trainer_from_config(
         evaluators,
         recorder,
         arithmetic,
-        create_callbacks(config.callbacks),
+        create_callbacks(config.callbacks, search=search),
         corpus_hash=data.corpus_hash,
     )

@@ -11,13 +11,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from craft.config.schema.optimizer import AdamWConfig, MuonConfig, OptimizerConfig
+from craft.config.own_code import make_own, must_be
+from craft.config.schema.optimizer import AdamWConfig, MuonConfig, OptimizerConfig, OwnOptimizer
 from craft.errors import CheckpointError
 from craft.models.base import BaseModel
 
@@ -223,7 +225,7 @@ class Muon(Optimizer):
         }
 
 
-def create_optimizer(config: OptimizerConfig, model: BaseModel) -> Optimizer:
+def create_optimizer(config: OptimizerConfig, model: BaseModel, *, search: Path | None = None) -> Optimizer:
     """The optimizer that an `[optimizer]` table describes, over the model's parameters."""
     match config:
         case MuonConfig():
@@ -237,3 +239,7 @@ def create_optimizer(config: OptimizerConfig, model: BaseModel) -> Optimizer:
                 betas=(config.betas[0], config.betas[1]),
                 eps=config.eps,
             )
+        case OwnOptimizer():
+            own = make_own(config, "optimizer", search, model=model, lr=config.lr)
+            must_be(own, Optimizer, config, "optimizer")
+            return cast(Optimizer, own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from craft.config.schedule import lr_factor
-from craft.config.schema.scheduler import SchedulerConfig
+from craft.config.schema.scheduler import SchedulerConfig, WarmedUp
 from craft.training.optimizers import Optimizer
 
 
@@ -15,6 +15,7 @@ class Scheduler:
 
     def set_step(self, step: int) -> None:
         """Set the rate of optimizer step `step` (1-based)."""
+        assert isinstance(self.config, WarmedUp)
         self.optimizer.lr_factor = lr_factor(self.config, step, self.max_steps)
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
-
-from craft.config.schema.model import ModelConfig
+from typing import Any, Literal, NamedTuple, Protocol
 
 FP32 = 4
 """Bytes of a weight, a gradient, a state of the optimizer, and a logit in the loss."""
@@ -88,5 +86,5 @@ class ModelParts:
 class Architecture(Protocol):
     """A module of this package for one type of model."""
 
-    def describe(self, model: ModelConfig, work: Workload) -> ModelParts:
+    def describe(self, model: Any, work: Workload) -> ModelParts:
         """Its parts at one size and workload."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,3 +43,20 @@ CountOrOff = Annotated[int, Field(ge=0, le=_LARGEST)]
 
 LearningRate = Annotated[float, Field(ge=0.0, le=1000.0)]
 """A step size; the upper bound only catches slips of the pen such as `lr = 3e4`."""
+
+Argument = bool | int | float | str | list[bool | int | float | str]
+
+
+class OwnCode(Section):
+    """A class of a person's own, named by `type = "module:Class"`."""
+
+    type: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    """`module:Class`; the module is looked for beside the experiments file first."""
+    arguments: dict[str, Argument] = {}
+    """Keyword arguments of the class."""
+
+
+def type_tag(section: Any) -> str:
+    """Which class a table belongs to: its type's name, or "module:Class" for one's own."""
+    kind = section.get("type") if isinstance(section, dict) else getattr(section, "type", None)
+    return "module:Class" if isinstance(kind, str) and ":" in kind else str(kind)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from craft.config.schema.base import Count, Section
+from craft.config.schema.base import Count, OwnCode, Section, type_tag
 
 
 class EarlyStoppingConfig(Section):
@@ -25,5 +25,14 @@ class EarlyStoppingConfig(Section):
     """A smaller change than this is no improvement."""
 
 
-# With one callback there is nothing to discriminate; the union grows with the modules of craft/training/callbacks.
-CallbackConfig = EarlyStoppingConfig
+class OwnCallback(OwnCode):
+    """A callback of one's own: `module:Class`, a `Callback`."""
+
+    enabled: bool = True
+    """`false` switches an inherited callback off."""
+
+
+CallbackConfig = Annotated[
+    Annotated[EarlyStoppingConfig, Tag("early_stopping")] | Annotated[OwnCallback, Tag("module:Class")],
+    Discriminator(type_tag),
+]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from craft.config.schema.base import Count, Fraction, Section
+from craft.config.schema.base import Count, Fraction, OwnCode, Section, type_tag
 
 PROCESSORS = ("normalise", "lowercase")
 """Text processors that go by a name."""
@@ -72,31 +72,22 @@ class TextFilesData(TextData):
     """Which files of a folder are read."""
 
 
-class PythonDataset(Section):
+class PythonDataset(OwnCode):
     """A map-style dataset of one's own: `module:Class` with `__len__` and `__getitem__`.
 
-    An item is a sequence of `context_length + 1` token ids, or a pair `(inputs, targets)`.
+    An item is a sequence of `context_length + 1` token ids, or a pair `(inputs, targets)`. Besides its arguments the
+    class is given `split` ("train" or "val"), `tokenizer` and `context_length`.
     """
 
-    type: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    """`module:Class`; the module is looked for beside the experiments file first."""
     context_length: Count = 64
     """Tokens in one training sequence."""
     shuffle: bool = True
     """Visit the items in a random order, a new one each epoch."""
-    arguments: dict[str, bool | int | float | str | list[bool | int | float | str]] = {}
-    """Keyword arguments of the class; it is also given `split` ("train" or "val"), `tokenizer` and `context_length`."""
-
-
-def data_tag(section: Any) -> str:
-    """Which class a `[data]` table belongs to: its type's name, or "module:Class" for one's own."""
-    kind = section.get("type") if isinstance(section, dict) else getattr(section, "type", None)
-    return "module:Class" if isinstance(kind, str) and ":" in kind else str(kind)
 
 
 DataConfig = Annotated[
     Annotated[PythonStdlibData, Tag("python_stdlib")]
     | Annotated[TextFilesData, Tag("text")]
     | Annotated[PythonDataset, Tag("module:Class")],
-    Discriminator(data_tag),
+    Discriminator(type_tag),
 ]

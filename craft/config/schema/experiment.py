@@ -10,6 +10,7 @@ from craft.config.schema.base import Section
 from craft.config.schema.callbacks import CallbackConfig
 from craft.config.schema.data import DataConfig, PythonStdlibData
 from craft.config.schema.generation import GenerationConfig
+from craft.config.schema.metrics import OwnMetric
 from craft.config.schema.model import ModelConfig
 from craft.config.schema.optimizer import AdamWConfig, OptimizerConfig
 from craft.config.schema.scheduler import CosineSchedule, SchedulerConfig
@@ -42,4 +43,5 @@ class ExperimentConfig(Section):
     training: TrainingConfig = TrainingConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     callbacks: dict[str, CallbackConfig] = {}
+    metrics: dict[str, OwnMetric] = {}
     generation: GenerationConfig = GenerationConfig()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from craft.config.schema.base import Count, CountOrOff, Probability, Section
+from craft.config.schema.base import Count, CountOrOff, OwnCode, Probability, Section, type_tag
 
 
 def nearest_divisors(number: int, near: int) -> str:
@@ -97,5 +97,14 @@ class TransformerConfig(Section):
         return 4 * self.hidden_size
 
 
-# With one architecture there is nothing to discriminate; the union grows with the files of craft/models.
-ModelConfig = TransformerConfig
+class OwnModel(OwnCode):
+    """A model of one's own: `module:Class`, a `LanguageModel` or any module that turns tokens into logits.
+
+    Besides its arguments the class is given `vocab_size` and `context_length`.
+    """
+
+
+ModelConfig = Annotated[
+    Annotated[TransformerConfig, Tag("transformer")] | Annotated[OwnModel, Tag("module:Class")],
+    Discriminator(type_tag),
+]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from craft.config.schema.base import Count, LearningRate, Section
+from craft.config.schema.base import Count, LearningRate, OwnCode, Section, type_tag
 
 Beta = Annotated[float, Field(ge=0.0, lt=1.0)]
 Betas = Annotated[list[Beta], Field(min_length=2, max_length=2)]
@@ -50,4 +50,16 @@ class MuonConfig(Section):
     """AdamW's term added to the root of the second moment."""
 
 
-OptimizerConfig = Annotated[AdamWConfig | MuonConfig, Field(discriminator="type")]
+class OwnOptimizer(OwnCode):
+    """An optimizer of one's own: `module:Class`, of Craft's kind or of torch's, such as "torch.optim:RAdam"."""
+
+    lr: LearningRate = 1e-3
+    """Peak learning rate, given to the class as `lr`."""
+
+
+OptimizerConfig = Annotated[
+    Annotated[AdamWConfig, Tag("adamw")]
+    | Annotated[MuonConfig, Tag("muon")]
+    | Annotated[OwnOptimizer, Tag("module:Class")],
+    Discriminator(type_tag),
+]

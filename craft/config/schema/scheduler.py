@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Tag, model_validator
 
-from craft.config.schema.base import CountOrOff, Fraction, Section
+from craft.config.schema.base import CountOrOff, Fraction, OwnCode, Section, type_tag
 
 
 class WarmedUp(Section):
@@ -60,4 +60,14 @@ class WarmupStableDecaySchedule(WarmedUp):
         return self
 
 
-SchedulerConfig = Annotated[ConstantSchedule | CosineSchedule | WarmupStableDecaySchedule, Field(discriminator="type")]
+class OwnSchedule(OwnCode):
+    """A schedule of one's own: `module:Class`; besides its arguments the class is given `max_steps`."""
+
+
+SchedulerConfig = Annotated[
+    Annotated[ConstantSchedule, Tag("constant")]
+    | Annotated[CosineSchedule, Tag("cosine")]
+    | Annotated[WarmupStableDecaySchedule, Tag("warmup_stable_decay")]
+    | Annotated[OwnSchedule, Tag("module:Class")],
+    Discriminator(type_tag),
+]

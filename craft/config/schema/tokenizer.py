@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Tag
 
-from craft.config.schema.base import Section
+from craft.config.schema.base import OwnCode, Section, type_tag
 
 
 class CharTokenizerConfig(Section):
@@ -21,4 +21,13 @@ class ByteTokenizerConfig(Section):
     type: Literal["byte"] = "byte"
 
 
-TokenizerConfig = Annotated[CharTokenizerConfig | ByteTokenizerConfig, Field(discriminator="type")]
+class OwnTokenizer(OwnCode):
+    """A tokenizer of one's own: `module:Class`, a `Tokenizer`, made by its class method `train(texts, **arguments)`."""
+
+
+TokenizerConfig = Annotated[
+    Annotated[CharTokenizerConfig, Tag("char")]
+    | Annotated[ByteTokenizerConfig, Tag("byte")]
+    | Annotated[OwnTokenizer, Tag("module:Class")],
+    Discriminator(type_tag),
+]

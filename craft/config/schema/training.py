@@ -30,6 +30,8 @@ class TrainingConfig(Section):
     """`torch.compile` the model; "auto" leaves it off until it is known to pay for itself."""
     threads: Literal["auto"] | Count = "auto"
     """CPU threads; "auto" takes the machine's share of this run's slot."""
+    trainer: Annotated[str, Field(pattern=r"^(auto|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")] = "auto"
+    """Who says what a batch's loss is: "auto" follows from the task, `module:Class` is a `Trainer` of your own."""
     on_nonfinite: Literal["stop", "continue"] = "stop"
     """What a loss that is NaN or infinite does to the run."""
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from craft.config.schema.tokenizer import ByteTokenizerConfig, TokenizerConfig
+from craft.config.schema.tokenizer import ByteTokenizerConfig, CharTokenizerConfig, OwnTokenizer, TokenizerConfig
 from craft.data.tokenizers.base import FILE, StreamDecoder, Tokenizer
 from craft.data.tokenizers.byte import ByteTokenizer
 from craft.data.tokenizers.char import CharTokenizer
@@ -17,11 +17,18 @@ __all__ = ["ByteTokenizer", "CharTokenizer", "StreamDecoder", "Tokenizer", "load
 _TYPES: dict[str, type[Tokenizer]] = {"byte": ByteTokenizer, "char": CharTokenizer}
 
 
-def train_tokenizer(config: TokenizerConfig, texts: str | Iterable[str]) -> Tokenizer:
-    """The tokenizer that a `[tokenizer]` table describes, its vocabulary taken from a text or several."""
-    if isinstance(config, ByteTokenizerConfig):
-        return ByteTokenizer()
-    return CharTokenizer.train(texts)
+def train_tokenizer(config: TokenizerConfig, texts: str | Iterable[str], *, search: Path | None = None) -> Tokenizer:
+    """The tokenizer that a `[tokenizer]` table describes, its vocabulary taken from a text or several.
+
+    search: the folder where a tokenizer of one's own is looked for first. Raises OwnCodeError for such a one.
+    """
+    match config:
+        case ByteTokenizerConfig():
+            return ByteTokenizer()
+        case CharTokenizerConfig():
+            return CharTokenizer.train(texts)
+        case OwnTokenizer():
+            raise NotImplementedError
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
