@@ -39,6 +39,7 @@ def check_template(tree: Tree) -> list[Fault]:
         (name,)
         for name, table in tree.items()
         if name in fields.sections()
+        and name not in fields.NAMED
         and fields.is_union(name)
         and not (isinstance(table, dict) and isinstance(table.get("type"), Leaf))
     }
@@ -48,6 +49,11 @@ def check_template(tree: Tree) -> list[Fault]:
         ExperimentConfig.model_validate(values)
     except ValidationError as error:
         faults += faults_of(error, values, sections_of_unknown_type(faults) | untyped)
+    for (name,) in sorted(untyped):
+        table = tree[name]
+        keys = table if isinstance(table, dict) else ()
+        unknown = [(name, key) for key in keys if not fields.exists((name, key))]
+        faults += [Fault(path, "unknown key", fields.hint_for(path), "key") for path in unknown]
     return [fault for fault in faults if fault.at in ("key", "value") and not _depends_on_type(tree, fault)]
 
 

@@ -173,12 +173,16 @@ def prune(folder: RunFolder, keep: int) -> None:
     for info in list_checkpoints(folder)[: -max(keep, 1)]:
         if info.step == best:
             continue
-        # Under a hidden name first: a removal that is cut short leaves nothing that looks like a checkpoint.
-        hidden = _hidden(info.path, _PARTIAL)
         with contextlib.suppress(OSError):
-            platform.rename(info.path, hidden)
-            shutil.rmtree(hidden, ignore_errors=True)
+            _remove(info)
     _clear_up(folder)
+
+
+def _remove(info: CheckpointInfo) -> None:
+    """Under a hidden name first: a removal that is cut short leaves nothing that looks like a checkpoint."""
+    hidden = _hidden(info.path, _PARTIAL)
+    platform.rename(info.path, hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 # Reading ----------------------------------------------------------------------------------------------------------
@@ -205,6 +209,23 @@ def newest_valid(folder: RunFolder, report: Callable[[CheckpointInfo, list[str]]
             return info
         report(info, problems)
     return None
+
+
+def go_back(folder: RunFolder, before_step: int) -> CheckpointInfo | None:
+    """The newest whole checkpoint of step `before_step` or earlier, after removing all later ones; None, and nothing
+    removed, when there is none.
+
+    The pointers follow at the next save; until then whoever resolves "latest" or "best" looks at the folders.
+    """
+    kept = [info for info in list_checkpoints(folder) if info.step <= before_step]
+    found = next((info for info in reversed(kept) if not verify(info.path)), None)
+    if found is None:
+        return None
+    for info in reversed(list_checkpoints(folder)):
+        if info.step > found.step:
+            _remove(info)
+    platform.fsync_dir(folder.checkpoints)
+    return found
 
 
 def best_step(folder: RunFolder) -> int | None:

@@ -136,6 +136,8 @@ class CheckpointManager:
             prefix = f"{part}/"
             owner.load_state_dict({n.removeprefix(prefix): t for n, t in flat.items() if n.startswith(prefix)})
         for part, owner in self.values.items():
+            if part not in values and not owner.state_dict():
+                continue  # a checkpoint of an earlier Craft, which knew no such part, and there is nothing to put back
             if part not in values:
                 raise CheckpointError(f"{path / VALUES}: '{part}' is missing")
             owner.load_state_dict(values[part])

@@ -238,6 +238,7 @@ class Experiment:
         recorder.results(summary)
         recorder.event(phase, step=trainer.step, reason=trainer.stop_reason or "all steps done")
         recorder.finish(phase, message=trainer.stop_reason, step=trainer.step, tokens=trainer.loop.tokens)
+        trainer.callbacks.call("on_outcome", trainer, phase, None)
         return ExperimentResults(self.folder, phase, trainer.step, trainer.evaluated, trainer.best)
 
     def fail(self, error: BaseException) -> None:
@@ -247,6 +248,8 @@ class Experiment:
         words = str(error) if isinstance(error, CraftError) else f"{type(error).__name__}: {error}"
         self.recorder.event("failed", error=words)
         self.recorder.finish("failed", error=words)
+        if self.trainer is not None:
+            self.trainer.callbacks.call("on_outcome", self.trainer, "failed", words)
 
 
 def _available(chosen: str, wanted: str) -> tuple[torch.device, str | None]:
@@ -290,4 +293,5 @@ def create_trainer_from_config(
         arithmetic,
         create_callbacks(config.callbacks, search=search),
         corpus_hash=data.corpus_hash,
+        search=search,
     )

@@ -211,6 +211,19 @@ class Recorder:
         self._metrics.resumed(step)
         self.event("resumed", step=step)
 
+    def rolled_back(self, bad: int, step: int, reason: str, lr_scale: float) -> None:
+        """What was recorded past `step` is superseded, and training goes on from there."""
+        self._metrics.resumed(step)
+        self.event("rolled_back", step=step, from_step=bad, reason=reason, lr_scale=lr_scale)
+        self.say(f"back from step {bad} to step {step}: {reason}; the learning rate goes on at {lr_scale:g} of it")
+
+    def sample(self, step: int, prompt: str, text: str, **settings: Any) -> None:
+        """A text that the model wrote on its way."""
+        try:
+            events.append_sample(self.folder, step=step, prompt=prompt, text=text, **settings)
+        except OSError as error:
+            self.warn(f"a sample of step {step} is not written: {error.strerror}")
+
     def results(self, summary: dict[str, Any]) -> None:
         """Write the final summary."""
         try:
@@ -238,7 +251,7 @@ class Recorder:
         if time.monotonic() - self._looked_up >= LOOK_UP_SECONDS:
             found += control.take(self.folder)
         for request in found:
-            known = request.kind in ("stop", "checkpoint", "evaluate")
+            known = request.kind in ("stop", "checkpoint", "evaluate", "sample")
             self.event("request" if known else "refused", request=request.id, asked=request.kind)
             if request.kind == "stop":
                 self._asked_to_stop = True

@@ -1,24 +1,56 @@
-"""The learning rate over the run, applied to an optimizer."""
+"""The learning rate over the run, as a factor of the optimizer's own peak rates."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, cast
+
+from craft.config.own_code import make_own, must_be
 from craft.config.schedule import lr_factor
-from craft.config.schema.scheduler import SchedulerConfig, WarmedUp
-from craft.training.optimizers import Optimizer
+from craft.config.schema.scheduler import OwnSchedule, SchedulerConfig, WarmedUp
 
 
 class Scheduler:
-    """Sets an optimizer's learning rate for each step. A pure function of the step, so it has no state to save."""
+    """Says what the peak rates are multiplied by at each step. One of your own derives from this class.
 
-    def __init__(self, config: SchedulerConfig, optimizer: Optimizer, max_steps: int) -> None:
-        self.config, self.optimizer, self.max_steps = config, optimizer, max_steps
+    A pure function of the step has no state to save; one that follows the figures keeps it in `state_dict`.
+    """
 
-    def set_step(self, step: int) -> None:
-        """Set the rate of optimizer step `step` (1-based)."""
-        assert isinstance(self.config, WarmedUp)
-        self.optimizer.lr_factor = lr_factor(self.config, step, self.max_steps)
+    def factor(self, step: int) -> float:
+        """The factor at optimizer step `step`, from 1."""
+        raise NotImplementedError
+
+    def on_evaluate(self, figures: dict[str, float]) -> None:
+        """With the figures of each evaluation, named as in the metrics log."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must survive a restart, as JSON values."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
 
 
-def create_scheduler(config: SchedulerConfig, optimizer: Optimizer, max_steps: int) -> Scheduler:
-    """The schedule that a `[scheduler]` table describes, for a run of `max_steps` optimizer steps."""
-    return Scheduler(config, optimizer, max_steps)
+class FixedSchedule(Scheduler):
+    """A schedule that is known before the run: a function of the step and of the run's length."""
+
+    def __init__(self, config: WarmedUp, max_steps: int) -> None:
+        self.config, self.max_steps = config, max_steps
+
+    def factor(self, step: int) -> float:
+        """See the base class."""
+        return lr_factor(self.config, step, self.max_steps)
+
+
+def create_scheduler(config: SchedulerConfig, max_steps: int, *, search: Path | None = None) -> Scheduler:
+    """The schedule that a `[scheduler]` table describes, for a run of `max_steps` optimizer steps.
+
+    search: the folder where one of your own is looked for first. Raises OwnCodeError for such a one.
+    """
+    match config:
+        case OwnSchedule():
+            own = make_own(config, "scheduler", search, max_steps=max_steps)
+            must_be(own, Scheduler, config, "scheduler")
+            return cast(Scheduler, own)
+        case WarmedUp():
+            return FixedSchedule(config, max_steps)

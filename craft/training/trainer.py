@@ -14,7 +14,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from craft.config.schema import ExperimentConfig
 from craft.data.batches import TrainBatches
 from craft.errors import CheckpointError, NonFiniteLossError, TrainingError
 from craft.models.base import BaseModel, LanguageModel
+from craft.runs import checkpoints
 from craft.training.callbacks.base import CallbackList
 from craft.training.checkpointing import CheckpointManager, RandomStates
 from craft.training.evaluation import Evaluator
@@ -37,6 +38,14 @@ from craft.training.training_loop import TrainingLoop
 SAVE_RETRY_SECONDS = 10.0
 
 
+class RollBack(NamedTuple):
+    """A wish to go back."""
+
+    reason: str
+    before_step: int
+    lr_scale: float
+
+
 class Trainer(ABC):
     """Trains one model by its definition, recording into one run's folder."""
 
@@ -50,19 +59,21 @@ class Trainer(ABC):
         arithmetic: Arithmetic,
         callbacks: CallbackList,
         corpus_hash: str = "none",
+        search: Path | None = None,
     ) -> None:
         self.config, self.model, self.evaluators = config, model, evaluators
         self.recorder, self.callbacks = recorder, callbacks
         self.max_steps = batches.total_steps(config.training)
         self.windows_per_epoch, self.batch_size = batches.num_windows, config.training.batch_size
-        self.optimizer = create_optimizer(config.optimizer, model)
+        self.optimizer = create_optimizer(config.optimizer, model, search=search)
+        self.scheduler = create_scheduler(config.scheduler, self.max_steps, search=search)
         micro = config.training.micro_batch_size
         self.loop = TrainingLoop(
             model,
             self.compute_loss,
             batches,
             self.optimizer,
-            create_scheduler(config.scheduler, self.optimizer, self.max_steps),
+            self.scheduler,
             device=arithmetic.device,
             micro_batch_size=config.training.batch_size if micro == "auto" else micro,
             grad_clip=config.training.grad_clip,
@@ -77,7 +88,10 @@ class Trainer(ABC):
         self.stop_reason: str | None = None
         self.stopped_early = False
         self.evaluation_owed = True  # step 0's
-        self._save_asked = self._evaluate_asked = False
+        self.rollbacks = 0
+        """How often this process went back to an earlier checkpoint."""
+        self._save_asked = self._evaluate_asked = self._sample_asked = False
+        self._roll_back_asked: RollBack | None = None
         self._retry_save_at = math.inf
         # The one list of what survives a restart. The schedule and the order of the data are pure functions of
         # seed and step, so the counters hold them; a test leaves out each entry in turn and sees the run go wrong.
@@ -88,6 +102,7 @@ class Trainer(ABC):
             values={
                 "trainer": self,
                 "loop": self.loop,
+                "scheduler": self.scheduler,
                 "loss_scale": self.loop.loss_scale,
                 "callbacks": callbacks,
             },
@@ -115,6 +130,27 @@ class Trainer(ABC):
     def ask_to_evaluate(self) -> None:
         """Evaluate at the end of this step."""
         self._evaluate_asked = True
+
+    def ask_to_sample(self) -> None:
+        """Have the callbacks that write samples write them at the end of this step."""
+        self._sample_asked = True
+
+    def ask_to_roll_back(self, reason: str, *, before_step: int, lr_scale: float = 1.0) -> None:
+        """At the end of this step go back to the newest whole checkpoint of step `before_step` or earlier.
+
+        The learning rate goes on multiplied by `lr_scale`, and with the batches that come next: those in between are
+        passed over, but for a run that is bounded by epochs, which sees them again.
+        """
+        self._roll_back_asked = RollBack(reason, before_step, lr_scale)
+
+    def set_lr_scale(self, scale: float) -> None:
+        """Multiply what the schedule gives by this from the next step on; it survives restarts."""
+        self.loop.lr_scale = scale
+
+    @property
+    def lr_scale(self) -> float:
+        """What the schedule's factor is multiplied by."""
+        return self.loop.lr_scale
 
     # The run -----------------------------------------------------------------------------------------------------
 
@@ -156,15 +192,44 @@ class Trainer(ABC):
         self.callbacks.call("on_step_end", self)
         if self.step == 1 or self.step % settings.log_every == 0 or self.step == self.max_steps:
             self.record()
+        if self._roll_back_asked is not None:
+            self.roll_back(self._roll_back_asked)
+            self.look_up()
+            return
         if self._evaluate_asked or (settings.eval_every and self.step % settings.eval_every == 0):
             self.evaluate()
         every = self.config.checkpoint.every
         owed = time.monotonic() >= self._retry_save_at
         if self._save_asked or owed or (every and self.step % every == 0):
             self.save()
+        if self._sample_asked:
+            self._sample_asked = False
+            self.callbacks.call("on_sample", self)
         if self.epochs_done(self.step) > epochs:
             self.callbacks.call("on_epoch_end", self, self.epochs_done(self.step))
         self.look_up()
+
+    def roll_back(self, asked: RollBack) -> None:
+        """Go back to an earlier checkpoint and on from there. Raises TrainingError when there is none left.
+
+        Nothing of it need be saved at once: killed before the next save, the resume starts from the same checkpoint,
+        comes to the same step, and goes back in the same way.
+        """
+        self._roll_back_asked = None
+        bad, rollbacks, skipped, scale = self.step, self.rollbacks, self.loop.skipped, self.loop.lr_scale
+        found = checkpoints.go_back(self.recorder.folder, asked.before_step)
+        if found is None:
+            raise TrainingError(f"{asked.reason}; there is no checkpoint of step {asked.before_step} or earlier left")
+        self.restore(found.path)
+        self.rollbacks = rollbacks + 1
+        self.loop.lr_scale = scale * asked.lr_scale
+        if not self.config.training.max_epochs:
+            self.loop.skipped = skipped + bad - self.step
+        self.loop.forget_nonfinite()
+        self.stop_reason, self._save_asked, self._retry_save_at = None, False, math.inf
+        self.progress.start(self.step, self.loop.tokens, self.progress.seconds_before)
+        self.recorder.rolled_back(bad, self.step, asked.reason, self.loop.lr_scale)
+        self.callbacks.call("on_roll_back", self, bad)
 
     def epochs_done(self, step: int) -> int:
         """Whole passes over the data after a step; the step that ends one may begin the next as well."""
@@ -178,7 +243,9 @@ class Trainer(ABC):
     def look_up(self) -> None:
         """Answer requests and move the claim, at most twice a second."""
         for request in self.recorder.requests():
-            if request.kind == "stop":
+            if request.kind == "sample":
+                self.ask_to_sample()
+            elif request.kind == "stop":
                 self.ask_to_stop(request.reason)
             elif request.kind == "checkpoint":
                 self.ask_to_save()
@@ -195,7 +262,7 @@ class Trainer(ABC):
         self.callbacks.call("on_log", self, record)
         self._write(record)
         bad = self.loop.first_nonfinite_step()
-        if bad:
+        if bad and self._roll_back_asked is None:
             self.recorder.nonfinite(bad)
             if self.config.training.on_nonfinite == "stop":
                 raise NonFiniteLossError(
@@ -225,6 +292,7 @@ class Trainer(ABC):
         self._write(dict(figures))
         self.recorder.evaluated(self.step, figures, best=self.best)
         self.recorder.phase("running")
+        self.scheduler.on_evaluate(figures)
         self.callbacks.call("on_evaluate", self, figures)
 
     def _asked_to_leave(self) -> bool:

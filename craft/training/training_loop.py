@@ -42,6 +42,10 @@ class TrainingLoop:
         self.micro_batch_size, self.grad_clip, self.loss_scale = micro_batch_size, grad_clip, loss_scale
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.tokens = 0
+        self.lr_scale = 1.0
+        """What the schedule's factor is multiplied by; 1 unless somebody changed the rate on the way."""
+        self.skipped = 0
+        """Batches passed over: step S trains on batch S + skipped."""
         self._loss_sum = torch.zeros((), device=device)
         self._steps_summed = 0
         self._grad_norm = torch.zeros((), device=device)
@@ -49,7 +53,7 @@ class TrainingLoop:
 
     def step(self, step: int) -> None:
         """Optimizer step `step` (1-based): the whole batch, in micro-batches, and one update."""
-        batch = self.batches.batch(step)
+        batch = self.batches.batch(step + self.skipped)
         # Targets that count, per micro-batch: each counts the same, whatever micro-batch it falls into.
         counted = [int((part != IGNORED).sum()) for part in torch.split(batch[1], self.micro_batch_size)]
         inputs, targets = (self._move(tensor) for tensor in batch)  # (B, T) each
@@ -65,7 +69,7 @@ class TrainingLoop:
             part = self.loss_function(tokens, wanted) * (count / sum(counted))
             self.loss_scale.apply(part).backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
-        self.scheduler.set_step(step)
+        self.optimizer.lr_factor = self.scheduler.factor(step) * self.lr_scale
         if self.loss_scale.unscale(self.parameters):
             if self.grad_clip:
                 self._grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.grad_clip)
@@ -87,6 +91,10 @@ class TrainingLoop:
         """The first step since the start of this process whose loss was NaN or infinite; 0 when none was. Waits."""
         return int(self._first_bad.item())
 
+    def forget_nonfinite(self) -> None:
+        """Look for the first such step anew: the weights were put back to what they were before."""
+        self._first_bad.zero_()
+
     def weights_are_finite(self) -> bool:
         """Whether every parameter is a number still. Waits."""
         return all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters)
@@ -104,9 +112,11 @@ class TrainingLoop:
         return record
 
     def state_dict(self) -> dict[str, Any]:
-        """Tokens seen, and the sums of a record that is not written yet."""
+        """Tokens seen, changes to the course, and the sums of a record that is not written yet."""
         return {
             "tokens": self.tokens,
+            "lr_scale": self.lr_scale,
+            "skipped": self.skipped,
             "loss_sum": self._loss_sum.item(),
             "steps_summed": self._steps_summed,
         }
@@ -114,4 +124,6 @@ class TrainingLoop:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what `state_dict` gave."""
         self.tokens, self._steps_summed = state["tokens"], state["steps_summed"]
+        # Runs of Craft 0.1 know neither.
+        self.lr_scale, self.skipped = state.get("lr_scale", 1.0), state.get("skipped", 0)
         self._loss_sum = torch.tensor(state["loss_sum"], device=self.device)

@@ -61,7 +61,7 @@ def test_an_override_lies_over_everything(tmp_path: Path) -> None:
         ("lr=3", "lr: unknown key", "did you mean 'optimizer.lr'?"),
         ("model.hidden_size=big", 'must be an integer, found "big" (a string)', ""),
         ("model.num_heads=5", "experiment 'wide': model: hidden_size 256 is not divisible by num_heads 5", ""),
-        ("optimizer.type=sgd", 'optimizer.type: unknown type "sgd"', "known: adamw, muon"),
+        ("optimizer.type=zzz", 'optimizer.type: unknown type "zzz"', "known: adamw, ..."),
         ("seed", "'seed' is not path=value", "such as optimizer.lr=3e-4"),
         ("=3", "'=3' is not path=value", "such as optimizer.lr=3e-4"),
         ("a b=3", "'a b=3' is not path=value", "such as optimizer.lr=3e-4"),
@@ -74,7 +74,10 @@ def test_an_override_lies_over_everything(tmp_path: Path) -> None:
 def test_a_wrong_override_is_told_what_is_wrong(tmp_path: Path, override: str, message: str, hint: str) -> None:
     (problem,) = refused(tmp_path, ["wide"], override)
     assert message in str(problem)
-    assert problem.hint == hint
+    if hint.endswith("..."):  # a list that grows with Craft
+        assert problem.hint.startswith(hint.removesuffix("..."))
+    else:
+        assert problem.hint == hint
 
 
 def test_all_wrong_overrides_come_at_once(tmp_path: Path) -> None:

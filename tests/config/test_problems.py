@@ -63,11 +63,11 @@ def test_a_problem_reads_as_the_design_says(tmp_path: Path, monkeypatch: pytest.
         ("data.path = 'x'", "unknown key", None),
         ("checkpoint.mode = 'mx'", 'must be "min" or "max", found "mx" (a string)', "did you mean 'max'?"),
         ("device = 'gpu'", '"gpu" (a string) does not fit here', "auto, cpu, cuda, cuda:1 or mps"),
-        ("optimizer.type = 'adam'", 'unknown type "adam"', "did you mean 'adamw'? known: adamw, muon"),
+        ("optimizer.type = 'adamv'", 'unknown type "adamv"', "did you mean 'adamw'? known: adamw, ..."),
         ("optimizer.type = 3", "must be a string, found 3 (an integer)", ""),
-        ("model.type = 'lstm'", 'unknown type "lstm"', "known: transformer"),
-        ("callbacks.stop = {}", "unknown callback", "known: early_stopping; under another name it needs a type"),
-        ("callbacks.a.type = 'b'", 'unknown type "b"', "known: early_stopping"),
+        ("model.type = 'zzz'", 'unknown type "zzz"', "known: transformer, ..."),
+        ("callbacks.stop = {}", "unknown callback", "known: early_stopping, ..."),
+        ("callbacks.a.type = 'b'", 'unknown type "b"', "known: early_stopping, ..."),
         ("callbacks.early_stopping.patience = 0", "must be at least 1, found 0 (an integer)", ""),
         ("lr = 1", "unknown key", "did you mean 'optimizer.lr'?"),
         ("optimzer.lr = 1", "unknown key", "did you mean 'optimizer'?"),
@@ -78,7 +78,10 @@ def test_a_problem_reads_as_the_design_says(tmp_path: Path, monkeypatch: pytest.
 def test_a_wrong_setting_is_put_into_words(tmp_path: Path, setting: str, message: str, hint: str | None) -> None:
     (problem,) = problems_of(tmp_path, f"{HEAD}[experiment.x]\n{setting}\n")
     assert problem.message == message
-    assert hint is None or problem.hint == hint
+    if hint is not None and hint.endswith("..."):  # a list that grows with Craft
+        assert problem.hint.startswith(hint.removesuffix("..."))
+    elif hint is not None:
+        assert problem.hint == hint
     assert (problem.line, problem.where, problem.experiment) == (5, "experiment 'x'", problem.experiment)
 
 

@@ -12,7 +12,7 @@ import torch
 from craft.config.schema import ExperimentConfig
 from craft.data import EvalWindows, TrainBatches, create_dataset_from_config, prepare
 from craft.data.datasets import IGNORED
-from craft.errors import DataError
+from craft.errors import CraftError, DataError
 
 _numbers = itertools.count()
 
@@ -150,7 +150,7 @@ def test_a_wrong_item_is_named_with_what_was_found(item: str, said: str, tmp_pat
     prepared = prepare(config_of(f"{module}:D", "byte"), search=tmp_path)
     batches = TrainBatches(prepared.splits["train"], batch_size=2, shuffle=False, seed=1)
     batches.batch(1)
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(CraftError) as raised:
         batches.batch(2)
     assert f"{module}:D, train split: {said}" in str(raised.value)
 
@@ -174,7 +174,7 @@ def test_a_wrong_item_is_named_with_what_was_found(item: str, said: str, tmp_pat
 )
 def test_a_wrong_class_is_named(code: str, said: str, tmp_path: Path, module: str) -> None:
     (tmp_path / f"{module}.py").write_text(code)
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(CraftError) as raised:
         prepare(config_of(f"{module}:D", "byte"), search=tmp_path)
     assert said in str(raised.value)
     assert f"{module}:D" in str(raised.value)
@@ -192,7 +192,7 @@ def test_a_wrong_class_is_named(code: str, said: str, tmp_path: Path, module: st
 )
 def test_a_char_vocabulary_needs_texts(texts: str, said: str, tmp_path: Path, module: str) -> None:
     (tmp_path / f"{module}.py").write_text(f"class D(list):\n    def __init__(self, **k): pass\n{texts}\n")
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(CraftError) as raised:
         prepare(config_of(f"{module}:D"), search=tmp_path)
     assert said.removeprefix("gives one ") in str(raised.value)
 

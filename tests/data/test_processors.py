@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from craft.data import prepare
 from craft.data.processors import process
-from craft.errors import DataError
+from craft.errors import CraftError
 from tests.data.helpers import TEXT, definition, write_text
 
 
@@ -65,7 +65,7 @@ def test_what_goes_wrong_in_ones_own_function_is_named(
     module = f"processor_{abs(hash(code))}"
     if code is not None:
         (tmp_path / f"{module}.py").write_text(code)
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(CraftError) as raised:
         prepare(definition(write_text(tmp_path), processors=[f"{module}:f"]), search=tmp_path)
     assert f"{module}:f" in str(raised.value)
     assert "data.processors" in str(raised.value)

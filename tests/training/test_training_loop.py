@@ -48,7 +48,7 @@ def loss_of_a_step(counting: list[int], micro_batch_size: int) -> tuple[float, l
         loss_function,
         TrainBatches(items(counting), batch_size=ROWS, shuffle=False, seed=0),
         optimizer,
-        create_scheduler(ConstantSchedule(), optimizer, 10),
+        create_scheduler(ConstantSchedule(), 10),
         device=torch.device("cpu"),
         micro_batch_size=micro_batch_size,
         grad_clip=1.0,

@@ -11,8 +11,11 @@ The loop, with each hook in its place:
         on_log(trainer, record)                 every `log_every` steps
         on_evaluate(trainer, figures)           every `eval_every` steps, at step 0 and at the end
         on_save(trainer, path)                  after a checkpoint is on disk
+        on_sample(trainer)                      when somebody asked for samples now
         on_epoch_end(trainer, epoch)            when the step finished a pass
+        on_roll_back(trainer, from_step)        instead of all below on_log, when the run went back to a checkpoint
     on_train_end(trainer)
+    on_outcome(trainer, phase, error)           when it is known how the run ended; not after a kill
 
 A hook asks by calling `trainer.ask_to_stop(reason)`, `trainer.ask_to_save()` or `trainer.ask_to_evaluate()`;
 what is asked happens at the end of the step.
@@ -52,11 +55,20 @@ class Callback:
     def on_save(self, trainer: Trainer, path: Path) -> None:
         """After a checkpoint was forced to disk."""
 
+    def on_sample(self, trainer: Trainer) -> None:
+        """Somebody asked for samples now; who writes samples writes them."""
+
+    def on_roll_back(self, trainer: Trainer, from_step: int) -> None:
+        """After the run went back from `from_step` to `trainer.step`; this callback's state went back as well."""
+
     def on_epoch_end(self, trainer: Trainer, epoch: int) -> None:
         """After the last step of a pass over the training data."""
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Once, when training ends for whatever reason but a crash."""
+
+    def on_outcome(self, trainer: Trainer, phase: str, error: str | None) -> None:
+        """Once, when the run is finished, stopped or failed and that is on disk. `error` says why it failed."""
 
     def state_dict(self) -> dict[str, Any]:
         """What must survive a restart."""

@@ -77,7 +77,7 @@ def training_peak(case: Case) -> int:
             lambda inputs, targets: model(inputs, targets).loss,
             RandomBatches(case.work.vocab_size, (case.batch_size, case.work.context_length)),  # type: ignore[arg-type]
             optimizer,
-            create_scheduler(ConstantSchedule(), optimizer, 2),
+            create_scheduler(ConstantSchedule(), 2),
             device=CPU,
             micro_batch_size=case.work.sequences,
             grad_clip=1.0,
