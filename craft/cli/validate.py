@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from craft.cli.common import json_option, print_json
 from craft.errors import ConfigError
+
+if TYPE_CHECKING:
+    from craft.config.experiments import PlannedRun
 
 
 @click.command()
@@ -25,6 +29,7 @@ def validate(context: click.Context, file: Path, as_json: bool) -> None:
 
     try:
         runs = load_experiments(file).plan()
+        _check_own_code(runs)
     except ConfigError as error:
         if not as_json:
             raise
@@ -36,3 +41,20 @@ def validate(context: click.Context, file: Path, as_json: bool) -> None:
             print_json({"experiment": name, "ok": True, "runs": count})
         else:
             click.echo(f"{name}: OK, {count:,} {'run' if count == 1 else 'runs'}")
+
+
+def _check_own_code(runs: list[PlannedRun]) -> None:
+    """Import the classes that the definitions name. Raises ConfigError with all that is wrong about them."""
+    from craft.config.check import Problems
+    from craft.config.plugins import code_dir, named_code
+    from craft.config.tree import Source
+
+    if not any(named_code(run.config) for run in runs):
+        return
+    from craft.training.own_code import own_code_faults
+
+    problems = Problems()
+    for run in runs:
+        faults = own_code_faults(run.config, code_dir(run.source.absolute()))
+        problems.add_faults(run.tree, faults, Source("default", None, ()), run.experiment)
+    problems.raise_if_any()

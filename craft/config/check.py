@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -22,10 +22,13 @@ _MOST = 200  # sections of one definition that are found to have no type we know
 _SHOWN = 120  # characters of a dotted path that a message shows
 
 
-def check(tree: Tree) -> tuple[ExperimentConfig | None, list[Fault]]:
-    """The definition that these settings make, or what is wrong with them."""
+def check(tree: Tree, own_types: Mapping[str, str]) -> tuple[ExperimentConfig | None, list[Fault]]:
+    """The definition that these settings make, or what is wrong with them.
+
+    `own_types` are those of the file's plugins, "module:Class" by short name.
+    """
     values = plain(tree)
-    faults = list(islice(type_faults(values, is_template=False), _MOST))
+    faults = list(islice(type_faults(values, own_types, is_template=False), _MOST))
     try:
         config = ExperimentConfig.model_validate(values)
     except ValidationError as error:
@@ -33,7 +36,7 @@ def check(tree: Tree) -> tuple[ExperimentConfig | None, list[Fault]]:
     return (None, faults) if faults else (config, [])
 
 
-def check_template(tree: Tree) -> list[Fault]:
+def check_template(tree: Tree, own_types: Mapping[str, str]) -> list[Fault]:
     """What is wrong with settings that others build on: nothing need be complete, or fit together, yet."""
     untyped = {
         (name,)
@@ -44,7 +47,7 @@ def check_template(tree: Tree) -> list[Fault]:
         and not (isinstance(table, dict) and isinstance(table.get("type"), Leaf))
     }
     values = plain(tree)
-    faults = list(islice(type_faults(values, is_template=True), _MOST))
+    faults = list(islice(type_faults(values, own_types, is_template=True), _MOST))
     try:
         ExperimentConfig.model_validate(values)
     except ValidationError as error:

@@ -58,6 +58,11 @@ def editor_schema() -> Json:
                     },
                 },
             ),
+            "plugins": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Python files beside this one whose classes can be named as types.",
+            },
             "defaults": _table("Settings under every template and experiment.", shared),
             "template": _by_name("Named settings to extend; a template never runs.", {"$ref": "#/definitions/entry"}),
             "experiment": _by_name("What can be run, by name.", {"$ref": "#/definitions/entry"}),

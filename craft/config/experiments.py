@@ -9,7 +9,7 @@ check.py      settings to a definition, faults to their places (faults.py: fault
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +95,7 @@ class ExperimentsFile:
         """The experiments, in the order of the file."""
         self.templates = tuple(name for name, e in structure.entries.items() if e.kind == "template")
         self._experiments = experiments
+        self._own_types = structure.own_types
 
     def plan(self, selectors: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[PlannedRun]:
         """The runs of the experiments that `selectors` (names and globs; none: all) name, sweeps expanded.
@@ -113,7 +114,7 @@ class ExperimentsFile:
                 tree = _tree_of(experiment.tree, point, settings)
                 config: ExperimentConfig | None = experiment.configs[i]
                 if settings:
-                    config, faults = check(tree)
+                    config, faults = check(tree, self._own_types)
                     problems.add_faults(tree, faults, experiment.entry.source, name)
                 if config is not None:
                     group, axes = (name, point.axes) if point else (None, {})
@@ -149,7 +150,7 @@ def load_experiments(path: Path) -> ExperimentsFile:
     structure = read_structure(document, problems)
     resolver = Resolver(structure.defaults, structure.entries, problems)
     defaults = Source("file", document, ("defaults",))
-    problems.add_faults(structure.defaults, check_template(structure.defaults), defaults, "")
+    problems.add_faults(structure.defaults, check_template(structure.defaults, structure.own_types), defaults, "")
     experiments: dict[str, Experiment] = {}
     has_experiments = False
     for name, entry in structure.entries.items():
@@ -158,11 +159,11 @@ def load_experiments(path: Path) -> ExperimentsFile:
         if tree is None:
             continue
         if entry.kind == "template":
-            problems.add_faults(tree, check_template(tree), entry.source, "")
+            problems.add_faults(tree, check_template(tree, structure.own_types), entry.source, "")
             if entry.sweep is not None:
                 sweep, hint = _sweep_of(entry), "it belongs in an experiment"
                 problems.at(sweep, "a template never runs, and a sweep is not inherited", hint=hint, key=True)
-        elif experiment := _check_experiment(entry, tree, problems):
+        elif experiment := _check_experiment(entry, tree, structure.own_types, problems):
             experiments[name] = experiment
     if not has_experiments and not document.data.get("experiment"):
         hint = "it needs an [experiment.NAME] table; 'craft init' writes one"
@@ -171,19 +172,19 @@ def load_experiments(path: Path) -> ExperimentsFile:
     return ExperimentsFile(structure, experiments)
 
 
-def _check_experiment(entry: Entry, tree: Tree, problems: Problems) -> Experiment | None:
+def _check_experiment(entry: Entry, tree: Tree, own_types: Mapping[str, str], problems: Problems) -> Experiment | None:
     """The experiment at every point of its sweep; None, and problems added, when one of them is wrong."""
     points: list[Point] | None = None
     if entry.sweep is not None:
         points = read_sweep(entry.sweep, _sweep_of(entry), problems)
         if points is None:  # the experiment itself may be wrong as well
-            problems.add_faults(tree, check(tree)[1], entry.source, entry.name)
+            problems.add_faults(tree, check(tree, own_types)[1], entry.source, entry.name)
             return None
     configs: list[ExperimentConfig] = []
     known: dict[str, Point] = {}
     for point in points or (None,):
         at_point = _tree_of(tree, point)
-        config, faults = check(at_point)
+        config, faults = check(at_point, own_types)
         problems.add_faults(at_point, faults, entry.source, entry.name)
         if config is None:
             continue

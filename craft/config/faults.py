@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
@@ -194,8 +194,10 @@ def sections_of_unknown_type(faults: Iterable[Fault]) -> set[KeyPath]:
     return {fault.path[:-1] if fault.path[-1] == "type" else fault.path for fault in faults}
 
 
-def type_faults(values: dict[str, Any], *, is_template: bool) -> Iterable[Fault]:
-    """Sections whose type is missing or unknown. Fills the types that need not be written into `values`."""
+def type_faults(values: dict[str, Any], own_types: Mapping[str, str], *, is_template: bool) -> Iterable[Fault]:
+    """Sections whose type is missing or unknown. Fills the types that need not be written into `values`, and writes
+    types of the person's own, "module:Class" by short name, out. Where Craft has a type of that name, it is Craft's.
+    """
     for name in fields.sections():
         table = values.get(name)
         if not isinstance(table, dict):
@@ -203,11 +205,12 @@ def type_faults(values: dict[str, Any], *, is_template: bool) -> Iterable[Fault]
         if name in fields.NAMED:
             for key, inner in table.items():
                 if isinstance(inner, dict) and "type" in inner:
-                    yield from _check_type((name, key), inner)
+                    yield from _check_type((name, key), inner, own_types)
                 elif isinstance(inner, dict):
-                    inner["type"] = key
-                    if not fields.class_of(name, key):
-                        hint = fields.suggestion(key, fields.types_of(name), list_them=True)
+                    inner["type"] = key if fields.class_of(name, key) else own_types.get(key, key)
+                    if not fields.class_of(name, inner["type"]):
+                        known = (*own_types, *fields.types_of(name))
+                        hint = fields.suggestion(key, known, list_them=True)
                         hint += "; under another name it needs a type"
                         yield Fault((name, key), f"unknown {name.removesuffix('s')}", hint, "key")
             continue
@@ -216,20 +219,23 @@ def type_faults(values: dict[str, Any], *, is_template: bool) -> Iterable[Fault]
         if default := fields.default_type(name):
             table.setdefault("type", default)
         if "type" in table:
-            yield from _check_type((name,), table)
+            yield from _check_type((name,), table, own_types)
         elif not is_template:
             legal = ", ".join(f'"{kind}"' for kind in fields.types_of(name))
             yield Fault((name, "type"), "missing", f"known: {legal}", "missing")
 
 
-def _check_type(path: tuple[str, ...], table: dict[str, Any]) -> Iterable[Fault]:
+def _check_type(path: tuple[str, ...], table: dict[str, Any], own_types: Mapping[str, str]) -> Iterable[Fault]:
     kind = table["type"]
     if fields.class_of(path[0], kind):
+        return
+    if isinstance(kind, str) and kind in own_types and fields.class_of(path[0], own_types[kind]):
+        table["type"] = own_types[kind]
         return
     where = (*path, "type")
     if not isinstance(kind, str):
         yield Fault(where, f"must be a string, found {found(kind)}")
     else:
-        hint = fields.suggestion(kind, fields.types_of(path[0]), list_them=True)
+        hint = fields.suggestion(kind, (*own_types, *fields.types_of(path[0])), list_them=True)
         shown = json.dumps(kind, ensure_ascii=False) if len(kind) <= _SHOWN else found(kind)
         yield Fault(where, f"unknown type {shown}", hint)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import re
 from pathlib import Path
 
 from craft.config.schema import ExperimentConfig
@@ -16,25 +17,79 @@ from craft.config.schema.base import OwnCode
 from craft.config.schema.data import TextData
 
 
-def named_code(config: ExperimentConfig) -> dict[str, str]:
-    """What a definition names as "module:name", by the setting that names it."""
-    found: dict[str, str] = {}
+def named_code(config: ExperimentConfig) -> dict[tuple[str | int, ...], str]:
+    """What a definition names as "module:name", by the path of the setting that names it."""
+    found: dict[tuple[str | int, ...], str] = {}
     for name in type(config).model_fields:
         section = getattr(config, name)
         if isinstance(section, OwnCode):
-            found[f"{name}.type"] = section.type
+            found[name, "type"] = section.type
         elif isinstance(section, dict):
-            found |= {f"{name}.{key}.type": own.type for key, own in section.items() if isinstance(own, OwnCode)}
+            found |= {(name, key, "type"): own.type for key, own in section.items() if isinstance(own, OwnCode)}
     if isinstance(config.data, TextData):
-        found |= {f"data.processors[{i}]": own for i, own in enumerate(config.data.processors) if ":" in own}
+        found |= {("data", "processors", i): own for i, own in enumerate(config.data.processors) if ":" in own}
     if ":" in config.training.trainer:
-        found["training.trainer"] = config.training.trainer
+        found["training", "trainer"] = config.training.trainer
     return found
 
 
 def named_modules(config: ExperimentConfig) -> list[str]:
     """The modules that a definition names, dotted, each once."""
     return list(dict.fromkeys(name.partition(":")[0] for name in named_code(config).values()))
+
+
+def own_types(names: list[str], folder: Path) -> tuple[dict[str, str], list[tuple[int, str]]]:
+    """The types that the files of a `plugins` list bring, as "module:Class" by their short names; and what is wrong
+    with a name of the list, by its place in it. Nothing is imported.
+
+    A public class at the top of a file is known by its attribute `type`, else by its name in snake_case.
+    """
+    found: dict[str, str] = {}
+    faults: list[tuple[int, str]] = []
+    for place, name in enumerate(names):
+        try:
+            brought = _types_in(name, folder)
+        except ValueError as error:
+            faults.append((place, str(error)))
+            continue
+        for short, reference in brought.items():
+            other = found.setdefault(short, reference)
+            if other != reference:
+                faults.append((place, f"the type '{short}' is brought by {other} and by {reference}; rename one"))
+    return found, faults
+
+
+def _types_in(name: str, folder: Path) -> dict[str, str]:
+    """The types of one file. Raises ValueError saying why it cannot be one."""
+    path = Path(name)
+    parts = path.with_suffix("").parts
+    if path.suffix != ".py" or path.is_absolute() or not all(part.isidentifier() for part in parts):
+        raise ValueError(
+            f"'{name}' is no Python file beside the experiments file or below it; write names such as \"my_models.py\""
+        )
+    try:
+        tree = ast.parse((folder / path).read_bytes())
+    except FileNotFoundError as error:
+        raise ValueError(f"there is no file {folder / path}") from error
+    except OSError as error:
+        raise ValueError(f"{folder / path}: cannot be read: {error.strerror}") from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise ValueError(f"{folder / path} is no Python that can be read{line}: {error}") from error
+    module = ".".join(parts)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    return {_short_name(node): f"{module}:{node.name}" for node in classes}
+
+
+def _short_name(node: ast.ClassDef) -> str:
+    for statement in node.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name("type")], value=ast.Constant(str() as name))
+                | ast.AnnAssign(target=ast.Name("type"), value=ast.Constant(str() as name))
+            ):
+                return name
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", node.name).lower()
 
 
 def plugin_files(config: ExperimentConfig, source_dir: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from craft.config import fields
 from craft.config.check import Problems, dotted
 from craft.config.document import Document, read_document
 from craft.config.faults import found
+from craft.config.plugins import own_types
 from craft.config.positions import Path as KeyPath
 from craft.config.resolve import Entry, read_entry
 from craft.config.tree import Source, Tree, join, leaves_of, merge
@@ -20,7 +21,7 @@ from craft.errors import ConfigError
 FORMAT = 1
 """The number that `craft = 1` at the top of a file must have."""
 MAX_FILES = 100
-_TOP = ("craft", "project", "defaults", "template", "experiment")
+_TOP = ("craft", "project", "plugins", "defaults", "template", "experiment")
 _PROJECT = ("runs_dir", "include")
 # A name becomes a folder's, is matched by globs, and stands before @STEP and beside path=value.
 _NAME = re.compile(r"\w[\w.-]{0,63}")
@@ -35,6 +36,8 @@ class Structure:
     defaults: Tree = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     """Templates and experiments by name, in the order of the files."""
+    own_types: dict[str, str] = field(default_factory=dict)
+    """Types that the file's plugins bring: "module:Class" by their short names."""
 
 
 def read_structure(document: Document, problems: Problems) -> Structure:
@@ -51,8 +54,11 @@ def read_structure(document: Document, problems: Problems) -> Structure:
         structure.defaults = merge(structure.defaults, reader.defaults())
         for name, table in reader.tables("template"):
             _add(structure, reader.entry("template", name, table), problems)
+        if not is_main and "plugins" in part.data:
+            reader.wrong(("plugins",), "plugins are named in the file that is run", "move the line there", key=True)
         if is_main:
             structure.runs_dir = reader.runs_dir()
+            structure.own_types = reader.own_types()
             for name, table in reader.tables("experiment"):
                 _add(structure, reader.entry("experiment", name, table), problems)
     return structure
@@ -130,9 +136,7 @@ class _Reader:
     def check_top(self) -> None:
         data = self.document.data
         for key in data:
-            if key == "plugins":
-                self.wrong((key,), "plugins cannot be loaded yet", "leave this line out", key=True)
-            elif key not in _TOP:
+            if key not in _TOP:
                 self.wrong((key,), "unknown key", self._hint_for_top(key), key=True)
         number = data.get("craft")
         if number is None:
@@ -164,6 +168,17 @@ class _Reader:
             self.wrong(("project", "runs_dir"), f"must be the name of a folder, found {found(name)}")
             name = "runs"
         return Path(join(self.document.folder, name))
+
+    def own_types(self) -> dict[str, str]:
+        """The types of the plugins; names that Craft has already are refused."""
+        names = self.document.data.get("plugins", [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            self.wrong(("plugins",), 'must be an array of file names, such as ["my_models.py"]')
+            return {}
+        types, faults = own_types(names, self.document.folder)
+        for place, fault in faults:
+            self.wrong(("plugins", place), fault)
+        return types
 
     def defaults(self) -> Tree:
         table = self.table("defaults")

@@ -5,15 +5,21 @@ Letters: B batch, T time, V vocabulary.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from craft.config.own_code import make_own, must_be
+from craft.config.schema.metrics import OwnMetric
 from craft.data.batches import EvalWindows
+from craft.errors import OwnCodeError
 from craft.models.base import IGNORED, BaseModel
 
 
@@ -52,11 +58,46 @@ class MetricsCalculator:
         return figures
 
 
+class Metric(ABC):
+    """A figure of a person's own over a whole split. Sums may stay tensors on the device until `compute`."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Begin a new measurement."""
+
+    @abstractmethod
+    def update(self, logits: Tensor, targets: Tensor) -> None:
+        """Add a batch. logits (B, T, V), in the model's compute dtype; targets (B, T), IGNORED where nothing counts."""
+
+    @abstractmethod
+    def compute(self) -> float:
+        """The figure over all batches since `reset`."""
+
+
+def create_metrics(configs: dict[str, OwnMetric], *, search: Path | None = None) -> dict[str, Metric]:
+    """The figures that a `[metrics]` table names. Raises OwnCodeError."""
+    made: dict[str, Metric] = {}
+    for name, config in configs.items():
+        own = make_own(config, f"metrics.{name}", search)
+        must_be(own, Metric, config, f"metrics.{name}")
+        made[name] = own
+    return made
+
+
+@contextlib.contextmanager
+def _named(name: str, method: str) -> Iterator[None]:
+    """Name a figure of a person's own when it raises."""
+    try:
+        yield
+    except Exception as error:
+        raise OwnCodeError(f"metrics.{name}: {method} raised {type(error).__name__}: {error}") from error
+
+
 class Evaluator:
     """Measures a model on one split."""
 
-    def __init__(self, windows: EvalWindows, device: torch.device) -> None:
-        self.windows, self.device = windows, device
+    def __init__(self, windows: EvalWindows, device: torch.device, metrics: Mapping[str, Metric] | None = None) -> None:
+        self.windows, self.device, self.metrics = windows, device, metrics or {}
 
     @torch.inference_mode()
     def evaluate(self, model: BaseModel, given_up: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
@@ -68,12 +109,22 @@ class Evaluator:
         model.eval()
         try:
             sums = MetricsCalculator.empty(self.device)
+            for name, metric in self.metrics.items():
+                with _named(name, "reset"):
+                    metric.reset()
             for inputs, targets in self.windows:
-                logits = model(inputs.to(self.device)).logits
-                sums.update(logits, targets.to(self.device))
+                logits, wanted = model(inputs.to(self.device)).logits, targets.to(self.device)
+                sums.update(logits, wanted)
+                for name, metric in self.metrics.items():
+                    with _named(name, "update"):
+                        metric.update(logits, wanted)
                 if given_up():
                     return None
         finally:
             model.train(was_training)
         sums.tokens, sums.bytes = self.windows.num_tokens, self.windows.num_bytes
-        return sums.compute()
+        figures = sums.compute()
+        for name, metric in self.metrics.items():
+            with _named(name, "compute"):
+                figures[name] = float(metric.compute())
+        return figures

@@ -18,16 +18,17 @@ import torch
 import craft
 from craft import platform
 from craft.config.definition import definition_hash, dump_definition
+from craft.config.own_code import import_named
 from craft.config.schema import ExperimentConfig
 from craft.data import EvalWindows, PreparedData, TrainBatches, prepare
-from craft.errors import CheckpointError, CraftError
+from craft.errors import CheckpointError, CraftError, OwnCodeError
 from craft.models import create_model_from_config
 from craft.models.device import choose_device
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder, RunIdentity, create_run, read_identity, update_identity
 from craft.runs.lock import hold_run_lock
 from craft.training.callbacks import create_callbacks
-from craft.training.evaluation import Evaluator
+from craft.training.evaluation import Evaluator, create_metrics
 from craft.training.precision import DTYPES, Arithmetic, choose_arithmetic
 from craft.training.recorder import Recorder
 from craft.training.trainer import LanguageModelTrainer, Trainer
@@ -261,6 +262,19 @@ def _available(chosen: str, wanted: str) -> tuple[torch.device, str | None]:
         return device, f"device {chosen} is not there any more; going on with {device}: the same bits are not promised"
 
 
+def trainer_class(config: ExperimentConfig, search: Path | None) -> type[Trainer]:
+    """Who says what a batch's loss is. Raises OwnCodeError for a class of the person's own that is no Trainer."""
+    named = config.training.trainer
+    if named == "auto":
+        return LanguageModelTrainer
+    own = import_named(named, "training.trainer", search)
+    if not (isinstance(own, type) and issubclass(own, Trainer)):
+        raise OwnCodeError(
+            f'training.trainer = "{named}" is no Trainer; derive it from craft.training.trainer.LanguageModelTrainer'
+        )
+    return own
+
+
 def create_trainer_from_config(
     config: ExperimentConfig,
     data: PreparedData,
@@ -283,8 +297,9 @@ def create_trainer_from_config(
     )
     evaluators = {}
     if "val" in data.splits:
-        evaluators["val"] = Evaluator(EvalWindows(data.splits["val"], context_length), arithmetic.device)
-    return LanguageModelTrainer(
+        metrics = create_metrics(config.metrics, search=search)
+        evaluators["val"] = Evaluator(EvalWindows(data.splits["val"], context_length), arithmetic.device, metrics)
+    return trainer_class(config, search)(
         config,
         model,
         batches,

@@ -52,7 +52,7 @@ def test_what_craft_accepts_has_no_complaint(tmp_path: Path) -> None:
         ("[experiment.a]\nunset = ['schedule']", "is not valid under any"),
         ("[experiment.a.sweep]\nstrategy = 'gird'", "'gird' is not one of"),
         ("[experiment.a.sweep.axes]\noptimiser.lr = [1]", "'optimiser'"),
-        ("plugins = []", "'plugins' was unexpected"),
+        ("plugins = [1]", "1 is not of type 'string'"),
     ],
 )
 def test_a_slip_is_shown(text: str, expected: str) -> None:

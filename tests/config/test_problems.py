@@ -99,7 +99,7 @@ def test_a_wrong_setting_is_put_into_words(tmp_path: Path, setting: str, message
         ("craft = 1\n[experiment]\nextends = 'x'\n", 3, 11, "must be a table"),
         ("craft = 1\nexperiment = 3\n", 2, 14, "must be a table"),
         (HEAD + "plugins = 1\n[experiment.x]\n", 4, 1, "unknown key"),
-        ("craft = 1\nplugins = ['a.py']\n[experiment.x]\nmodel.type = 'transformer'\n", 2, 1, "cannot be loaded yet"),
+        ("craft = 1\nplugins = ['a.py']\n[experiment.x]\nmodel.type = 'transformer'\n", 2, 12, "there is no file"),
         (HEAD + "sweep.seeds = [1]\n[experiment.x]\n", 4, 1, "cannot be everybody's"),
         (HEAD + "[project]\nrun_dir = 'x'\n[experiment.x]\n", 5, 1, "unknown key"),
         (HEAD + "[project]\nruns_dir = ''\n[experiment.x]\n", 5, 12, "must be the name of a folder"),

@@ -1,0 +1,89 @@
+"""Whether a definition's own classes can be imported and take their arguments; nothing is made of them.
+
+Free of what they do: a class that breaks only when it is called is found when the run starts.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer as TorchOptimizer
+
+from craft.config.check import dotted
+from craft.config.faults import Fault
+from craft.config.own_code import import_named
+from craft.config.plugins import named_code
+from craft.config.positions import Path as KeyPath
+from craft.config.schema import ExperimentConfig
+from craft.config.schema.base import OwnCode
+from craft.data.tokenizers import Tokenizer
+from craft.errors import OwnCodeError
+from craft.training.callbacks.base import Callback
+from craft.training.evaluation import Metric
+from craft.training.optimizers import Optimizer
+from craft.training.schedulers import Scheduler
+from craft.training.trainer import Trainer
+
+# What a class must derive from, and what Craft calls it with besides its arguments. A dataset needs no base class.
+_KINDS: dict[str, tuple[tuple[type, ...], tuple[str, ...]]] = {
+    "model": ((nn.Module,), ("vocab_size", "context_length")),
+    "data": ((), ("split", "tokenizer", "context_length")),
+    "tokenizer": ((Tokenizer,), ("texts",)),
+    "optimizer": ((Optimizer, TorchOptimizer), ("model", "lr")),
+    "scheduler": ((Scheduler,), ("max_steps",)),
+    "callbacks": ((Callback,), ()),
+    "metrics": ((Metric,), ()),
+    "training": ((Trainer,), ()),
+}
+
+
+def own_code_faults(config: ExperimentConfig, search: Path | None) -> Iterator[Fault]:
+    """What is wrong with the classes that a definition names, each at the setting that names it."""
+    for path, reference in named_code(config).items():
+        setting = dotted(path)
+        try:
+            found = import_named(reference, setting, search)
+        except OwnCodeError as error:
+            yield Fault(path, str(error).removeprefix(f"{setting} = "))
+            continue
+        if path[1] != "processors":
+            yield from _class_faults(found, path, reference, config)
+
+
+def _class_faults(found: Any, path: KeyPath, reference: str, config: ExperimentConfig) -> Iterator[Fault]:
+    kind = str(path[0])
+    bases, given = _KINDS[kind]
+    if not callable(found):
+        yield Fault(path, f"{reference} is {type(found).__name__}, not a class")
+        return
+    if bases and isinstance(found, type) and not issubclass(found, bases):
+        names = " or ".join(f"{base.__module__}.{base.__name__}" for base in bases)
+        yield Fault(path, f"{reference} does not derive from {names}")
+        return
+    section: Any = config
+    for part in path[:-1]:
+        section = section[part] if isinstance(section, dict) else getattr(section, str(part))
+    if not isinstance(section, OwnCode):
+        return
+    called = getattr(found, "train", None) if kind == "tokenizer" else found
+    if kind == "optimizer" and isinstance(found, type) and issubclass(found, TorchOptimizer):
+        given = ("params", "lr")
+    try:
+        signature = inspect.signature(called)  # type: ignore[arg-type]
+        signature.bind(**dict.fromkeys(given), **section.arguments)
+    except TypeError as error:
+        words = f"{reference} takes {_shown(called)}, which does not fit: {error}"
+        yield Fault((*path[:-1], "arguments") if section.arguments else path, words)
+    except ValueError:
+        return  # some callables in C have no signature
+
+
+def _shown(called: Any) -> str:
+    try:
+        return str(inspect.signature(called))
+    except (TypeError, ValueError):
+        return "arguments that are not known"
