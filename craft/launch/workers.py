@@ -25,7 +25,7 @@ def start_worker(
 ) -> platform.ProcessIdentity:
     """Start a run's worker in a session of its own, with its output in `log.txt`; returns at once.
 
-    One that stands by
+    One that stands by already, with torch imported, becomes it where it still can.
     """
     if standby is not None and (process := standby.become(folder, environment)) is not None:
         return process

@@ -15,7 +15,7 @@ import math
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,12 +68,13 @@ def commit_checkpoint(
     *,
     monitor_value: float | None = None,
     mode: str = "min",
+    monitor: str = "",
 ) -> Path:
     """Let `write` fill a folder with files and make it the checkpoint of `step`, on disk when this returns.
 
-    `best.json` says which `monitor_value` is the best so far, by `mode`: "min" or "max"; one that is not finite is
-    none. Raises OSError when the disk does not take it, and whatever `write` raises: every earlier checkpoint is
-    untouched then, and nothing half made is left.
+    `best.json` says which `monitor_value`, of the figure named `monitor`, is the best so far, by `mode`: "min" or
+    "max"; one that is not finite is none. Raises OSError when the disk does not take it, and whatever `write` raises:
+    every earlier checkpoint is untouched then, and nothing half made is left.
     """
     from concurrent.futures import ThreadPoolExecutor  # those who only read need none
 
@@ -89,7 +90,7 @@ def commit_checkpoint(
         partial.mkdir()
         write(partial)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            sealed = _seal(partial, Manifest(step, monitor_value, mode, {}), pool)
+            sealed = _seal(partial, Manifest(step, monitor_value, mode, {}, monitor), pool)
             pointers = _point(folder, sealed)
             list(pool.map(platform.fsync_file, [partial / manifest.NAME, *pointers]))
         platform.fsync_dir(partial)
@@ -116,14 +117,14 @@ def _seal(partial: Path, empty: Manifest, pool: ThreadPoolExecutor) -> Manifest:
     files = {path.name: (path.stat().st_size, manifest.file_digest(path)) for path in paths}
     for one in forced:
         one.result()
-    sealed = Manifest(empty.step, empty.monitor_value, empty.mode, files)
+    sealed = replace(empty, files=files)
     (partial / manifest.NAME).write_bytes(sealed.encode())
     return sealed
 
 
 def _point(folder: RunFolder, new: Manifest) -> dict[Path, Path]:
     """The texts of `latest.json` and `best.json`, each beside the file that it is to replace."""
-    best = _best([*(known for known in _manifests(folder) if known.step != new.step), new], new.mode)
+    best = _best([*(known for known in _manifests(folder) if known.step != new.step), new], new)
     pointers = {}
     for name, target in (("latest", new), ("best", best)):
         if target is None:
@@ -231,7 +232,7 @@ def go_back(folder: RunFolder, before_step: int) -> CheckpointInfo | None:
 def best_step(folder: RunFolder) -> int | None:
     """The step whose monitored value is the best, the first of equal ones; None when none was measured."""
     known = _manifests(folder)
-    best = _best(known, known[-1].mode) if known else None
+    best = _best(known, known[-1]) if known else None
     return best.step if best else None
 
 
@@ -243,9 +244,11 @@ def _manifests(folder: RunFolder) -> list[Manifest]:
     return known
 
 
-def _best(known: list[Manifest], mode: str) -> Manifest | None:
-    sign = 1.0 if mode == "min" else -1.0
-    measured = [(sign * m.monitor_value, m.step, m) for m in known if m.monitor_value is not None]
+def _best(known: list[Manifest], newest: Manifest) -> Manifest | None:
+    """The best of those that were judged as the newest is. One that names no figure is of an earlier Craft."""
+    sign = 1.0 if newest.mode == "min" else -1.0
+    alike = [m for m in known if m.mode == newest.mode and (m.monitor == newest.monitor or not m.monitor)]
+    measured = [(sign * m.monitor_value, m.step, m) for m in alike if m.monitor_value is not None]
     return min(measured)[2] if measured else None
 
 

@@ -31,6 +31,8 @@ class Manifest:
     """"min" or "max": which of two monitored values is better."""
     files: Mapping[str, tuple[int, str]]
     """Size in bytes and sha256 of each file, by name."""
+    monitor: str = ""
+    """The figure whose value `monitor_value` is; checkpoints are compared with those of the same one."""
 
     def encode(self) -> bytes:
         """The text of `manifest.json`."""
@@ -40,6 +42,7 @@ class Manifest:
             "step": self.step,
             "monitor_value": self.monitor_value,
             "mode": self.mode,
+            **({"monitor": self.monitor} if self.monitor else {}),
             "files": {name: {"size": size, "sha256": digest} for name, (size, digest) in self.files.items()},
         }
         return _text({**body, "sha256": hashlib.sha256(_text(body)).hexdigest()})
@@ -73,7 +76,7 @@ def read_manifest(folder: Path) -> Manifest:
         found = f"format {body.get('format')}, layout {body.get('layout')}"
         raise ValueError(f"{NAME}: {found}, and this Craft reads format {FORMAT}, layout {LAYOUT}")
     files = {name: (entry["size"], entry["sha256"]) for name, entry in body["files"].items()}
-    return Manifest(body["step"], body["monitor_value"], body["mode"], files)
+    return Manifest(body["step"], body["monitor_value"], body["mode"], files, body.get("monitor", ""))
 
 
 def verify(path: Path) -> list[str]:

@@ -98,10 +98,11 @@ class CheckpointManager:
         *,
         keep: int,
         mode: str,
+        monitor: str,
         save_tokenizer: Callable[[Path], None],
     ) -> None:
         self.folder, self.model, self.tensors, self.values = folder, model, tensors, values
-        self.keep, self.mode, self.save_tokenizer = keep, mode, save_tokenizer
+        self.keep, self.mode, self.monitor, self.save_tokenizer = keep, mode, monitor, save_tokenizer
 
     def save(self, step: int, monitored: float | None) -> Path:
         """Force the whole state to disk as the checkpoint of `step`. Raises OSError, the earlier ones untouched."""
@@ -120,7 +121,9 @@ class CheckpointManager:
             (path / "experiment.toml").write_bytes(self.folder.definition.read_bytes())
             self.save_tokenizer(path)
 
-        path = checkpoints.commit_checkpoint(self.folder, step, write, monitor_value=monitored, mode=self.mode)
+        path = checkpoints.commit_checkpoint(
+            self.folder, step, write, monitor_value=monitored, mode=self.mode, monitor=self.monitor
+        )
         checkpoints.prune(self.folder, self.keep)
         return path
 

@@ -21,7 +21,7 @@ from craft.config.definition import definition_hash, dump_definition
 from craft.config.own_code import import_named
 from craft.config.schema import ExperimentConfig
 from craft.data import EvalWindows, PreparedData, TrainBatches, prepare
-from craft.errors import CheckpointError, CraftError, OwnCodeError
+from craft.errors import CheckpointError, CraftError, OwnCodeError, TrainingError
 from craft.models import create_model_from_config
 from craft.models.device import choose_device
 from craft.runs import checkpoints
@@ -45,8 +45,11 @@ class ExperimentResults:
     best: float | None = None
 
 
-class StoppedEarly(Exception):  # noqa: N818 - it is no error
+class StoppedEarlyError(TrainingError):
     """A run was asked to stop before it began to train."""
+
+    def __init__(self) -> None:
+        super().__init__("the run was asked to stop while it was being prepared")
 
 
 class Experiment:
@@ -66,6 +69,7 @@ class Experiment:
         self._folder, self._lock, self.recorder = folder, lock, recorder
         self.trainer: Trainer | None = None
         self._compile = False
+        self._early: set[str] = set()  # what was asked for before there was a Trainer to ask
 
     @property
     def folder(self) -> RunFolder:
@@ -108,6 +112,13 @@ class Experiment:
             f"{self.trainer.max_steps:,} steps of {self.config.training.batch_size} sequences"
         )
         self._restore(self.trainer)
+        for kind, ask in (
+            ("checkpoint", self.trainer.ask_to_save),
+            ("evaluate", self.trainer.ask_to_evaluate),
+            ("sample", self.trainer.ask_to_sample),
+        ):
+            if kind in self._early:
+                ask()
         if read_identity(self.folder).data_hash != data.corpus_hash:
             update_identity(self.folder, data_hash=data.corpus_hash)
         return self.trainer
@@ -116,8 +127,10 @@ class Experiment:
         """Say what is being prepared, and leave when asked to."""
         assert self.recorder is not None
         self.recorder.preparing(line)
-        if any(request.kind == "stop" for request in self.recorder.requests()):
-            raise StoppedEarly
+        for request in self.recorder.requests():
+            self._early.add(request.kind)
+        if "stop" in self._early:
+            raise StoppedEarlyError
 
     def _choose(self) -> Arithmetic:
         """What `auto` means here; chosen at the first start, and the same on every resume."""
@@ -128,6 +141,7 @@ class Experiment:
             device, note = _available(chosen["device"], self.config.device)
             if note:
                 self.recorder.event("changed", text=note, device=str(device))
+                update_identity(self.folder, chosen={**chosen, "device": str(device)})
             arithmetic = Arithmetic(device, chosen["precision"], chosen["reasons"])
             torch.set_num_threads(chosen["threads"])
             self._compile = bool(chosen["compile"])
@@ -204,7 +218,7 @@ class Experiment:
             trainer = self.trainer or self.setup()
             trainer.fit()
             return self.close()
-        except StoppedEarly:
+        except StoppedEarlyError:
             assert self.recorder is not None
             self.recorder.event("stopped", reason="asked to while preparing")
             self.recorder.finish("stopped", message="stopped while preparing")
@@ -246,11 +260,20 @@ class Experiment:
         """Record that it went wrong."""
         if self.recorder is None:
             return
-        words = str(error) if isinstance(error, CraftError) else f"{type(error).__name__}: {error}"
+        words = words_of(error)
         self.recorder.event("failed", error=words)
         self.recorder.finish("failed", error=words)
         if self.trainer is not None:
             self.trainer.callbacks.call("on_outcome", self.trainer, "failed", words)
+
+
+def words_of(error: BaseException) -> str:
+    """What a run's claim says of an error: for a person's mistake or a full disk no name of a Python class."""
+    if isinstance(error, CraftError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}"
 
 
 def _available(chosen: str, wanted: str) -> tuple[torch.device, str | None]:

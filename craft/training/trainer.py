@@ -108,6 +108,7 @@ class Trainer(ABC):
             },
             keep=config.checkpoint.keep,
             mode=config.checkpoint.mode,
+            monitor=config.checkpoint.monitor,
             save_tokenizer=recorder.save_tokenizer,
         )
         self.fingerprint = f"{batches.fingerprint}, of text {corpus_hash}"
@@ -168,7 +169,8 @@ class Trainer(ABC):
         self.look_up()
         if self.evaluation_owed:
             self.evaluate()
-        if self.step == 0:
+            self.saved_step = -1  # the checkpoint of this step is to carry its figures
+        if self.saved_step != self.step:
             self.save()
         gc.collect()
         gc.freeze()  # what setting up made is kept for good; later collections need not look at it
@@ -363,6 +365,7 @@ class Trainer(ABC):
             "seconds": self.progress.seconds,
             "best": self.best,
             "best_step": self.best_step,
+            "monitor": [self.config.checkpoint.monitor, self.config.checkpoint.mode],
             "evaluated": self.evaluated,
             "evaluated_step": self.evaluated_step,
             "evaluation_owed": self.evaluation_owed,
@@ -383,6 +386,9 @@ class Trainer(ABC):
         self.saved_step, self.evaluation_owed = self.step, state["evaluation_owed"]
         self.evaluated, self.evaluated_step = state["evaluated"], state["evaluated_step"]
         self.best_step = state["best_step"]
+        judged_by = [self.config.checkpoint.monitor, self.config.checkpoint.mode]
+        if state.get("monitor", judged_by) != judged_by:
+            self.best = self.best_step = None  # values of another figure compare with nothing
         if state["max_steps"] == self.max_steps:
             self.stop_reason = state["finished_early"]
         self.progress.seconds_before = state["seconds"]

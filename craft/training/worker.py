@@ -56,11 +56,15 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
     platform.keep_freed_memory()
-    recorder = Recorder(folder)
-    signals.ask = recorder.ask_to_stop
-    if signals.first:
-        recorder.ask_to_stop()
-    recorder.start()
+    try:
+        recorder = Recorder(folder)
+        signals.ask = recorder.ask_to_stop
+        if signals.first:
+            recorder.ask_to_stop()
+        recorder.start()
+    except OSError as error:
+        print(f"{folder.path}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return 1
     slot = _take_slot(recorder)
     if recorder.leaving:
         recorder.event("stopped", reason="asked to before training began")
@@ -81,6 +85,9 @@ def main(arguments: list[str]) -> int:
         Experiment(config, name=name, folder=folder, lock=lock, recorder=recorder).run()
     except CraftError:
         return 1  # it stands in status.json and in the log
+    except OSError as error:
+        print(f"the disk does not take it: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     except Exception:
         traceback.print_exc()
         return 1

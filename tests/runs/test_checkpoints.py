@@ -273,3 +273,12 @@ def test_a_run_that_was_deleted_does_not_come_back_as_a_stump(folder: RunFolder)
     with pytest.raises(FileNotFoundError):
         commit(folder, 2)
     assert not folder.path.exists()
+
+
+def test_values_of_another_figure_compare_with_nothing(folder: RunFolder) -> None:
+    def write(path: Path) -> None:
+        (path / "model.safetensors").write_bytes(b"weights")
+
+    for step, (monitor, value) in enumerate([("val/loss", 0.1), ("val/top_5", 0.9), ("val/top_5", 0.8)], 1):
+        checkpoints.commit_checkpoint(folder, step, write, monitor_value=value, mode="min", monitor=monitor)
+    assert checkpoints.best_step(folder) == 3
