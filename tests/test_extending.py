@@ -20,9 +20,7 @@ from craft.training.experiment import Experiment
 from tests.training.runs import final_weights
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "extending.md"
-FILES = {
-    name: code for name, code in re.findall(r"```python\n# (my_\w+\.py)\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-}
+FILES = dict(re.findall(r"```python\n# (my_\w+\.py)\n(.*?)```", DOCUMENT.read_text(), re.DOTALL))
 EXAMPLES = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
 
 
@@ -77,7 +75,7 @@ def test_an_example_does_what_the_page_says(tmp_path: Path, example: str, capsys
         ("my_figures.py", "import Metric", "import Metrik", "importing it raised ImportError"),
         ("my_words.py", "smallest=1", "fewest=1", ""),
         ("my_schedules.py", "stairs=4", "steps=4", "got an unexpected keyword argument 'stairs'"),
-        ("my_optimizers.py", "import torch\n", "import torch\nimport no_such_module\n", "no_such_module, which is missing"),
+        ("my_optimizers.py", "import torch\n", "import torch, no_such_module\n", "no_such_module, which is missing"),
     ],
 )
 def test_what_is_wrong_with_a_class_is_said_where_it_is_named(

@@ -10,12 +10,15 @@ A file names its schema in its first line: `#:schema ./.craft/experiments.schema
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from craft import platform
 from craft.config import fields
+from craft.config.plugins import own_types
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.base import Section
 from craft.config.structure import FORMAT
@@ -29,10 +32,14 @@ Json = dict[str, Any]
 _TEXTS: Json = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
-def editor_schema() -> Json:
-    """The schema of a whole file, in JSON Schema draft 7, which every TOML editor reads."""
+def editor_schema(short_names: Iterable[str] = ()) -> Json:
+    """The schema of a whole file, in JSON Schema draft 7, which every TOML editor reads.
+
+    `short_names` are those that the file's plugins bring.
+    """
+    own_type = "|".join([":", *(f"^{re.escape(name)}$" for name in short_names)])
     own = ExperimentConfig.model_json_schema()["properties"]
-    settings = {name: _section(name) if name in fields.sections() else _plain(own[name]) for name in own}
+    settings = {name: _section(name, own_type) if name in fields.sections() else _plain(own[name]) for name in own}
     shared = {name: value for name, value in settings.items() if name not in fields.NOT_INHERITED}
     entry = {**settings, **_instructions()}
     return {
@@ -75,12 +82,27 @@ def write_editor_schema(experiments: Path) -> Path:
     """Put the schema where an experiments file finds it, and return its path. It can be made again at any time."""
     path = experiments.parent / FILE
     path.parent.mkdir(exist_ok=True)
-    platform.write_file_atomic(path, (json.dumps(editor_schema(), indent=2) + "\n").encode())
+    schema = editor_schema(_plugin_types(experiments))
+    platform.write_file_atomic(path, (json.dumps(schema, indent=2) + "\n").encode())
     return path
 
 
-def _section(name: str) -> Json:
-    """One section in part: all settings of all its types, and for each type that is given, only its own."""
+def _plugin_types(experiments: Path) -> Iterable[str]:
+    """The short names that a file's plugins bring; none from a file that cannot be read, which others will say."""
+    try:
+        names = tomllib.loads(experiments.read_text()).get("plugins", [])
+    except (OSError, ValueError):
+        return ()
+    if not isinstance(names, list):
+        return ()
+    return own_types([name for name in names if isinstance(name, str)], experiments.parent)[0]
+
+
+def _section(name: str, own_type: str) -> Json:
+    """One section in part: all settings of all its types, and for each type that is given, only its own.
+
+    `own_type` is the pattern of names that mean a person's own class.
+    """
     classes = fields.types_of(name)
     tables = {kind: _properties(cls) for kind, cls in classes.items()}
     known = dict.fromkeys(key for properties in tables.values() for key in properties)
@@ -89,7 +111,7 @@ def _section(name: str) -> Json:
         for key in known
     }
     if "" not in classes:
-        merged["type"] = _types(name, classes)
+        merged["type"] = _types(name, classes, own_type)
     words = " | ".join(filter(None, (_first_paragraph(cls) for cls in classes.values())))
     if name in fields.NAMED:
         # The type is the table's name unless it is given.
@@ -99,7 +121,7 @@ def _section(name: str) -> Json:
     if len(classes) > 1:
         table["allOf"] = [
             {
-                "if": {"required": ["type"], "properties": {"type": _is(kind)}},
+                "if": {"required": ["type"], "properties": {"type": _is(kind, own_type)}},
                 "then": {"propertyNames": {"enum": list(properties)}},
             }
             for kind, properties in tables.items()
@@ -133,17 +155,17 @@ def _merged(by_type: dict[str, Json]) -> Json:
     return {**(shapes[0] if len(shapes) == 1 else {"anyOf": shapes}), "description": description}
 
 
-def _types(section: str, classes: Iterable[str]) -> Json:
+def _types(section: str, classes: Iterable[str], own_type: str) -> Json:
     names = [kind for kind in classes if kind != fields.OWN_TYPE]
     found: Json = {"enum": names}
     if fields.OWN_TYPE in classes:
-        found = {"anyOf": [found, {"type": "string", **_is(fields.OWN_TYPE)}]}
+        found = {"anyOf": [found, {"type": "string", **_is(fields.OWN_TYPE, own_type)}]}
     default = fields.default_type(section)
     return {**found, **({"default": default} if default else {}), "description": f"Which kind of {section}."}
 
 
-def _is(kind: str) -> Json:
-    return {"pattern": ":"} if kind == fields.OWN_TYPE else {"const": kind}
+def _is(kind: str, own_type: str) -> Json:
+    return {"pattern": own_type} if kind == fields.OWN_TYPE else {"const": kind}
 
 
 def _instructions() -> dict[str, Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,17 @@ def test_every_setting_has_words_and_types() -> None:
         assert table["properties"].keys() == known
         silent = [key for key, value in table["properties"].items() if not value.get("description")]
         assert not silent, f"{name}: {silent} have no docstring"
+
+
+def test_short_names_of_plugins_are_types(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("class GatedLSTM: ...")
+    experiments = tmp_path / "experiments.toml"
+    experiments.write_text("craft = 1\nplugins = ['mine.py']\n")
+    schema = json.loads(write_editor_schema(experiments).read_text())
+    text = "[experiment.a.model]\ntype = 'gated_lstm'\n"
+    file = tomllib.loads(f"craft = 1\n{text}")
+    assert not list(jsonschema.Draft7Validator(schema).iter_errors(file))
+    assert list(jsonschema.Draft7Validator(SCHEMA).iter_errors(file))
 
 
 def test_it_is_written_where_the_first_line_says(tmp_path: Path) -> None:
