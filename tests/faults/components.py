@@ -1,0 +1,131 @@
+"""Every component that a definition can name, each with the smallest settings that make it work.
+
+The tests of this folder go over all of them; one that is missing here fails `test_every_type_has_an_entry`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+from craft.config import fields
+from craft.config.schema import ExperimentConfig
+from tests.training.runs import write_text
+
+Settings = dict[str, Any]
+Make = Callable[[Path], Settings]
+"""From a folder, in which files may be put, to a section without its type."""
+
+SECTIONS = ("model", "tokenizer", "data", "optimizer", "scheduler", "callbacks")
+
+
+def _plain(**settings: Any) -> Make:
+    return lambda _: settings
+
+
+def _text(folder: Path) -> Settings:
+    return {"path": str(write_text(folder / "text.txt"))}
+
+
+COMPONENTS: dict[str, dict[str, Make]] = {
+    "model": {
+        "transformer": _plain(num_layers=1, num_heads=2, hidden_size=16, dropout=0.1),
+    },
+    "tokenizer": {
+        "char": _plain(),
+        "byte": _plain(),
+    },
+    "data": {
+        "python_stdlib": _plain(max_bytes=100_000),
+        "text": _text,
+    },
+    "optimizer": {
+        "adamw": _plain(),
+        "muon": _plain(),
+    },
+    "scheduler": {
+        "constant": _plain(),
+        "cosine": _plain(),
+        "warmup_stable_decay": _plain(),
+    },
+    "callbacks": {
+        # It waits for a loss that grows, so it counts every evaluation.
+        "early_stopping": _plain(patience=50, mode="max"),
+    },
+}
+NEEDS: dict[str, str] = {}
+"""The library that a type needs besides what the tests install."""
+
+# What a component is tried with unless it is the pair that is tried.
+USUAL = {
+    "model": "transformer",
+    "tokenizer": "char",
+    "data": "text",
+    "optimizer": "adamw",
+    "scheduler": "warmup_stable_decay",
+    "callbacks": "early_stopping",
+}
+
+
+def known_types(section: str) -> list[str]:
+    """The types that the schema has for a section; a person's own classes are tried with docs/extending.md."""
+    return [kind for kind in fields.types_of(section) if kind != fields.OWN_TYPE]
+
+
+def is_here(kind: str) -> bool:
+    """Whether the library that a type needs is installed."""
+    return kind not in NEEDS or importlib.util.find_spec(NEEDS[kind]) is not None
+
+
+def every_component() -> Iterator[tuple[str, str]]:
+    """(section, type) of everything that can be tried here."""
+    for section in SECTIONS:
+        yield from ((section, kind) for kind in COMPONENTS[section] if is_here(kind))
+
+
+def definition(folder: Path, chosen: dict[str, str], **training: Any) -> ExperimentConfig:
+    """A definition that trains in a second, of the usual components but for those that are chosen, by section."""
+    folder.mkdir(exist_ok=True)
+    settings: dict[str, Any] = {
+        "seed": 7,
+        "device": "cpu",
+        "precision": "fp32",
+        "training": {"max_steps": 40, "batch_size": 4, "eval_every": 10, "log_every": 3, **training},
+        "checkpoint": {"every": 5, "keep": 3},
+    }
+    for section in SECTIONS:
+        kind = chosen.get(section, USUAL[section])
+        table = {"type": kind, **COMPONENTS[section][kind](folder)}
+        if section == "data":
+            table = {"context_length": 16, "val_fraction": 0.1, **table}
+        settings[section] = {"tried": table} if section == "callbacks" else table
+    return ExperimentConfig.model_validate(settings)
+
+
+def pairwise() -> list[dict[str, str]]:
+    """Few choices of one component a section, such that every two components of different sections meet in one.
+
+    Greedy: each choice takes the pair that is left first, and then, a section at a time, what meets most that is left.
+    """
+    kinds = {section: [kind for kind in COMPONENTS[section] if is_here(kind)] for section in SECTIONS}
+    left = {
+        frozenset(((one, a), (two, b)))
+        for one, two in combinations(SECTIONS, 2)
+        for a, b in product(kinds[one], kinds[two])
+    }
+    choices = []
+    while left:
+        choice = dict(min(left, key=sorted))
+        for section in SECTIONS:
+            if section not in choice:
+                met = {
+                    kind: sum(frozenset(((section, kind), other)) in left for other in choice.items())
+                    for kind in kinds[section]
+                }
+                choice[section] = max(kinds[section], key=lambda kind: met[kind])
+        left -= {frozenset(pair) for pair in combinations(choice.items(), 2)}
+        choices.append(choice)
+    return choices
