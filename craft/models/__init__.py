@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 from craft.config.own_code import make_own, must_be
-from craft.config.schema.model import ModelConfig, OwnModel, TransformerConfig
+from craft.config.schema.model import HFConfig, ModelConfig, OwnModel, TransformerConfig
 from craft.models.base import BaseModel, GenerativeModel, LanguageModel, ModelOutput
 
 __all__ = ["BaseModel", "GenerativeModel", "LanguageModel", "ModelOutput", "create_model_from_config"]
@@ -24,7 +23,17 @@ def create_model_from_config(
             from craft.models.transformer import Transformer
 
             return Transformer(config, vocab_size, context_length)
+        case HFConfig():
+            from craft.models.hf import HFModel
+
+            return HFModel(config, vocab_size, context_length)
         case OwnModel():
             own = make_own(config, "model", search, vocab_size=vocab_size, context_length=context_length)
-            must_be(own, LanguageModel, config, "model")
-            return cast(LanguageModel, own)
+            if isinstance(own, LanguageModel):
+                return own
+            from torch import nn
+
+            from craft.models.module import ModuleModel
+
+            must_be(own, nn.Module, config, "model")
+            return ModuleModel(own, vocab_size, context_length, called=f'model.type = "{config.type}"')

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from craft.config.schema.base import Count, CountOrOff, OwnCode, Probability, Section, type_tag
+from craft.config.schema.base import Argument, Count, CountOrOff, OwnCode, Probability, Section, type_tag
 
 
 def nearest_divisors(number: int, near: int) -> str:
@@ -15,6 +15,26 @@ def nearest_divisors(number: int, near: int) -> str:
     below = [d for d in divisors if d < near][-1:]
     above = [d for d in divisors if d > near][:1]
     return " or ".join(str(d) for d in below + above)
+
+
+def check_heads(hidden_size: int, num_heads: int) -> None:
+    """Raise ValueError, with the nearest sizes that would do, unless the heads share the width out evenly."""
+    if hidden_size % num_heads:
+        legal = nearest_divisors(hidden_size, num_heads)
+        up = -(-hidden_size // num_heads) * num_heads
+        raise ValueError(
+            f"hidden_size {hidden_size} is not divisible by num_heads {num_heads}; "
+            f"num_heads = {legal}, or hidden_size = {up - num_heads or up} or {up}, would do"
+        )
+
+
+def check_kv_heads(num_heads: int, num_kv_heads: int) -> None:
+    """Raise ValueError, with the nearest counts that would do, unless every key head serves as many query heads."""
+    if num_heads % num_kv_heads:
+        legal = nearest_divisors(num_heads, num_kv_heads)
+        raise ValueError(
+            f"num_heads {num_heads} is not divisible by num_kv_heads {num_kv_heads}; num_kv_heads = {legal} would do"
+        )
 
 
 class TransformerConfig(Section):
@@ -57,19 +77,9 @@ class TransformerConfig(Section):
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
-        if self.hidden_size % self.num_heads:
-            legal = nearest_divisors(self.hidden_size, self.num_heads)
-            up = -(-self.hidden_size // self.num_heads) * self.num_heads
-            raise ValueError(
-                f"hidden_size {self.hidden_size} is not divisible by num_heads {self.num_heads}; "
-                f"num_heads = {legal}, or hidden_size = {up - self.num_heads or up} or {up}, would do"
-            )
-        if self.num_kv_heads and self.num_heads % self.num_kv_heads:
-            legal = nearest_divisors(self.num_heads, self.num_kv_heads)
-            raise ValueError(
-                f"num_heads {self.num_heads} is not divisible by num_kv_heads {self.num_kv_heads}; "
-                f"num_kv_heads = {legal} would do"
-            )
+        check_heads(self.hidden_size, self.num_heads)
+        if self.num_kv_heads:
+            check_kv_heads(self.num_heads, self.num_kv_heads)
         if self.position == "rotary" and self.head_size % 2:
             raise ValueError(
                 f"rotary positions need an even head size, and hidden_size / num_heads is {self.head_size}; "
@@ -97,6 +107,41 @@ class TransformerConfig(Section):
         return 4 * self.hidden_size
 
 
+class HFConfig(Section):
+    """A causal model of the transformers library (`pip install 'craft-workbench[hf]'`), built with fresh weights.
+
+    Sizes that are 0 are the family's own. Vocabulary and context length come from the tokenizer and the data.
+    """
+
+    type: Literal["hf"] = "hf"
+    model_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=64)] = "gpt2"
+    """The library's name of the family: gpt2, llama, qwen3, mistral, gpt_neox and every other causal one."""
+    num_layers: CountOrOff = 0
+    """Blocks."""
+    num_heads: CountOrOff = 0
+    """Query heads."""
+    num_kv_heads: CountOrOff = 0
+    """Key and value heads; 0 means as many as `num_heads` where that is set."""
+    hidden_size: CountOrOff = 0
+    """Width of the residual stream."""
+    intermediate_size: CountOrOff = 0
+    """Width of the MLP; 0 keeps the family's proportion to `hidden_size`."""
+    tie_embeddings: Literal["auto"] | bool = "auto"
+    """Use the token embedding as the output head as well; "auto" does as the family does."""
+    dropout: Probability = 0.0
+    """Every dropout that the family has."""
+    arguments: dict[str, Argument | dict[str, Argument]] = {}
+    """Other settings of the library's config, by its own names."""
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden_size and self.num_heads and "head_dim" not in self.arguments:
+            check_heads(self.hidden_size, self.num_heads)
+        if self.num_heads and self.num_kv_heads:
+            check_kv_heads(self.num_heads, self.num_kv_heads)
+        return self
+
+
 class OwnModel(OwnCode):
     """A model of one's own: `module:Class`, a `LanguageModel` or any module that turns tokens into logits.
 
@@ -105,6 +150,8 @@ class OwnModel(OwnCode):
 
 
 ModelConfig = Annotated[
-    Annotated[TransformerConfig, Tag("transformer")] | Annotated[OwnModel, Tag("module:Class")],
+    Annotated[TransformerConfig, Tag("transformer")]
+    | Annotated[HFConfig, Tag("hf")]
+    | Annotated[OwnModel, Tag("module:Class")],
     Discriminator(type_tag),
 ]
