@@ -21,8 +21,14 @@ from craft import platform
 from craft.config.corpus import Corpus, CorpusFacts, open_corpus
 from craft.config.plugins import code_hash
 from craft.config.schema.data import DataConfig, PythonDataset, TextData
-from craft.config.schema.tokenizer import ByteTokenizerConfig, TokenizerConfig
-from craft.errors import CraftError
+from craft.config.schema.tokenizer import (
+    BPETokenizerConfig,
+    ByteTokenizerConfig,
+    OwnTokenizer,
+    SentencePieceTokenizerConfig,
+    TokenizerConfig,
+)
+from craft.errors import CraftError, TokenizerError
 
 # Part of every key: raise it when the same text and tokenizer would give other tokens.
 CACHE_FORMAT = 1
@@ -102,13 +108,35 @@ def token_key(data: TextData, tokenizer: TokenizerConfig, content: str, source_d
     """The key of a text's tokens: its content, the processors and the tokenizer.
 
     A person's own processor counts by its source code, "normalise" and "lowercase" by the version of Unicode's tables.
+    Raises TokenizerError when the file that a tokenizer is read from cannot be.
     """
     processors = [
         [name, code_hash(name.partition(":")[0], source_dir) if ":" in name else unicodedata.unidata_version]
         for name in data.processors
     ]
-    parts = [CACHE_FORMAT, content, processors, tokenizer.model_dump()]
+    parts = [CACHE_FORMAT, content, processors, _tokenizer_key(tokenizer, source_dir)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _tokenizer_key(tokenizer: TokenizerConfig, source_dir: Path | None) -> dict[str, object]:
+    """What decides a tokenizer besides the text: its settings, a file by what it holds, one's own class by its code."""
+    settings: dict[str, object] = tokenizer.model_dump()
+    if file := tokenizer_file(tokenizer):
+        try:
+            settings["path"] = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise TokenizerError(f"tokenizer.path: {file}: cannot be read: {error.strerror}") from error
+    elif isinstance(tokenizer, OwnTokenizer):
+        settings["code"] = code_hash(tokenizer.type.partition(":")[0], source_dir)
+    return settings
+
+
+def tokenizer_file(tokenizer: TokenizerConfig) -> Path | None:
+    """The file that a tokenizer is read from; None when it is not read from one."""
+    path = Path(getattr(tokenizer, "path", ""))
+    if path == Path():
+        return None
+    return path / "tokenizer.json" if path.is_dir() else path
 
 
 def read_meta(key: str) -> tuple[TokenMeta | None, str]:
@@ -175,4 +203,28 @@ def expected_vocab_range(tokenizer: TokenizerConfig) -> tuple[int, int]:
     """Smallest and largest vocabulary to expect of a tokenizer whose text was not read yet."""
     if isinstance(tokenizer, ByteTokenizerConfig):
         return (256, 256)
+    if file := tokenizer_file(tokenizer):
+        size = _size_of_file(file)
+        return (size, size) if size else (256, 262_144)  # from a byte's tokens to the largest that are published
+    if isinstance(tokenizer, SentencePieceTokenizerConfig | BPETokenizerConfig):
+        return (tokenizer.size, tokenizer.size)
     return (64, 256)  # letters, digits and signs of one language, up to several
+
+
+def _size_of_file(file: Path) -> int:
+    """Tokens that a file's tokenizer has; 0 when it cannot be told. That it is no tokenizer is said when it is used."""
+    try:
+        content = file.read_bytes()
+        if file.suffix == ".json":
+            found = json.loads(content)
+            found = found.get("tokenizer", found)
+            vocabulary, added = found["model"]["vocab"], found.get("added_tokens") or []
+            numbers = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
+            return 1 + max([int(number) for number in numbers] + [int(token["id"]) for token in added])
+        import sentencepiece  # of what is imported here, this alone takes time
+
+        processor = sentencepiece.SentencePieceProcessor()
+        processor.LoadFromSerializedProto(content)
+        return int(processor.GetPieceSize())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, RecursionError):
+        return 0

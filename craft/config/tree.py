@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, Union
 
 from craft.config.document import Document
 from craft.config.fields import NAMED
+from craft.config.initial_weights import absolute_source
 from craft.config.positions import Path as KeyPath
 
 Kind = Literal["default", "file", "sweep", "command line"]
@@ -53,7 +54,7 @@ Node: TypeAlias = Union["Tree", Leaf]
 Tree: TypeAlias = dict[str, Node]
 
 # Names of files: relative to the file they stand in, or to the working directory on the command line.
-FILE_SETTINGS = {("data", "path")}
+FILE_SETTINGS = {("data", "path"), ("tokenizer", "path")}
 
 
 def leaves_of(table: dict[str, Any], source: Source) -> Tree:
@@ -151,13 +152,19 @@ def plain(tree: Tree, path: tuple[str, ...] = ()) -> dict[str, Any]:
             values[key] = plain(node, inside)
         else:
             value = _absolute(node) if inside in FILE_SETTINGS else node.value
+            if inside == ("init_from",):
+                value = absolute_source(_folder_of(node), value)
             values[key] = {} if value == {} else value  # the caller's own: types are filled in
     return values
 
 
-def _absolute(leaf: Leaf) -> Any:
+def _folder_of(leaf: Leaf) -> Path:
     document = leaf.source.document
-    folder = document.folder if document else Path.cwd()
+    return document.folder if document else Path.cwd()
+
+
+def _absolute(leaf: Leaf) -> Any:
+    folder = _folder_of(leaf)
     if isinstance(leaf.value, list):
         return [_join_glob(folder, name) for name in leaf.value]
     return _join_glob(folder, leaf.value)

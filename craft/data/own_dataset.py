@@ -35,7 +35,7 @@ def prepare_own_dataset(
     if not callable(made_by):
         raise DataError(f'data.type = "{data.type}" is {type(made_by).__name__}, not a class')
     texts = () if isinstance(tokenizer_config, ByteTokenizerConfig) else _texts(data, made_by)
-    tokenizer = train_tokenizer(tokenizer_config, texts)
+    tokenizer = train_tokenizer(tokenizer_config, texts, search=search)
     if not tokenizer.vocab_size:
         raise DataError(f"{data.type}: texts() yields no character, so there is no vocabulary")
     code = code_hash(data.type.partition(":")[0], search)

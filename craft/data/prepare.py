@@ -43,8 +43,8 @@ Say = Callable[[str], None]
 SEPARATOR = "\n\n"
 # Tokens of fewer bytes are read into memory: that takes milliseconds, and no page has to be faulted in later.
 IN_MEMORY = 64 << 20
-# Characters tokenized at once, so that progress moves and what is made on the way stays small. Every tokenizer there
-# is reads each character by itself, so a cut changes nothing.
+# Characters given on at once, so that progress moves and what is made on the way stays small. Where they are cut
+# decides nothing: a tokenizer reads them in blocks of its own.
 _CHUNK = 1 << 22
 
 Tokens = NDArray[np.integer[Any]]
@@ -158,7 +158,7 @@ class _Preparation:
         meta, damage = read_meta(key)
         if meta is not None:
             try:
-                tokenizer = load_tokenizer(meta.path)
+                tokenizer = load_tokenizer(meta.path, search=self.search)
                 tokens = read_tokens(meta)
             except (OSError, TokenizerError) as error:
                 damage = str(error)
@@ -222,9 +222,10 @@ class _Preparation:
                 done += len(chunk)
                 self.gate.say(f"{what}: {done / 1e6:.1f} of {total:.1f} million characters")
 
-        tokenizer = train_tokenizer(self.tokenizer_config, chunks("collecting the vocabulary"))
-        parts = [tokenizer.encode_array(chunk) for chunk in chunks("tokenizing")]
-        return tokenizer, np.concatenate(parts)
+        tokenizer = train_tokenizer(self.tokenizer_config, chunks("collecting the vocabulary"), search=self.search)
+        if tokenizer.lossy:
+            self.warn(f"text does not come back from this tokenizer as it was: {tokenizer.lossy}")
+        return tokenizer, np.concatenate(list(tokenizer.encode_parts(chunks("tokenizing"))))
 
 
 def _chunks(documents: Iterable[str]) -> Iterator[str]:

@@ -43,10 +43,9 @@ def load_checkpoint(path: Path, device: str = "cpu") -> LoadedCheckpoint:
     if problems := checkpoints.verify(path):
         raise CheckpointError(f"{path}: damaged: {'; '.join(problems)}")
     _, config = load_definition(path / "experiment.toml")
-    tokenizer = load_tokenizer(path)
-    model = create_model_from_config(
-        config.model, tokenizer.vocab_size, config.data.context_length, search=_code_of(path)
-    )
+    search = _code_of(path)
+    tokenizer = load_tokenizer(path, search=search)
+    model = create_model_from_config(config.model, tokenizer.vocab_size, config.data.context_length, search=search)
     chosen, _ = choose_device(device)
     model.to(chosen)
     load_weights(model, path, chosen)

@@ -34,10 +34,14 @@ def holds_everything(config: BaseModel, settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("section", "kind"), sections_with_types())
 def test_every_section_reads_back_the_same(tmp_path: Path, section: str, kind: str) -> None:
-    extra = {"text": "data.path = ['a b.txt', 'c']\n", fields.OWN_TYPE: "data.arguments = { a = [1, 'x'], b = 2.0 }\n"}
+    extra = {
+        ("data", "text"): "data.path = ['a b.txt', 'c']\n",
+        ("data", fields.OWN_TYPE): "data.arguments = { a = [1, 'x'], b = 2.0 }\n",
+        ("tokenizer", "hf"): "tokenizer.path = 'pieces.json'\n",
+    }
     table = f"{section}.early_stopping" if section in fields.NAMED else section
     typed = f"{table}.type = '{'mine:Data' if kind == fields.OWN_TYPE else kind}'\n" if kind else ""
-    text = HEAD + ("" if section == "model" else typed) + (extra.get(kind, "") if section == "data" else "")
+    text = HEAD + ("" if section == "model" else typed) + extra.get((section, kind), "")
     (run,) = load(tmp_path, text).plan()
     written = dump_definition("x", run.config, runs_dir=tmp_path / "elsewhere")
     holds_everything(run.config, tomllib.loads(written)["experiment"]["x"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from craft.data.tokenizers.blocks import blocks
 from craft.errors import TokenizerError
 
 FILE = "tokenizer.json"
@@ -36,6 +37,10 @@ class Tokenizer(ABC):
 
     type: str
     vocab_size: int
+    reference: str = ""
+    """"module:Class" of one's own, by which a checkpoint finds it again; set by Craft."""
+    lossy: str = ""
+    """What of a text does not come back, in words; empty where all does. Bytes are counted as they come back."""
 
     @abstractmethod
     def encode_array(self, text: str) -> NDArray[np.integer[Any]]:
@@ -45,6 +50,14 @@ class Tokenizer(ABC):
         """The ids of a text. Raises TokenizerError naming the first character that has none."""
         ids: list[int] = self.encode_array(text).tolist()
         return ids
+
+    def encode_parts(self, parts: Iterable[str]) -> Iterator[NDArray[np.integer[Any]]]:
+        """The ids of a text that comes in parts, in turn; little more than one part is held. Raises TokenizerError.
+
+        What they are depends on the text alone, not on how it was parted: it is read in blocks that end with a line.
+        """
+        for block in blocks(parts):
+            yield self.encode_array(block)
 
     @abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
@@ -73,7 +86,7 @@ class Tokenizer(ABC):
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json`; what forces it to disk is whoever owns the folder."""
-        content = json.dumps({"type": self.type, **self.state_dict()}, ensure_ascii=False)
+        content = json.dumps({"type": self.reference or self.type, **self.state_dict()}, ensure_ascii=False)
         (folder / FILE).write_text(content, encoding="utf-8")
 
     def _as_ids(self, ids: Iterable[int]) -> NDArray[np.int64]:
@@ -91,6 +104,17 @@ class Tokenizer(ABC):
                 f"{self.vocab_size - 1}: these ids come from another tokenizer"
             )
         return array.astype(np.int64)
+
+
+def utf8(text: str) -> bytes:
+    """The bytes of a text. Raises TokenizerError for half a surrogate pair, which is no text."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise TokenizerError(
+            f"character {error.start + 1} of the text is {text[error.start]!r}, half of a character or a byte that "
+            "is not UTF-8; leave it out"
+        ) from error
 
 
 def dtype_for(vocab_size: int) -> np.dtype[Any]:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from craft.data.tokenizers.base import StreamDecoder, Tokenizer
-from craft.errors import TokenizerError
+from craft.data.tokenizers.base import StreamDecoder, Tokenizer, utf8
 
 
 class _ByteStream(StreamDecoder):
@@ -35,13 +34,7 @@ class ByteTokenizer(Tokenizer):
 
     def encode_array(self, text: str) -> NDArray[np.uint8]:
         """See the base class. Only half a surrogate pair, which is no text, cannot be encoded."""
-        try:
-            return np.frombuffer(text.encode(), dtype=np.uint8)
-        except UnicodeEncodeError as error:
-            raise TokenizerError(
-                f"character {error.start + 1} of the text is {text[error.start]!r}, half of a character or a byte that "
-                "is not UTF-8; leave it out"
-            ) from error
+        return np.frombuffer(utf8(text), dtype=np.uint8)
 
     def decode(self, ids: Iterable[int]) -> str:
         """See the base class; bytes that are no UTF-8 become U+FFFD."""
