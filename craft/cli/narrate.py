@@ -54,6 +54,9 @@ class Narrator:
                 case "checkpoint":
                     self._measured(held or event, saved=True)
                     held = None
+                case "initialised":
+                    for line in str(event.get("text", "")).splitlines():
+                        self._line(clean(line))
                 case "resumed":
                     self._line(f"goes on from step {event.get('step')}")
                 case "warning":

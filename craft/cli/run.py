@@ -66,12 +66,16 @@ def run(
         from craft.config.experiments import load_experiments
         from craft.launch.create import create_runs
         from craft.launch.dispatch import submit
+        from craft.runs.initial import find_weights
 
         experiments = load_experiments(file)
         planned = experiments.plan([word for word in words if "=" not in word], [word for word in words if "=" in word])
         for one in planned:
             require_text(one.config.data)  # a text that is not there should not cost a run
         place = (runs_dir or experiments.runs_dir).absolute()
+        for one in planned:
+            if one.config.init_from:
+                find_weights(one.config.init_from, place)
         if dry_run:
             _show_plan(planned, place, as_json)
             return 0

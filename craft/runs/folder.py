@@ -122,6 +122,8 @@ class RunIdentity:
     git_commit: str | None = None
     definition_hash: str | None = None
     data_hash: str | None = None
+    initial: dict[str, Any] = field(default_factory=dict)
+    """Where its first weights came from, and what fitted; empty for fresh ones."""
     chosen: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> bytes:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -21,9 +23,11 @@ from craft.config.definition import definition_hash, dump_definition
 from craft.config.own_code import import_named
 from craft.config.schema import ExperimentConfig
 from craft.data import EvalWindows, PreparedData, TrainBatches, prepare
+from craft.data.tokenizers import Tokenizer
 from craft.errors import CheckpointError, CraftError, OwnCodeError, TrainingError
-from craft.models import create_model_from_config
+from craft.models import LanguageModel, create_model_from_config
 from craft.models.device import choose_device
+from craft.models.initial import load_initial
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder, RunIdentity, create_run, read_identity, update_identity
 from craft.runs.lock import hold_run_lock
@@ -104,7 +108,14 @@ class Experiment:
         self.recorder.phase("preparing")
         data = prepare(self.config, progress=self._preparing, warn=self.recorder.warn, search=self.folder.code)
         self.recorder.save_tokenizer = data.tokenizer.save
-        self.trainer = create_trainer_from_config(self.config, data, self.recorder, arithmetic, search=self.folder.code)
+        self.trainer = create_trainer_from_config(
+            self.config,
+            data,
+            self.recorder,
+            arithmetic,
+            search=self.folder.code,
+            start_from=lambda model: self._take_first_weights(model, data.tokenizer),
+        )
         if self._compile:
             self.trainer.model.compile()
         self.recorder.say(
@@ -172,6 +183,27 @@ class Experiment:
         for reason in reasons:
             self.recorder.say(reason)
         return Arithmetic(arithmetic.device, arithmetic.precision, reasons)
+
+    def _take_first_weights(self, model: LanguageModel, tokenizer: Tokenizer) -> None:
+        """Put in what `init_from` names, unless the run has weights of its own to go on from."""
+        if not self.config.init_from or checkpoints.list_checkpoints(self.folder):
+            return
+        assert self.recorder is not None
+        with TemporaryDirectory() as saved:
+            tokenizer.save(Path(saved))
+            report = load_initial(
+                model,
+                self.config.init_from,
+                runs_dir=self.folder.path.parent,
+                own=self.folder.name,
+                config=self.config.model,
+                tokenizer=Path(saved),
+            )
+        before = read_identity(self.folder).initial
+        if before and before.get("sha256") != report.sha256:
+            self.recorder.warn(f"{report.path} holds other weights than at this run's first start")
+        update_identity(self.folder, initial=report.as_json())
+        self.recorder.event("initialised", text="\n".join(report.lines()), **report.as_json())
 
     def _restore(self, trainer: Trainer) -> None:
         """Go on from the newest checkpoint that verifies; each damaged one is named."""
@@ -305,10 +337,13 @@ def create_trainer_from_config(
     arithmetic: Arithmetic,
     *,
     search: Path | None = None,
+    start_from: Callable[[LanguageModel], None] | None = None,
 ) -> Trainer:
-    """Model, batches, evaluators and callbacks of a definition, in a Trainer."""
+    """Model, batches, evaluators and callbacks of a definition, in a Trainer; `start_from` may change fresh weights."""
     context_length = config.data.context_length
     model = create_model_from_config(config.model, data.tokenizer.vocab_size, context_length, search=search)
+    if start_from is not None:
+        start_from(model)
     model.compute_dtype = DTYPES[arithmetic.precision]
     model.to(arithmetic.device)
     batches = TrainBatches(

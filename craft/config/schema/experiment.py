@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from craft.config.initial_weights import check_source
 from craft.config.schema.base import Section
 from craft.config.schema.callbacks import CallbackConfig
 from craft.config.schema.data import DataConfig, PythonStdlibData
@@ -35,6 +36,9 @@ class ExperimentConfig(Section):
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward and backward pass; weights are always kept in fp32. "auto" takes what is faster."""
+    init_from: Annotated[str, AfterValidator(check_source)] = ""
+    """First weights: RUN@STEP, RUN@best, a path (a checkpoint, .safetensors, nanoGPT's ckpt.pt, a Hugging Face folder)
+    or hf:OWNER/NAME; what fits by name and shape is taken. Empty: fresh ones."""
     data: DataConfig = PythonStdlibData()
     tokenizer: TokenizerConfig = CharTokenizerConfig()
     model: ModelConfig
