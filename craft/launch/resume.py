@@ -33,6 +33,7 @@ _CHANGEABLE = (
     "device",
     "precision",
     "data.path",  # the text may have moved; the worker compares its hash
+    "tokenizer.path",  # and so may this file
     "optimizer.",
     "scheduler.",
     "training.",

@@ -6,6 +6,7 @@ The tests of this folder go over all of them; one that is missing here fails `te
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable, Iterator
 from itertools import combinations, product
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from craft.config import fields
 from craft.config.schema import ExperimentConfig
+from craft.config.schema.tokenizer import BPETokenizerConfig
 from tests.training.runs import write_text
 
 Settings = dict[str, Any]
@@ -30,6 +32,14 @@ def _text(folder: Path) -> Settings:
     return {"path": str(write_text(folder / "text.txt"))}
 
 
+def _pieces_in_a_file(folder: Path) -> Settings:
+    from craft.data.tokenizers import BPETokenizer
+
+    made = BPETokenizer.train("abc def " * 5, BPETokenizerConfig(vocab_size=258))
+    (folder / "tokenizer.json").write_text(json.dumps(made.content))
+    return {"path": str(folder / "tokenizer.json")}
+
+
 COMPONENTS: dict[str, dict[str, Make]] = {
     "model": {
         "transformer": _plain(num_layers=1, num_heads=2, hidden_size=16, dropout=0.1),
@@ -37,6 +47,9 @@ COMPONENTS: dict[str, dict[str, Make]] = {
     "tokenizer": {
         "char": _plain(),
         "byte": _plain(),
+        "sentencepiece": _plain(vocab_size=330, algorithm="bpe", character_coverage=0.98),
+        "bpe": _plain(vocab_size=290),
+        "hf": _pieces_in_a_file,
     },
     "data": {
         "python_stdlib": _plain(max_bytes=100_000),

@@ -49,7 +49,7 @@ class SentencePieceTokenizerConfig(_Trained):
     type: Literal["sentencepiece"] = "sentencepiece"
     algorithm: Literal["unigram", "bpe"] = "unigram"
     """Learnt from likelihoods, taking pieces away; or by merging the commonest pairs."""
-    character_coverage: Annotated[float, Field(ge=0.9, le=1.0)] = 0.9995
+    character_coverage: Annotated[float, Field(ge=0.98, le=1.0)] = 0.9995
     """Share of the text whose characters become pieces of their own; the rest is written in bytes."""
     byte_fallback: bool = True
     """Write what has no piece in bytes, so that every text comes back; it takes 256 pieces. `false`: as unknown."""
