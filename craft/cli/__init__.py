@@ -29,6 +29,7 @@ LAZY: dict[str, tuple[str, str]] = {
     "estimate": ("craft.cli.estimate", "Show what an experiment costs, and whether it fits here."),
     "schema": ("craft.cli.schema", "Print the JSON Schema that editors complete with."),
     "data": ("craft.cli.data", "Prepare the text of an experiment, and look at a batch of it."),
+    "tokenizer": ("craft.cli.tokenizer", "Learn a vocabulary from a text, and look at what it makes of one."),
     "run": ("craft.cli.run", "Train experiments and follow them."),
     "runs": ("craft.cli.runs", "List the runs and what they are doing."),
     "watch": ("craft.cli.watch", "Follow a run with its curves, and leave it alone."),

@@ -89,6 +89,10 @@ class Tokenizer(ABC):
         content = json.dumps({"type": self.reference or self.type, **self.state_dict()}, ensure_ascii=False)
         (folder / FILE).write_text(content, encoding="utf-8")
 
+    def export(self, folder: Path) -> Path | None:
+        """Write the file that a definition's `tokenizer.path` can name, and others can read; None: there is none."""
+        return None
+
     def _as_ids(self, ids: Iterable[int]) -> NDArray[np.int64]:
         """Ids as an array, all of them inside the vocabulary. Raises TokenizerError."""
         array = np.asarray(ids if isinstance(ids, Sequence | np.ndarray) else [int(token) for token in ids])

@@ -64,6 +64,12 @@ class HFTokenizer(PieceTokenizer):
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return np.concatenate([np.zeros(0, np.int64), *(np.array(one.ids, np.int64) for one in encodings)])
 
+    def export(self, folder: Path) -> Path:
+        """Write `tokenizer.json`."""
+        file = folder / "tokenizer.json"
+        file.write_text(json.dumps(self.content, ensure_ascii=False), encoding="utf-8")
+        return file
+
     def state_dict(self) -> dict[str, Any]:
         """What stands in its `tokenizer.json`."""
         return {"tokenizer": self.content}

@@ -141,6 +141,12 @@ class SentencePieceTokenizer(PieceTokenizer):
         except TokenizerError as error:
             raise ValueError(str(error)) from error
 
+    def export(self, folder: Path) -> Path:
+        """Write `tokenizer.model`."""
+        file = folder / "tokenizer.model"
+        file.write_bytes(self.model)
+        return file
+
     def _is_sign(self, token: int) -> bool:
         return bool(self._processor.IsControl(token) or self._processor.IsUnknown(token))
 
