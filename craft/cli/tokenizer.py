@@ -128,7 +128,7 @@ def _told(facts: dict[str, Any], seconds: float, made: bool) -> str:
         lines.append(f"  {format_bytes(facts['bytes'])} of text are {facts['tokens']:,} tokens, {per_token}")
     if facts["learnt_from"] and facts["learnt_from"] < facts["bytes"]:
         lines.append(
-            f"  learnt from {facts['learnt_from']:,} characters, spread evenly over it; tokenizer.train_chars takes more"
+            f"  learnt from {facts['learnt_from']:,} characters of it, spread evenly; tokenizer.train_chars takes more"
         )
     if facts["path"]:
         path = Path(facts["path"])

@@ -97,7 +97,7 @@ class Report:
         yield self._labelled("", f"{tokens:,} tokens of {num_bytes:,} bytes")
         rates = [f"{num_bytes / tokens:.2f} bytes a token"] if tokens else []
         rates += [f"{a_word:.2f} tokens a word"] if a_word else []
-        yield self._labelled("", ", ".join([*rates, f"{used / self.tokenizer.vocab_size:.1%} of the vocabulary used"]))
+        yield self._labelled("", ", ".join([*rates, f"{used / self.tokenizer.vocab_size:.1%} of the vocabulary"]))
 
     def _drawn(self, ids: list[int], color: bool) -> Iterator[str]:
         """The pieces side by side, in turning colours or with strokes between them; a line's end ends the line."""

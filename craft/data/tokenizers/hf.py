@@ -42,7 +42,7 @@ class HFTokenizer(PieceTokenizer):
         for piece, token in vocabulary.items():
             pieces[token] = meaning.bytes_of(piece)
         for token, added in self._tokenizer.get_added_tokens_decoder().items():
-            pieces[token] = added.content.encode()
+            pieces[token] = meaning.bytes_of(added.content, is_added=True)
         super().__init__(pieces, lossy=meaning.lossy)
 
     @classmethod

@@ -125,14 +125,15 @@ class Meaning:
             losses.append("a character without a piece becomes U+FFFD")
         return " and ".join(losses)
 
-    def bytes_of(self, piece: str) -> bytes:
-        """What a piece of the vocabulary stands for."""
+    def bytes_of(self, piece: str, *, is_added: bool = False) -> bytes:
+        """What a piece of the vocabulary stands for; an added one stands for itself, and is matched as a whole."""
         if piece == self._unknown and not self._letters:
             return "\N{REPLACEMENT CHARACTER}".encode()
+        if is_added:
+            return piece.encode()
         if self._letters:
-            if all(letter in self._letters for letter in piece):
-                return bytes(self._letters[letter] for letter in piece)
-            return piece.encode()  # an added one
+            # A piece with other letters cannot come from a text.
+            return bytes(self._letters[letter] for letter in piece if letter in self._letters)
         if self._in_bytes and re.fullmatch("<0x[0-9A-Fa-f]{2}>", piece):
             return bytes([int(piece[3:5], 16)])
         if self._joins is not None:
