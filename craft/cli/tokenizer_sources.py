@@ -148,7 +148,7 @@ def _read(path: Path) -> Tokenizer:
         content = json.loads(path.read_bytes())
     except ValueError:
         content = None  # said below
-    if isinstance(content, dict) and "model" not in content and isinstance(content.get("type"), str):
+    if isinstance(content, dict) and isinstance(content.get("type"), str):  # the library's own says none
         code = path.parent.parent.parent / "code"  # of a checkpoint's run
         return load_tokenizer(path.parent, search=code if code.is_dir() else None)
     try:
