@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from craft.config.own_code import make_own, must_be
 from craft.config.schedule import lr_factor
-from craft.config.schema.scheduler import OwnSchedule, SchedulerConfig, WarmedUp
+from craft.config.schema.scheduler import OwnSchedule, PlateauSchedule, SchedulerConfig, WarmedUp
+from craft.training.monitor import is_better, require
 
 
 class Scheduler:
@@ -42,6 +43,45 @@ class FixedSchedule(Scheduler):
         return lr_factor(self.config, step, self.max_steps)
 
 
+class Plateau(Scheduler):
+    """Makes the rate smaller whenever the monitored figure has stopped improving."""
+
+    def __init__(self, config: PlateauSchedule, max_steps: int) -> None:
+        self.config, self.rising = config, FixedSchedule(config, max_steps)
+        self.ratio = 1.0
+        self.best: float | None = None
+        self.waited = self.resting = 0
+
+    def factor(self, step: int) -> float:
+        """See the base class."""
+        return self.rising.factor(step) * self.ratio
+
+    def on_evaluate(self, figures: dict[str, float]) -> None:
+        """Wait, rest, or slow down. Raises TrainingError when the monitored figure is not measured."""
+        config = self.config
+        require(config.monitor, figures, "scheduler.monitor")
+        value = figures[config.monitor]
+        if self.resting:
+            self.resting -= 1
+        elif not is_better(value, self.best, config.mode, config.min_delta):
+            self.waited += 1
+        if is_better(value, self.best, config.mode, config.min_delta):
+            self.best, self.waited = value, 0
+        if self.waited > config.patience:
+            self.ratio = max(self.ratio * config.factor, config.min_lr_ratio)
+            self.waited, self.resting = 0, config.cooldown
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rate's part of the peak, and what it waits for."""
+        return {"ratio": self.ratio, "best": self.best, "waited": self.waited, "resting": self.resting}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on waiting. A run that had another schedule before begins anew."""
+        if state:
+            self.ratio, self.best = state["ratio"], state["best"]
+            self.waited, self.resting = state["waited"], state["resting"]
+
+
 def create_scheduler(config: SchedulerConfig, max_steps: int, *, search: Path | None = None) -> Scheduler:
     """The schedule that a `[scheduler]` table describes, for a run of `max_steps` optimizer steps.
 
@@ -52,5 +92,7 @@ def create_scheduler(config: SchedulerConfig, max_steps: int, *, search: Path | 
             own = make_own(config, "scheduler", search, max_steps=max_steps)
             must_be(own, Scheduler, config, "scheduler")
             return cast(Scheduler, own)
+        case PlateauSchedule():
+            return Plateau(config, max_steps)
         case WarmedUp():
             return FixedSchedule(config, max_steps)

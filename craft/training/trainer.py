@@ -9,6 +9,7 @@ step 0 is the untouched model, which is evaluated and saved too.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import time
@@ -25,8 +26,10 @@ from craft.models.base import BaseModel, LanguageModel
 from craft.runs import checkpoints
 from craft.training.callbacks.base import CallbackList
 from craft.training.checkpointing import CheckpointManager, RandomStates
+from craft.training.ema import WeightAverage
 from craft.training.evaluation import Evaluator
 from craft.training.loss_scale import LossScale
+from craft.training.monitor import is_better, require
 from craft.training.optimizers import create_optimizer
 from craft.training.precision import Arithmetic
 from craft.training.progress import ProgressTracker
@@ -79,6 +82,8 @@ class Trainer(ABC):
             grad_clip=config.training.grad_clip,
             loss_scale=LossScale(enabled=arithmetic.precision == "fp16"),
         )
+        decay = config.training.ema_decay
+        self.ema = WeightAverage(model, decay) if decay else None
         self.progress = ProgressTracker(self.max_steps)
         self.step = 0
         self.best: float | None = None
@@ -98,7 +103,11 @@ class Trainer(ABC):
         self.checkpoints = CheckpointManager(
             recorder.folder,
             model,
-            tensors={"optimizer": self.optimizer, "random": RandomStates(arithmetic.device)},
+            tensors={
+                "optimizer": self.optimizer,
+                "random": RandomStates(arithmetic.device),
+                **({"ema": self.ema} if self.ema else {}),
+            },
             values={
                 "trainer": self,
                 "loop": self.loop,
@@ -191,6 +200,8 @@ class Trainer(ABC):
         self.step += 1
         self.callbacks.call("on_step_start", self)
         self.loop.step(self.step)
+        if self.ema:
+            self.ema.update()
         self.callbacks.call("on_step_end", self)
         if self.step == 1 or self.step % settings.log_every == 0 or self.step == self.max_steps:
             self.record()
@@ -281,16 +292,18 @@ class Trainer(ABC):
         self.recorder.phase("evaluating", step=self.step)
         figures: dict[str, float] = {}
         for split, evaluator in self.evaluators.items():
-            measured = evaluator.evaluate(self.model, given_up=self._asked_to_leave)
+            with self.averaged():
+                measured = evaluator.evaluate(self.model, given_up=self._asked_to_leave)
             if measured is None:  # the resume begins with it
                 self.evaluation_owed = True
                 return
             figures |= {f"{split}/{name}": value for name, value in measured.items()}
         self.progress.exclude(time.perf_counter() - started)
         self.evaluated, self.evaluated_step, self.evaluation_owed = figures, self.step, False
-        monitored = figures.get(self.config.checkpoint.monitor)
-        if monitored is not None and math.isfinite(monitored) and self._is_better(monitored):
-            self.best, self.best_step = monitored, self.step
+        settings = self.config.checkpoint
+        require(settings.monitor, figures, "checkpoint.monitor")
+        if is_better(figures[settings.monitor], self.best, settings.mode):
+            self.best, self.best_step = figures[settings.monitor], self.step
         self._write(dict(figures))
         self.recorder.evaluated(self.step, figures, best=self.best)
         self.recorder.phase("running")
@@ -302,10 +315,9 @@ class Trainer(ABC):
         self.look_up()
         return self.stop_reason is not None and self.stopped_early
 
-    def _is_better(self, value: float) -> bool:
-        if self.best is None:
-            return True
-        return value < self.best if self.config.checkpoint.mode == "min" else value > self.best
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Inside, the model holds what is measured, saved and sampled: the weights' average, where one is kept."""
+        return self.ema.in_place() if self.ema else contextlib.nullcontext()
 
     def save(self) -> None:
         """Force a checkpoint to disk, once a step. A full disk is said and tried again; training goes on."""
@@ -324,7 +336,8 @@ class Trainer(ABC):
         monitored = self.evaluated.get(self.config.checkpoint.monitor) if self.evaluated_step == self.step else None
         self.recorder.sync()
         try:
-            path = self.checkpoints.save(self.step, monitored)
+            with self.averaged():
+                path = self.checkpoints.save(self.step, monitored)
         except OSError as error:
             self._retry_save_at = time.monotonic() + SAVE_RETRY_SECONDS
             self.recorder.warn(

@@ -57,11 +57,18 @@ COMPONENTS: dict[str, dict[str, Make]] = {
     },
     "optimizer": {
         "adamw": _plain(),
+        "adam": _plain(),
+        "sgd": _plain(),
+        "adafactor": _plain(),
+        "lion": _plain(),
         "muon": _plain(),
     },
     "scheduler": {
         "constant": _plain(),
         "cosine": _plain(),
+        "linear": _plain(),
+        "one_cycle": _plain(),
+        "plateau": _plain(mode="max", patience=1),  # every fall of the loss counts
         "warmup_stable_decay": _plain(),
     },
     "callbacks": {

@@ -3,13 +3,15 @@ each figure that follows from it a range."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from craft.config.estimate import transformer
+from craft.config.estimate import measured, transformer
+from craft.config.estimate.measured import is_measured
 from craft.config.estimate.memory import Memory, training_memory
 from craft.config.estimate.parts import Architecture, ModelParts, Workload
 from craft.config.schema import ExperimentConfig
@@ -17,7 +19,7 @@ from craft.config.schema.data import TextData
 from craft.config.token_cache import expected_tokens_range, expected_vocab_range, find_tokens
 
 ARCHITECTURES: dict[str, Architecture] = {"transformer": transformer}
-"""The module that describes each type of model."""
+"""The module that describes each type of model; the others are measured."""
 
 EVALUATION_TOKENS = 16_384
 """Tokens measured at once (craft/data/batches.py, which needs torch; a test holds that the two agree)."""
@@ -107,12 +109,21 @@ class _Case(NamedTuple):
     flops: float
 
 
-def estimate(config: ExperimentConfig, *, device: Device | None = None, source_dir: Path | None = None) -> Estimate:
+def estimate(
+    config: ExperimentConfig,
+    *,
+    device: Device | None = None,
+    source_dir: Path | None = None,
+    measure: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> Estimate:
     """The figures of a definition.
 
     `device` is what "auto" means on this machine, a CPU unless given. `source_dir` is the experiments file's folder,
-    where text processors of one's own lie. Reads no text; memory is that of torch's own tensors, without
-    `training.compile`.
+    where text processors and models of one's own lie. Reads no text; memory is that of torch's own tensors, without
+    `training.compile`. A model that no module here describes is measured once, in a process of its own that takes some
+    seconds, which `say` is told; without `measure` there is a NotMeasuredError instead. A model that cannot be built
+    raises ConfigError or OwnCodeError then.
     """
     where = device or _device_of(config.device)
     precisions = _precisions(config.precision, where)
@@ -121,7 +132,13 @@ def estimate(config: ExperimentConfig, *, device: Device | None = None, source_d
         Range(known.vocab_size, known.vocab_size) if known else Range(*expected_vocab_range(config.tokenizer))
     )
     corpus = Range(known.num_tokens, known.num_tokens) if known else _expected_tokens(config)
-    cases = [_case(config, int(vocab), precision, where) for vocab in {*vocabularies} for precision in precisions]
+    works = [_workload(config, int(vocab), precision, where) for vocab in {*vocabularies} for precision in precisions]
+    if is_measured(config.model):
+        asked = [one for work in works for one in (work, _evaluated(work))]
+        describe = measured.measure(config.model, asked, source_dir=source_dir, run=measure, say=say).__getitem__
+    else:
+        describe = partial(ARCHITECTURES[config.model.type].describe, config.model)
+    cases = [_case(config, work, describe) for work in works]
     parameters = Range.of(case.parameters for case in cases)
     flops = Range.of(case.flops for case in cases)
     epoch = _windows(config, corpus)
@@ -148,14 +165,18 @@ def estimate(config: ExperimentConfig, *, device: Device | None = None, source_d
     )
 
 
-def _case(config: ExperimentConfig, vocab_size: int, precision: str, device: Device) -> _Case:
-    describe = ARCHITECTURES[config.model.type].describe
-    length = config.data.context_length
-    work = Workload(vocab_size, length, _micro_batch(config), precision, device)
-    parts = describe(config.model, work)
-    evaluated = describe(config.model, work._replace(sequences=max(1, EVALUATION_TOKENS // length)))
-    batch_size = config.training.batch_size
-    memory = training_memory(parts, evaluated, work, config.optimizer, batch_size=batch_size)
+def _workload(config: ExperimentConfig, vocab_size: int, precision: str, device: Device) -> Workload:
+    return Workload(vocab_size, config.data.context_length, _micro_batch(config), precision, device)
+
+
+def _evaluated(work: Workload) -> Workload:
+    return work._replace(sequences=max(1, EVALUATION_TOKENS // work.context_length))
+
+
+def _case(config: ExperimentConfig, work: Workload, describe: Callable[[Workload], ModelParts]) -> _Case:
+    parts, evaluated = describe(work), describe(_evaluated(work))
+    batch_size, averaged = config.training.batch_size, config.training.ema_decay > 0
+    memory = training_memory(parts, evaluated, work, config.optimizer, batch_size=batch_size, averaged=averaged)
     parameters = sum(weights.numbers for weights in parts.weights)
     return _Case(parts, memory, parameters, (1 + BACKWARD) * sum(parts.forward_flops.values()))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from craft.config.estimate.parts import FP32, ModelParts, Stage, Weights, Workload
-from craft.config.schema.optimizer import MuonConfig, OptimizerConfig
+from craft.config.schema.optimizer import AdafactorConfig, LionConfig, MuonConfig, OptimizerConfig, SGDConfig
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,22 @@ class Memory:
 
 
 def training_memory(
-    parts: ModelParts, evaluated: ModelParts, work: Workload, optimizer: OptimizerConfig, *, batch_size: int
+    parts: ModelParts,
+    evaluated: ModelParts,
+    work: Workload,
+    optimizer: OptimizerConfig,
+    *,
+    batch_size: int,
+    averaged: bool = False,
 ) -> Memory:
     """The memory of a step over `batch_size` sequences in micro-batches of `work.sequences`.
 
-    `evaluated` are the parts at the batch of an evaluation.
+    `evaluated` are the parts at the batch of an evaluation. `averaged`: whether an average of the weights is kept
+    besides, which counts as the optimizer's.
     """
     numbers = sum(w.numbers for w in parts.weights)
     weights = gradients = FP32 * numbers
-    states = _optimizer_states(parts.weights, optimizer)
+    states = _optimizer_states(parts.weights, optimizer) + (weights if averaged else 0)
     # Inputs and targets of the whole batch, int64 each, wait on the device.
     base = weights + states + 16 * batch_size * work.context_length
     accumulates = batch_size > work.sequences
@@ -69,9 +77,26 @@ def _forward_backward(stages: list[Stage], accumulated: float) -> float:
 
 
 def _optimizer_states(weights: Iterable[Weights], optimizer: OptimizerConfig) -> int:
-    """AdamW keeps two moments a parameter, Muon one momentum a matrix."""
-    muon = isinstance(optimizer, MuonConfig)
-    return sum(FP32 * w.numbers * (1 if muon and w.role == "matrix" else 2) for w in weights)
+    """What the optimizer keeps between steps; one of a person's own is taken to keep as much as Adam."""
+    return sum(FP32 * _kept(w, optimizer) for w in weights)
+
+
+def _kept(weights: Weights, optimizer: OptimizerConfig) -> int:
+    """Numbers that the optimizer keeps of some parameters."""
+    match optimizer:
+        case MuonConfig():
+            return weights.numbers * (1 if weights.role == "matrix" else 2)
+        case SGDConfig():
+            return weights.numbers if optimizer.momentum else 0
+        case LionConfig():
+            return weights.numbers
+        case AdafactorConfig():
+            if len(weights.shape) < 2:
+                return weights.numbers
+            *_, rows, columns = weights.shape
+            return weights.numbers // columns + weights.numbers // rows
+        case _:
+            return 2 * weights.numbers
 
 
 def matrices(weights: Iterable[Weights]) -> dict[tuple[int, int, bool], int]:
@@ -87,7 +112,11 @@ def matrices(weights: Iterable[Weights]) -> dict[tuple[int, int, bool], int]:
 
 
 def _optimizer_step(weights: Iterable[Weights], optimizer: OptimizerConfig, width: int) -> float:
-    """The most that an update holds besides weights, gradients and states. AdamW's is one fused kernel."""
+    """The most that an update holds besides weights, gradients and states. Adam's and SGD's are one fused kernel."""
+    if isinstance(optimizer, AdafactorConfig):
+        return FP32 * 3 * max(math.prod(w.shape) for w in weights)  # squares, their estimate, the update
+    if isinstance(optimizer, LionConfig):
+        return FP32 * sum(w.numbers for w in weights)  # a direction for every weight
     if not isinstance(optimizer, MuonConfig):
         return 0
     most = previous = 0.0

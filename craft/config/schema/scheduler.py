@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from craft.config.schema.base import CountOrOff, Fraction, OwnCode, Section, type_tag
 
@@ -60,6 +60,48 @@ class WarmupStableDecaySchedule(WarmedUp):
         return self
 
 
+class LinearSchedule(WarmedUp):
+    """A straight line from the peak to `min_lr_ratio`."""
+
+    type: Literal["linear"] = "linear"
+    warmup_fraction: Fraction = 0.05
+    """Part of the run over which the rate rises from near zero."""
+    min_lr_ratio: Fraction = 0.0
+    """The last rate, as a part of the peak."""
+
+
+class OneCycleSchedule(WarmedUp):
+    """A long rise and a longer fall, each half a cosine (Smith and Topin, 2017, arXiv:1708.07120)."""
+
+    type: Literal["one_cycle"] = "one_cycle"
+    warmup_fraction: Fraction = 0.3
+    """Part of the run over which the rate rises."""
+    start_lr_ratio: Fraction = 0.04
+    """The first rate, as a part of the peak."""
+    min_lr_ratio: Fraction = 0.000004
+    """The last rate, as a part of the peak."""
+
+
+class PlateauSchedule(WarmedUp):
+    """The peak rate, made smaller whenever the monitored figure has stopped improving."""
+
+    type: Literal["plateau"] = "plateau"
+    monitor: str = "val/loss"
+    """The figure that is watched, at each evaluation."""
+    mode: Literal["min", "max"] = "min"
+    """Whether the figure should be small or large."""
+    factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    """What the rate is multiplied by."""
+    patience: CountOrOff = 2
+    """Evaluations without improvement that pass before that."""
+    min_delta: Annotated[float, Field(ge=0.0)] = 0.0
+    """A smaller change than this is no improvement."""
+    cooldown: CountOrOff = 0
+    """Evaluations after a change of the rate that do not count."""
+    min_lr_ratio: Fraction = 0.0
+    """The rate falls no further than to this part of the peak."""
+
+
 class OwnSchedule(OwnCode):
     """A schedule of one's own: `module:Class`; besides its arguments the class is given `max_steps`."""
 
@@ -68,6 +110,9 @@ SchedulerConfig = Annotated[
     Annotated[ConstantSchedule, Tag("constant")]
     | Annotated[CosineSchedule, Tag("cosine")]
     | Annotated[WarmupStableDecaySchedule, Tag("warmup_stable_decay")]
+    | Annotated[LinearSchedule, Tag("linear")]
+    | Annotated[OneCycleSchedule, Tag("one_cycle")]
+    | Annotated[PlateauSchedule, Tag("plateau")]
     | Annotated[OwnSchedule, Tag("module:Class")],
     Discriminator(type_tag),
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from craft.config.schema.base import Count, CountOrOff, Section
+from craft.config.schema.base import Count, CountOrOff, Probability, Section
 
 
 class TrainingConfig(Section):
@@ -22,6 +22,8 @@ class TrainingConfig(Section):
     """Sequences in memory at once; gradients of several are accumulated into one step. "auto" takes the whole batch."""
     grad_clip: Annotated[float, Field(ge=0.0)] = 1.0
     """Scale gradients down to this global norm; 0 is off."""
+    ema_decay: Probability = 0.0
+    """Measure, save and sample an average of the weights with this decay a step, such as 0.999; 0 is off."""
     eval_every: CountOrOff = 100
     """Steps between measurements of the whole validation split; 0 measures at the first and last step only."""
     log_every: Count = 10

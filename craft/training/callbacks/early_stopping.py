@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from craft.config.schema.callbacks import EarlyStoppingConfig
 from craft.training.callbacks.base import Callback
+from craft.training.monitor import is_better, require
 
 if TYPE_CHECKING:
     from craft.training.trainer import Trainer
@@ -21,19 +22,20 @@ class EarlyStopping(Callback):
 
     def on_evaluate(self, trainer: Trainer, figures: dict[str, float]) -> None:
         """Compare with the best so far."""
-        value = figures.get(self.config.monitor)
-        if value is None:
-            return
-        sign = 1.0 if self.config.mode == "min" else -1.0
-        if self.best is None or sign * (self.best - value) > self.config.min_delta:
+        require(self.config.monitor, figures, "callbacks: early_stopping.monitor")
+        value = figures[self.config.monitor]
+        if is_better(value, self.best, self.config.mode, self.config.min_delta):
             self.best, self.waited = value, 0
             return
         self.waited += 1
         if self.waited >= self.config.patience:
             trainer.ask_to_stop(
-                f"{self.config.monitor} has not improved on {self.best:.4f} for {self.waited} evaluations",
+                f"{self.config.monitor} has not improved on {self._shown()} for {self.waited} evaluations",
                 finished=True,
             )
+
+    def _shown(self) -> str:
+        return "nothing finite" if self.best is None else f"{self.best:.4f}"
 
     def state_dict(self) -> dict[str, Any]:
         """The best figure and the evaluations since."""

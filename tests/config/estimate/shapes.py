@@ -8,7 +8,14 @@ from typing import Any, NamedTuple, get_args
 
 from craft.config.estimate.parts import Workload
 from craft.config.schema.model import TransformerConfig
-from craft.config.schema.optimizer import AdamWConfig, MuonConfig, OptimizerConfig
+from craft.config.schema.optimizer import (
+    AdafactorConfig,
+    AdamWConfig,
+    LionConfig,
+    MuonConfig,
+    OptimizerConfig,
+    SGDConfig,
+)
 
 SWITCHES: dict[str, list[Any]] = {
     "mlp": list(get_args(TransformerConfig.model_fields["mlp"].annotation)),
@@ -35,7 +42,7 @@ SIZES = {
 RUN: dict[str, list[Any]] = {
     "size": list(SIZES),
     "precision": ["fp32", "bf16"],
-    "optimizer": [AdamWConfig(), MuonConfig()],
+    "optimizer": [AdamWConfig(), MuonConfig(), SGDConfig(), AdafactorConfig(), LionConfig()],
     "micro_batches": [1, 2],
 }
 

@@ -1,0 +1,70 @@
+"""Optimizers: how gradients become updates.
+
+    base.py         what an optimizer is, and which parameters share a rate and a decay
+    elementwise.py  AdamW, Adam, SGD, Adafactor, Lion
+    muon.py         orthogonalised updates for the hidden matrices
+    from_torch.py   any optimizer of torch's kind
+
+Craft's own do not derive from `torch.optim.Optimizer`, whose constructor imports torch's compiler and with it most of
+a second (docs/measurements.md); the arithmetic is torch's own kernels, through their functional form.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from craft.config.own_code import import_named, make_own, must_be
+from craft.config.schema.optimizer import (
+    AdafactorConfig,
+    AdamConfig,
+    AdamWConfig,
+    LionConfig,
+    MuonConfig,
+    OptimizerConfig,
+    OwnOptimizer,
+    SGDConfig,
+)
+from craft.models.base import BaseModel
+from craft.training.optimizers.base import Optimizer, parameter_groups
+from craft.training.optimizers.elementwise import SGD, Adafactor, Adam, AdamW, Lion
+from craft.training.optimizers.muon import Muon, orthogonalise
+
+__all__ = ["SGD", "Adafactor", "Adam", "AdamW", "Lion", "Muon", "Optimizer", "create_optimizer", "orthogonalise"]
+
+
+def create_optimizer(config: OptimizerConfig, model: BaseModel, *, search: Path | None = None) -> Optimizer:
+    """The optimizer that an `[optimizer]` table describes, over the model's parameters.
+
+    search: the folder where one of your own is looked for first. Raises OwnCodeError for such a one, and TrainingError
+    for a pattern of names that no parameter bears.
+    """
+    match config:
+        case MuonConfig():
+            return Muon(config, model)
+        case OwnOptimizer():
+            return _own_optimizer(config, model, search)
+        case AdamWConfig():
+            return AdamW(parameter_groups(config, model), (config.betas[0], config.betas[1]), config.eps)
+        case AdamConfig():
+            return Adam(parameter_groups(config, model), (config.betas[0], config.betas[1]), config.eps)
+        case SGDConfig():
+            return SGD(parameter_groups(config, model), config.momentum, nesterov=config.nesterov)
+        case AdafactorConfig():
+            return Adafactor(parameter_groups(config, model), config.beta2_decay, config.clip_threshold)
+        case LionConfig():
+            return Lion(parameter_groups(config, model), (config.betas[0], config.betas[1]))
+
+
+def _own_optimizer(config: OwnOptimizer, model: BaseModel, search: Path | None) -> Optimizer:
+    """One of Craft's kind, or one of torch's kind in the adapter."""
+    from torch.optim import Optimizer as TorchOptimizer
+
+    made_by = import_named(config.type, "optimizer.type", search)
+    if isinstance(made_by, type) and issubclass(made_by, TorchOptimizer):
+        from craft.training.optimizers.from_torch import FromTorch
+
+        return FromTorch(made_by, config, model)
+    own = make_own(config, "optimizer", search, model=model, lr=config.lr)
+    must_be(own, Optimizer, config, "optimizer")
+    return cast(Optimizer, own)
