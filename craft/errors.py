@@ -6,6 +6,7 @@
       DataError                 a corpus or a token cache
         TokenizerError          a tokenizer, or a text it cannot read
       OwnCodeError              a person's own module or class
+      NotMeasuredError          a model whose cost is known only once it was measured
       RunError                  a run's folder
         UnknownRunError         no such run (the nearest names are given)
         RunBusyError            another process trains this run
@@ -106,6 +107,10 @@ class TokenizerError(DataError):
 
 class OwnCodeError(CraftError):
     """A person's own module or class that cannot be imported, or is not what it is used as."""
+
+
+class NotMeasuredError(CraftError):
+    """A model whose cost only its code tells, and that was not measured yet."""
 
 
 class RunError(CraftError):

@@ -42,10 +42,18 @@ def estimate(file: Path, name: str, overrides: tuple[str, ...], as_json: bool) -
     """
     from craft.config import estimate as costs
     from craft.config.experiments import load_experiments
+    from craft.config.plugins import code_dir
 
     runs = load_experiments(file).plan([name], overrides)
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
     figures = [
-        costs.estimate(run.config, device=_device(run.config.device), source_dir=file.absolute().parent) for run in runs
+        costs.estimate(
+            run.config, device=_device(run.config.device), source_dir=code_dir(run.source.absolute()), say=say
+        )
+        for run in runs
     ]
     memory = [_memory(run, found.device) for run, found in zip(runs, figures, strict=True)]
     if as_json:

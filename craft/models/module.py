@@ -6,6 +6,7 @@ Letters: B batch, T time (new positions), S time so far and now, V vocabulary.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, NamedTuple
 
 import torch
@@ -65,9 +66,10 @@ class ModuleModel(LanguageModel):
     def _read(self, text: Tensor) -> Any:
         return self.network(text)
 
-    def _arithmetic(self, device: torch.device) -> torch.autocast:
-        narrow = self.compute_dtype != torch.float32
-        return torch.autocast(device.type, dtype=self.compute_dtype if narrow else torch.bfloat16, enabled=narrow)
+    def _arithmetic(self, device: torch.device) -> contextlib.AbstractContextManager[None]:
+        if self.compute_dtype == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(device.type, dtype=self.compute_dtype)
 
     def _checked(self, output: Any, text: Tensor) -> Tensor:
         """The logits in what the network gave. Raises OwnCodeError when there are none of the right shape."""

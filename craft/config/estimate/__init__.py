@@ -2,6 +2,7 @@
 
 parts.py         what an architecture tells of itself
 transformer.py   one module an architecture, listed in `figures.ARCHITECTURES`
+measured.py      models that only their code describes: another process plays one step
 memory.py        a training step played through, stage by stage
 figures.py       all of it for a definition, as ranges where something is not known yet
 machine.py       the memory that this machine has

@@ -28,7 +28,7 @@ def definition(path: Path, **sections: Any) -> ExperimentConfig:
 
 
 def test_there_is_a_module_for_every_type_of_model() -> None:
-    assert ARCHITECTURES.keys() == types_of("model").keys() - {"module:Class"}
+    assert ARCHITECTURES.keys() == types_of("model").keys() - {"hf", "module:Class"}  # which are measured
 
 
 def test_a_text_that_was_not_read_gives_ranges(tmp_path: Path) -> None:
