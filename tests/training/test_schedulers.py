@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,6 @@ import pytest
 from craft.config.schema import ExperimentConfig
 from craft.errors import TrainingError
 from craft.training.schedulers import Scheduler, create_scheduler
-from tests.training import runs
-from tests.training.test_resume import run_here
 
 
 def schedule(steps: int = 100, **settings: Any) -> Scheduler:
@@ -52,21 +49,3 @@ def test_a_figure_that_nobody_measures_is_an_error() -> None:
     plateau = schedule(type="plateau", monitor="val/los")
     with pytest.raises(TrainingError, match=r'scheduler.monitor = "val/los": no evaluation'):
         plateau.on_evaluate({"val/loss": 1.0})
-
-
-@pytest.mark.parametrize("cut", [17, 39])
-def test_a_plateau_survives_a_restart(tmp_path: Path, cut: int) -> None:
-    text = runs.write_text(tmp_path / "text.txt")
-    plateau = {"type": "plateau", "mode": "max", "patience": 0, "factor": 0.5}  # every fall of the loss slows it down
-    config = runs.definition(text, scheduler=plateau)
-    untouched, cut_short = runs.make_run(tmp_path / "runs", config), runs.make_run(tmp_path / "runs", config)
-    whole = run_here(untouched, config)
-    run_here(cut_short, config, until=cut)
-    again = run_here(cut_short, config)
-    assert whole.trainer is not None
-    assert again.trainer is not None
-    assert whole.trainer.scheduler.factor(40) < 0.3
-    if cut == 39:  # where it was cut it was measured once more, as every end is
-        assert again.trainer.scheduler.factor(40) <= whole.trainer.scheduler.factor(40)
-    else:
-        assert again.trainer.scheduler.state_dict() != {}
