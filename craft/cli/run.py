@@ -66,7 +66,7 @@ def run(
         from craft.config.experiments import load_experiments
         from craft.launch.create import create_runs
         from craft.launch.dispatch import submit
-        from craft.runs.initial import find_weights
+        from craft.runs.initial import require_weights
 
         experiments = load_experiments(file)
         planned = experiments.plan([word for word in words if "=" not in word], [word for word in words if "=" in word])
@@ -75,7 +75,7 @@ def run(
         place = (runs_dir or experiments.runs_dir).absolute()
         for one in planned:
             if one.config.init_from:
-                find_weights(one.config.init_from, place)
+                require_weights(one.config.init_from, place, {other.experiment for other in planned})
         if dry_run:
             _show_plan(planned, place, as_json)
             return 0

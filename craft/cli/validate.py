@@ -47,9 +47,10 @@ def _check_own_code(runs: list[PlannedRun]) -> None:
     """Import the classes that the definitions name. Raises ConfigError with all that is wrong about them."""
     from craft.config.check import Problems
     from craft.config.plugins import code_dir, named_code
+    from craft.config.schema.model import HFConfig
     from craft.config.tree import Source, find
 
-    if not any(named_code(run.config) for run in runs):
+    if not any(named_code(run.config) or isinstance(run.config.model, HFConfig) for run in runs):
         return
     from craft.training.own_code import own_code_faults
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,6 +102,22 @@ def library_config(config: HFConfig, vocab_size: int, context_length: int) -> An
     if config.tie_embeddings != "auto":
         values["tie_word_embeddings"] = config.tie_embeddings
     return family.config_class(**{**values, **config.arguments})
+
+
+def config_fault(config: HFConfig, context_length: int) -> tuple[tuple[str, ...], str] | None:
+    """What the library says against a `[model]` table, and the setting at fault; None when it takes it.
+
+    Nothing is built, so sizes that only building shows not to fit together are not found.
+    """
+    try:
+        with _quiet():
+            library_config(config, 256, context_length)
+    except CraftError as error:
+        named = re.match(r"model\.(\w+)(?:: | = \"[^\"]*\":? )", str(error))
+        return (("model", named[1]), str(error)[named.end() :]) if named else (("model",), str(error))
+    except Exception as error:  # the library checks in many ways
+        return ("model",), f"transformers refuses it: {_words(error)}"
+    return None
 
 
 def _sizes(config: HFConfig, family: _Family) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from craft.config.initial_weights import WeightsSource, parse_source
@@ -22,7 +23,10 @@ def find_weights(text: str, runs_dir: Path, *, own: str = "") -> Path | WeightsS
     if source.kind == "hub":
         return source
     if source.kind == "run":
-        return checkpoints.resolve(_run(source.name, runs_dir, own), source.which or "latest").path
+        try:
+            return checkpoints.resolve(_run(source.name, runs_dir, own), source.which or "latest").path
+        except (RunError, CheckpointError) as error:
+            raise type(error)(f'init_from = "{text}": {error}') from error
     place = Path(source.name)
     if is_dir(place):
         if (place / "run.json").is_file():
@@ -35,12 +39,20 @@ def find_weights(text: str, runs_dir: Path, *, own: str = "") -> Path | WeightsS
     return place
 
 
+def require_weights(text: str, runs_dir: Path, planned: Collection[str]) -> None:
+    """Raise as `find_weights` does, unless `text` names one of the experiments that are `planned` beside: their
+    weights are still to come."""
+    source = parse_source(text)
+    if source.kind != "run" or source.name not in planned:
+        find_weights(text, runs_dir)
+
+
 def _run(name: str, runs_dir: Path, own: str) -> RunFolder:
     """As everywhere, an experiment's name means its newest run, here the newest with something to take."""
     store = RunStore(runs_dir)
     others = [folder for folder in store.folders() if folder.name != own]
     if name == own:
-        raise RunError(f'init_from = "{name}" is this run itself; name another')
+        raise RunError("this is the run itself; name another")
     if not is_dir(runs_dir / name):
         runs = [folder for folder in others if re.fullmatch(rf"{re.escape(name)}-\d{{3,}}", folder.name)]
         trained = [folder for folder in runs if checkpoints.list_checkpoints(folder)]

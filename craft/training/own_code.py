@@ -20,8 +20,10 @@ from craft.config.plugins import named_code
 from craft.config.positions import Path as KeyPath
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.base import OwnCode
+from craft.config.schema.model import HFConfig
 from craft.data.tokenizers import Tokenizer
 from craft.errors import OwnCodeError
+from craft.models.hf import config_fault
 from craft.training.callbacks.base import Callback
 from craft.training.evaluation import Metric
 from craft.training.optimizers import Optimizer
@@ -42,7 +44,10 @@ _KINDS: dict[str, tuple[tuple[type, ...], tuple[str, ...]]] = {
 
 
 def own_code_faults(config: ExperimentConfig, search: Path | None) -> Iterator[Fault]:
-    """What is wrong with the classes that a definition names, each at the setting that names it."""
+    """What is wrong with the classes that a definition names, each at the setting that names it; also with a model of
+    the transformers library, whose settings only that library knows."""
+    if isinstance(config.model, HFConfig) and (fault := config_fault(config.model, config.data.context_length)):
+        yield Fault(*fault)
     for path, reference in named_code(config).items():
         setting = dotted(path)
         try:
