@@ -43,6 +43,7 @@ def _pieces_in_a_file(folder: Path) -> Settings:
 COMPONENTS: dict[str, dict[str, Make]] = {
     "model": {
         "transformer": _plain(num_layers=1, num_heads=2, hidden_size=16, dropout=0.1),
+        "hf": _plain(model_type="gpt2", num_layers=1, num_heads=2, hidden_size=16, dropout=0.1),
     },
     "tokenizer": {
         "char": _plain(),
