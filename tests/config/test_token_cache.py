@@ -11,7 +11,12 @@ import pytest
 
 from craft.config.corpus import open_corpus
 from craft.config.schema.data import PythonDataset, PythonStdlibData, TextFilesData
-from craft.config.schema.tokenizer import ByteTokenizerConfig, CharTokenizerConfig
+from craft.config.schema.tokenizer import (
+    ByteTokenizerConfig,
+    CharTokenizerConfig,
+    HFTokenizerConfig,
+    SentencePieceTokenizerConfig,
+)
 from craft.config.token_cache import (
     TokenMeta,
     cache_dir,
@@ -20,6 +25,7 @@ from craft.config.token_cache import (
     find_tokens,
     token_key,
 )
+from craft.errors import TokenizerError
 
 CHAR, BYTE = CharTokenizerConfig(), ByteTokenizerConfig()
 
@@ -84,6 +90,21 @@ def test_the_key_follows_what_decides_the_tokens(tmp_path: Path) -> None:
     assert key() == keys[0]
     other = TextFilesData(path="q", context_length=8, val_fraction=0.3)
     assert token_key(other, CHAR, "a", None) == keys[0], "where the text lies and how it is cut decide nothing"
+
+
+def test_a_tokenizer_read_from_a_file_counts_by_what_the_file_holds(tmp_path: Path) -> None:
+    data = TextFilesData(path="p")
+    (tmp_path / "a").mkdir()
+    for name in ("a/tokenizer.json", "b.json"):
+        (tmp_path / name).write_text("one")
+    keys = [token_key(data, HFTokenizerConfig(path=str(tmp_path / name)), "a", None) for name in ("a", "b.json")]
+    assert keys[0] == keys[1], "where it lies decides nothing"
+    (tmp_path / "b.json").write_text("two")
+    assert token_key(data, HFTokenizerConfig(path=str(tmp_path / "b.json")), "a", None) != keys[1]
+    with pytest.raises(TokenizerError, match=r"tokenizer\.path: .*gone\.json: cannot be read: No such file"):
+        token_key(data, HFTokenizerConfig(path=str(tmp_path / "gone.json")), "a", None)
+    learnt = SentencePieceTokenizerConfig()
+    assert token_key(data, learnt, "a", None) != token_key(data, learnt.model_copy(update={"vocab_size": 9}), "a", None)
 
 
 def test_expected_tokens_enclose_what_comes(tmp_path: Path) -> None:
