@@ -39,25 +39,29 @@ def generate_tokens(model: LanguageModel, prompt: list[int], settings: SamplingS
     """Tokens that follow `prompt`, as they are drawn.
 
     The prompt is read once, and each new token costs one position: a state carries the rest. Text longer than the
-    model's context goes on over a window: when it is full, its later half is read anew.
+    model's context goes on over a window: when it is full, its later half is read anew. A model whose state has no
+    end reads everything, once.
     An empty prompt starts from token 0, for want of a beginning.
     """
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(settings.seed)
     text = list(prompt) or [0]
-    # Positions beyond those trained on are not asked of the model, whatever kind it has.
+    # Positions beyond those trained on are not asked of a model that would have to know them.
     window = model.context_length
-    pending = text[-window:]
+    pending = text if model.unbounded else text[-window:]
     length = min(window, len(pending) + settings.max_new_tokens)
     state, filled = model.init_state(1, length), 0
     for _ in range(settings.max_new_tokens):
-        if filled + len(pending) > length:
+        if filled + len(pending) > length and not model.unbounded:
             pending = text[-max(1, window // 2) :]
             length = window
             state, filled = model.init_state(1, length), 0
-        tokens = torch.tensor([pending], device=device)  # (1, T)
-        output = model(tokens, state=state)
-        state, filled = output.state, filled + len(pending)
+        # A long prompt is read in blocks: the logits of a whole one need not fit in memory.
+        for start in range(0, len(pending), window):
+            tokens = torch.tensor([pending[start : start + window]], device=device)  # (1, T)
+            output = model(tokens, state=state)
+            state = output.state
+        filled += len(pending)
         token = int(choose_token(output.logits[:, -1], settings, generator))
         text.append(token)
         pending = [token]

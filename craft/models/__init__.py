@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from craft.config.own_code import make_own, must_be
-from craft.config.schema.model import HFConfig, ModelConfig, OwnModel, TransformerConfig
+from craft.config.schema.model import HFConfig, LSTMConfig, ModelConfig, OwnModel, RNNConfig, TransformerConfig
 from craft.models.base import BaseModel, GenerativeModel, LanguageModel, ModelOutput
 
 __all__ = ["BaseModel", "GenerativeModel", "LanguageModel", "ModelOutput", "create_model_from_config"]
@@ -23,6 +23,10 @@ def create_model_from_config(
             from craft.models.transformer import Transformer
 
             return Transformer(config, vocab_size, context_length)
+        case LSTMConfig() | RNNConfig():
+            from craft.models.recurrent import Recurrent
+
+            return Recurrent(config, vocab_size, context_length)
         case HFConfig():
             from craft.models.hf import HFModel
 

@@ -70,6 +70,8 @@ class LanguageModel(GenerativeModel):
     context_length: int
     max_length: int | None = None
     """The most positions that one state can hold; None where only memory bounds it."""
+    unbounded: bool = False
+    """Whether a text of any length goes on from its state; else generation keeps to windows of `context_length`."""
 
     @abstractmethod
     def forward(self, tokens: Tensor, targets: Tensor | None = None, state: Any = None) -> ModelOutput:

@@ -43,6 +43,8 @@ def _pieces_in_a_file(folder: Path) -> Settings:
 COMPONENTS: dict[str, dict[str, Make]] = {
     "model": {
         "transformer": _plain(num_layers=1, num_heads=2, hidden_size=16, dropout=0.1),
+        "lstm": _plain(num_layers=2, hidden_size=16, dropout=0.1),
+        "rnn": _plain(num_layers=2, hidden_size=16, dropout=0.1),
         "hf": _plain(model_type="gpt2", num_layers=1, num_heads=2, hidden_size=16, dropout=0.1),
     },
     "tokenizer": {
@@ -75,6 +77,18 @@ COMPONENTS: dict[str, dict[str, Make]] = {
     "callbacks": {
         # It waits for a loss that grows, so it counts every evaluation.
         "early_stopping": _plain(patience=50, mode="max"),
+        "sample_text": _plain(every=7, max_new_tokens=20),
+        # A threshold that noise passes now and then, so that there are returns.
+        "spike_guard": _plain(window=5, sigmas=0.5, ratio=1.0, max_rollbacks=2),
+        "lr_finder": _plain(steps=20, then="train"),
+        "norms": _plain(every=6),
+        "system": _plain(every=0.1),
+        "tensorboard": _plain(),
+        "wandb": _plain(),
+        "trackio": _plain(),
+        "mlflow": _plain(),
+        "webhook": _plain(url="http://localhost:9/", timeout=1.0),  # nobody listens: said, and nothing else
+        "command": _plain(run="true"),
     },
 }
 NEEDS: dict[str, str] = {}

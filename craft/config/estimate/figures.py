@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from craft.config.estimate import measured, transformer
+from craft.config.estimate import measured, recurrent, transformer
 from craft.config.estimate.measured import is_measured
 from craft.config.estimate.memory import Memory, training_memory
 from craft.config.estimate.parts import Architecture, ModelParts, Workload
@@ -18,7 +18,7 @@ from craft.config.schema import ExperimentConfig
 from craft.config.schema.data import TextData
 from craft.config.token_cache import expected_tokens_range, expected_vocab_range, find_tokens
 
-ARCHITECTURES: dict[str, Architecture] = {"transformer": transformer}
+ARCHITECTURES: dict[str, Architecture] = {"transformer": transformer, "lstm": recurrent, "rnn": recurrent}
 """The module that describes each type of model; the others are measured."""
 
 EVALUATION_TOKENS = 16_384

@@ -142,6 +142,49 @@ class HFConfig(Section):
         return self
 
 
+class RecurrentConfig(Section):
+    """What recurrent models have in common."""
+
+    num_layers: Count = 2
+    """Layers of cells, one above the other."""
+    hidden_size: Count = 256
+    """Width of each layer's state."""
+    embedding_size: CountOrOff = 0
+    """Width of the token embedding; 0 means as wide as `hidden_size`."""
+    tie_embeddings: bool = False
+    """Use the token embedding as the output head as well."""
+    dropout: Probability = 0.0
+    """Dropout on the embedding, between layers and before the head; never from step to step."""
+
+    @model_validator(mode="after")
+    def _tied_are_alike(self) -> Self:
+        if self.tie_embeddings and self.input_size != self.hidden_size:
+            raise ValueError(
+                f"tie_embeddings needs an embedding as wide as the state: embedding_size is {self.embedding_size} and "
+                f"hidden_size {self.hidden_size}; embedding_size = 0 would do"
+            )
+        return self
+
+    @property
+    def input_size(self) -> int:
+        """Width of the embedding, with 0 resolved."""
+        return self.embedding_size or self.hidden_size
+
+
+class LSTMConfig(RecurrentConfig):
+    """A long short-term memory, the classic model over characters."""
+
+    type: Literal["lstm"] = "lstm"
+
+
+class RNNConfig(RecurrentConfig):
+    """A recurrent network of simpler cells: gated recurrent units, or the simple RNN."""
+
+    type: Literal["rnn"] = "rnn"
+    cell: Literal["gru", "tanh", "relu"] = "gru"
+    """The gated recurrent unit, or the simple cell with this activation."""
+
+
 class OwnModel(OwnCode):
     """A model of one's own: `module:Class`, a `LanguageModel` or any module that turns tokens into logits.
 
@@ -151,6 +194,8 @@ class OwnModel(OwnCode):
 
 ModelConfig = Annotated[
     Annotated[TransformerConfig, Tag("transformer")]
+    | Annotated[LSTMConfig, Tag("lstm")]
+    | Annotated[RNNConfig, Tag("rnn")]
     | Annotated[HFConfig, Tag("hf")]
     | Annotated[OwnModel, Tag("module:Class")],
     Discriminator(type_tag),
