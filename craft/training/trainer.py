@@ -172,9 +172,9 @@ class Trainer(ABC):
         """Train to the end, to step `until`, or until asked to stop. Returns with everything on disk."""
         end = self.max_steps if until is None else min(until, self.max_steps)
         self.model.train()
-        self.progress.start(self.step, self.loop.tokens, self.progress.seconds_before)
         self.recorder.phase("running", max_steps=self.max_steps)
         self.callbacks.call("on_train_start", self)
+        self.progress.start(self.step, self.loop.tokens, self.progress.seconds_before)
         self.look_up()
         if self.evaluation_owed:
             self.evaluate()
