@@ -38,6 +38,8 @@ def test_every_section_reads_back_the_same(tmp_path: Path, section: str, kind: s
         ("data", "text"): "data.path = ['a b.txt', 'c']\n",
         ("data", fields.OWN_TYPE): "data.arguments = { a = [1, 'x'], b = 2.0 }\n",
         ("tokenizer", "hf"): "tokenizer.path = 'pieces.json'\n",
+        ("callbacks", "webhook"): "callbacks.early_stopping.url = '$HOOK'\n",
+        ("callbacks", "command"): "callbacks.early_stopping.run = 'echo \"$CRAFT_TEXT\"'\n",
     }
     table = f"{section}.early_stopping" if section in fields.NAMED else section
     typed = f"{table}.type = '{'mine:Data' if kind == fields.OWN_TYPE else kind}'\n" if kind else ""

@@ -91,7 +91,7 @@ COMPONENTS: dict[str, dict[str, Make]] = {
         "command": _plain(run="true"),
     },
 }
-NEEDS: dict[str, str] = {}
+NEEDS = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio", "mlflow": "mlflow"}
 """The library that a type needs besides what the tests install."""
 
 # What a component is tried with unless it is the pair that is tried.

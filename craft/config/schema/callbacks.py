@@ -83,7 +83,7 @@ class SpikeGuardConfig(Steering):
     lr_scale: Factor = 0.5
     """What the learning rate is multiplied by at each return."""
     max_rollbacks: Count = 3
-    """Returns; after those the run goes on as it is, and `training.on_nonfinite` decides on a loss that is no number."""
+    """Returns; after those the run goes on as it is, and `training.on_nonfinite` says what a loss that is none does."""
 
 
 class SampleTextConfig(Telling):

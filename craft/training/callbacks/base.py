@@ -17,18 +17,27 @@ The loop, with each hook in its place:
     on_train_end(trainer)
     on_outcome(trainer, phase, error)           when it is known how the run ended; not after a kill
 
-A hook asks by calling `trainer.ask_to_stop(reason)`, `trainer.ask_to_save()` or `trainer.ask_to_evaluate()`;
-what is asked happens at the end of the step.
+A hook asks by calling `trainer.ask_to_stop(reason)`, `trainer.ask_to_save()`, `trainer.ask_to_evaluate()`,
+`trainer.ask_to_sample()` or `trainer.ask_to_roll_back(...)`; what is asked happens at the end of the step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from craft.config.schema.callbacks import OnError
+from craft.errors import CraftError, TrainingError
+
 if TYPE_CHECKING:
     from craft.training.trainer import Trainer
+
+MAX_FAILURES = 3
+"""A callback that may fail is called no more, until the run is started again, once it has failed so often."""
 
 
 class Callback:
@@ -79,25 +88,98 @@ class Callback:
 
 
 class CallbackList:
-    """Callbacks by name; calls each hook in their order."""
+    """Callbacks by name; calls each hook in their order. A hook that no callback overrides costs nothing.
 
-    def __init__(self, callbacks: dict[str, Callback] | None = None) -> None:
+    One that raises is named, with what it raised. Where `on_error` has "continue" for it, that is a warning, it goes on
+    being called, and after MAX_FAILURES it is left alone; else the run fails.
+    """
+
+    def __init__(
+        self, callbacks: dict[str, Callback] | None = None, on_error: Mapping[str, OnError] | None = None
+    ) -> None:
         self.callbacks = callbacks or {}
+        self.on_error = on_error or {}
+        self._failures: Counter[str] = Counter()
+        self._called: dict[str, list[str]] = {}  # hook -> names of those that override it
+        self._called_of = 0
+        self._unsaid: list[tuple[str, str]] = []  # of failures when there was no trainer to say them
 
     def __iter__(self) -> Iterator[Callback]:
         return iter(self.callbacks.values())
 
-    def call(self, hook: str, *arguments: Any) -> None:
-        """Call one hook, such as "on_step_end", of every callback."""
-        for callback in self:
-            getattr(callback, hook)(*arguments)
+    def call(self, hook: str, trainer: Trainer, *arguments: Any) -> None:
+        """Call one hook, such as "on_step_end", of every callback.
+
+        Raises TrainingError when one fails that is to stop the run; not in `on_outcome`, as the run has ended then.
+        """
+        if self._called_of != len(self.callbacks):
+            self._called, self._called_of = {}, len(self.callbacks)
+        names = self._called.get(hook)
+        if names is None:
+            names = self._called[hook] = [name for name, one in self.callbacks.items() if _overrides(one, hook)]
+        if self._unsaid:
+            self._say(trainer)
+        for name in names:
+            if self._failures[name] >= MAX_FAILURES:
+                continue
+            try:
+                getattr(self.callbacks[name], hook)(trainer, *arguments)
+            except (Exception, SystemExit) as error:  # a person's own code may raise anything, and leave
+                self._failed(name, hook, error, trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """The state of each callback that has one."""
-        return {name: state for name, callback in self.callbacks.items() if (state := callback.state_dict())}
+        states = {}
+        for name, callback in self.callbacks.items():
+            try:
+                state = callback.state_dict()
+                json.dumps(state)
+            except (Exception, SystemExit) as error:
+                self._failed(name, "state_dict", error)
+            else:
+                if state:
+                    states[name] = state
+        return states
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Give each callback its state back; one that is new starts afresh."""
         for name, callback in self.callbacks.items():
-            if name in state:
+            if name not in state:
+                continue
+            try:
                 callback.load_state_dict(state[name])
+            except (Exception, SystemExit) as error:
+                self._failed(name, "load_state_dict", error)
+
+    def _failed(self, name: str, method: str, error: BaseException, trainer: Trainer | None = None) -> None:
+        """Count a failure, and say it now or with the next hook. Raises TrainingError when it is to stop the run."""
+        known = isinstance(error, CraftError)
+        place = f" at step {trainer.step}" if trainer else ""
+        words = f"callbacks.{name}: {method}{place}" + (f": {error}" if known else f" raised {_words_of(error)}")
+        in_full = "" if known else "".join(traceback.format_exception(error)).rstrip()
+        if self.on_error.get(name, "stop") == "stop" and method != "on_outcome":
+            if trainer and in_full:
+                trainer.recorder.say(in_full)  # the log tells where in a person's own code it was
+            raise TrainingError(words) from error
+        self._failures[name] += 1
+        if self._failures[name] == MAX_FAILURES:
+            words += f"; it has failed {MAX_FAILURES} times and is left alone until the run is started again"
+        self._unsaid.append((words, in_full))
+        if trainer:
+            self._say(trainer)
+
+    def _say(self, trainer: Trainer) -> None:
+        while self._unsaid:
+            words, in_full = self._unsaid.pop(0)
+            if in_full:
+                trainer.recorder.say(in_full)
+            trainer.recorder.warn(words)
+
+
+def _overrides(callback: Callback, hook: str) -> bool:
+    """Whether a callback does anything at a hook."""
+    return hook in vars(callback) or getattr(type(callback), hook) is not getattr(Callback, hook)
+
+
+def _words_of(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
