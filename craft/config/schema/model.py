@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -37,15 +37,53 @@ def check_kv_heads(num_heads: int, num_kv_heads: int) -> None:
         )
 
 
+PRESETS: dict[str, dict[str, Any]] = {
+    # Radford et al. 2019.
+    "gpt2": {
+        "norm": "layernorm",
+        "position": "learned",
+        "mlp": "gelu",
+        "qk_norm": False,
+        "bias": True,
+        "tie_embeddings": True,
+        "logit_softcap": 0.0,
+    },
+    # Touvron et al. 2023, arXiv:2302.13971.
+    "llama": {
+        "norm": "rmsnorm",
+        "position": "rotary",
+        "mlp": "swiglu",
+        "qk_norm": False,
+        "bias": False,
+        "tie_embeddings": False,
+        "logit_softcap": 0.0,
+    },
+    # Karpathy's nanochat, 2025: as its blocks are, without its value embeddings and sliding windows.
+    "nanochat": {
+        "norm": "rmsnorm",
+        "position": "rotary",
+        "rope_theta": 100_000.0,
+        "mlp": "relu2",
+        "qk_norm": True,
+        "bias": False,
+        "tie_embeddings": False,
+        "logit_softcap": 15.0,
+    },
+}
+"""Well-known shapes of a transformer's block. Sizes are not among them, so that shapes compare at equal sizes."""
+
+
 class TransformerConfig(Section):
     """A decoder-only transformer.
 
-    The defaults are the modern small model: RMSNorm, rotary positions, QK-norm, squared ReLU.
-    `norm = "layernorm"`, `position = "learned"`, `mlp = "gelu"`, `bias = true`, `tie_embeddings = true`
-    and `qk_norm = false` give the GPT-2 shape.
+    The defaults are the modern small model: RMSNorm, rotary positions, QK-norm, squared ReLU. `preset` gives the
+    shape of a well-known one.
     """
 
     type: Literal["transformer"] = "transformer"
+    preset: Literal["none", "gpt2", "llama", "nanochat"] = "none"
+    """The block of a well-known model: what is not set besides is as it has it (norm, position, mlp, qk_norm, bias,
+    tie_embeddings, logit_softcap)."""
     num_layers: Count = 4
     """Blocks, each attention and an MLP."""
     num_heads: Count = 4
@@ -74,6 +112,13 @@ class TransformerConfig(Section):
     """Dropout on embeddings, attention weights and both branches' outputs."""
     logit_softcap: Annotated[float, Field(ge=0.0)] = 0.0
     """Squash logits smoothly into plus or minus this value; 0 is off."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_the_preset(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("preset"), str):
+            return {**PRESETS.get(values["preset"], {}), **values}
+        return values
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:

@@ -16,7 +16,7 @@ from tests.config.estimate.measured import build, evaluation_peak, peak_bytes, t
 from tests.config.estimate.shapes import SWITCHES, Case, cases
 
 CASES = [pytest.param(case, id=case.name) for case in cases()]
-NO_SWITCH = {"type", "num_layers", "num_heads", "hidden_size", "rope_theta"}
+NO_SWITCH = {"type", "preset", "num_layers", "num_heads", "hidden_size", "rope_theta"}
 PARTS = {
     "token embedding": "token_embedding",
     "position embedding": "position_embedding",
