@@ -63,7 +63,7 @@ def test_a_problem_reads_as_the_design_says(tmp_path: Path, monkeypatch: pytest.
         ("data.path = 'x'", "unknown key", None),
         ("checkpoint.mode = 'mx'", 'must be "min" or "max", found "mx" (a string)', "did you mean 'max'?"),
         ("device = 'gpu'", '"gpu" (a string) does not fit here', "auto, cpu, cuda, cuda:1 or mps"),
-        ("optimizer.type = 'adamv'", 'unknown type "adamv"', "did you mean 'adamw'? known: adamw, ..."),
+        ("optimizer.type = 'adamww'", 'unknown type "adamww"', "did you mean 'adamw'? known: adamw, ..."),
         ("optimizer.type = 3", "must be a string, found 3 (an integer)", ""),
         ("model.type = 'zzz'", 'unknown type "zzz"', "known: transformer, ..."),
         ("callbacks.stop = {}", "unknown callback", "known: early_stopping, ..."),
