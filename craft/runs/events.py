@@ -33,8 +33,19 @@ def append_sample(folder: RunFolder, *, step: int, prompt: str, text: str, **set
 
 
 def read_samples(folder: RunFolder) -> list[Record]:
-    """All samples, oldest first."""
-    return read_lines(folder.samples)
+    """All samples that count, oldest first: a run that went back to an earlier step writes those after it anew."""
+    kept: list[Record] = []
+    for sample in read_lines(folder.samples):
+        step, prompt = sample.get("step"), sample.get("prompt")
+        if not isinstance(step, int):
+            continue
+        while kept and kept[-1]["step"] > step:
+            kept.pop()
+        at_step = len(kept)
+        while at_step and kept[at_step - 1]["step"] == step:
+            at_step -= 1
+        kept[at_step:] = [*(other for other in kept[at_step:] if other.get("prompt") != prompt), sample]
+    return kept
 
 
 def _append(path: Path, record: Record) -> None:

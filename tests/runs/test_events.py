@@ -48,6 +48,22 @@ def test_samples_come_back_with_how_they_were_drawn(folder: RunFolder) -> None:
     )
 
 
+def test_samples_of_steps_that_came_again_count_once(folder: RunFolder) -> None:
+    for step, prompt, text in [
+        (10, "a", "1"),
+        (10, "b", "2"),
+        (20, "a", "3"),
+        (30, "a", "4"),
+        (20, "a", "5"),  # after a resume
+        (20, "b", "6"),
+        (20, "a", "7"),  # after another, from step 10
+    ]:
+        append_sample(folder, step=step, prompt=prompt, text=text)
+    with folder.samples.open("a") as file:
+        file.write('{"prompt": "no step"}\n')
+    assert [sample["text"] for sample in read_samples(folder)] == ["1", "2", "6", "7"]
+
+
 def test_whatever_an_event_holds_is_one_line(folder: RunFolder) -> None:
     append_event(folder, "warning", text="two\nlines \udcff", loss=math.nan, path=Path("/x"), parts=(1, math.inf))
     (event,) = read_events(folder)
