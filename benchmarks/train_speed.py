@@ -20,35 +20,17 @@ instead of time, and is little disturbed.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import runpy
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-SEED = 1
-# Processor time says nothing of several threads, most of which may be waiting.
-CLOCK = time.process_time if os.environ.get("OMP_NUM_THREADS") == "1" else time.perf_counter
+from benchmarks.turns import CLOCK, SEED, SIZES, Child, Size, in_turn, say, spread, told_to_go
 
-
-class Size(NamedTuple):
-    """A model's shape, its batch, and the steps of a round."""
-
-    layers: int
-    heads: int
-    width: int
-    context: int
-    batch: int
-    steps: int
-
-
-SIZES = {"small": Size(4, 4, 128, 64, 12, 40), "baby": Size(6, 6, 384, 256, 16, 2)}
 GPT2 = {
     "position": "learned",
     "norm": "layernorm",
@@ -66,15 +48,6 @@ CONTENDERS: dict[str, dict[str, Any]] = {
 
 
 # What runs in the children: each says a line when it is ready, and one after each round ---------------------------
-
-
-def say(**figures: float) -> None:
-    sys.__stdout__.write(json.dumps(figures) + "\n")  # type: ignore[union-attr]
-    sys.__stdout__.flush()  # type: ignore[union-attr]
-
-
-def told_to_go() -> bool:
-    return sys.stdin.readline() == "go\n"
 
 
 class HeldOutput:
@@ -139,16 +112,12 @@ def run_nanogpt(checkout: Path, size: Size) -> None:
     runpy.run_path("train.py", run_name="__main__")
 
 
-def run_craft(text: Path, size: Size, contender: str) -> None:
-    from craft import platform
-
-    platform.keep_freed_memory()
+def definition(text: Path, size: Size, settings: dict[str, Any]) -> Any:
+    """What Craft trains: an `ExperimentConfig`."""
     from craft.config.schema import ExperimentConfig
-    from craft.training.experiment import Experiment
 
-    settings = CONTENDERS[contender]
     shape = {"num_layers": size.layers, "num_heads": size.heads, "hidden_size": size.width}
-    config = ExperimentConfig.model_validate(
+    return ExperimentConfig.model_validate(
         {
             "seed": SEED,
             "device": "cpu",
@@ -162,6 +131,15 @@ def run_craft(text: Path, size: Size, contender: str) -> None:
             "checkpoint": {"every": 0},
         }
     )
+
+
+def run_craft(text: Path, size: Size, contender: str) -> None:
+    from craft import platform
+
+    platform.keep_freed_memory()
+    from craft.training.experiment import Experiment
+
+    config = definition(text, size, CONTENDERS[contender])
     with tempfile.TemporaryDirectory() as folder:
         sys.stdout = sys.stderr
         trainer = Experiment(config, runs_dir=Path(folder)).setup()
@@ -210,49 +188,7 @@ def run_products(size: Size, vocab_size: int, dtype: str) -> None:
     say(loss=0.0)
 
 
-# The one that has them run in turn --------------------------------------------------------------------------------
-
-
-class Child:
-    """A contender's process."""
-
-    def __init__(self, name: str, arguments: list[str], threads: int) -> None:
-        self.name = name
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.train_speed", *arguments, "--child", name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if "--loud" not in arguments else None,
-            text=True,
-            env={**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})},
-        )
-        self._answer()
-
-    def _answer(self) -> dict[str, float]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.name} ended with status {self.process.wait()}; --loud shows what it says")
-        answer: dict[str, float] = json.loads(line)
-        return answer
-
-    def _tell(self, word: str) -> dict[str, float]:
-        assert self.process.stdin is not None
-        self.process.stdin.write(word + "\n")
-        self.process.stdin.flush()
-        return self._answer()
-
-    def round(self) -> float:
-        return self._tell("go")["seconds"]
-
-    def loss(self) -> float:
-        found = self._tell("end")["loss"]
-        self.process.wait()
-        return found
-
-
-def spread(ratios: list[float]) -> str:
-    return f"{statistics.median(ratios):5.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+# The one that has them run in turn -------------------------------------------------------------------------------
 
 
 def main() -> None:
@@ -280,14 +216,9 @@ def main() -> None:
 
 def compare(rounds: int, contenders: list[str], arguments: list[str], size: Size, threads: int) -> None:
     products = {"fp32": "float32", "bf16": "bfloat16"}
-    children = [Child(name, arguments, threads) for name in ("nanoGPT", *products.values(), *contenders)]
-    for child in children:
-        child.round()  # not counted: the first is slow
-    seconds: dict[str, list[float]] = {child.name: [] for child in children}
-    for number in range(rounds):
-        for child in children if number % 2 else reversed(children):
-            seconds[child.name].append(child.round())
-    losses = {child.name: child.loss() for child in children}
+    names = ("nanoGPT", *products.values(), *contenders)
+    children = [Child("benchmarks.train_speed", name, arguments, threads) for name in names]
+    seconds, losses = in_turn(children, rounds)
     tokens = size.batch * size.context * size.steps
     print(f"{size}; {rounds} rounds; after {(rounds + 1) * size.steps} steps:")
     for name in ("nanoGPT", *contenders):
