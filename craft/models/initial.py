@@ -24,7 +24,8 @@ from craft.models.weights import FILE
 from craft.runs import manifest
 from craft.runs.initial import find_weights
 
-_SHOWN = 6  # tensors that did not fit, by name; the event has all
+_SHOWN = 6  # tensors that did not fit, by name, in words
+_KEPT = 200  # and in run.json
 
 
 @dataclass
@@ -61,8 +62,9 @@ class InitReport:
         return lines + self.remarks
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, for run.json and the event."""
-        return asdict(self)
+        """All of it, for run.json; of many misfits the first ones: readers take files of a sensible size."""
+        shortened = {"misfits": dict(list(self.misfits.items())[:_KEPT]), "unused": self.unused[:_KEPT]}
+        return {**asdict(self), **shortened, "all_misfits": len(self.misfits)}
 
 
 def load_initial(

@@ -203,7 +203,8 @@ class Experiment:
         if before and before.get("sha256") != report.sha256:
             self.recorder.warn(f"{report.path} holds other weights than at this run's first start")
         update_identity(self.folder, initial=report.as_json())
-        self.recorder.event("initialised", text="\n".join(report.lines()), **report.as_json())
+        counts = {"tensors": report.tensors, "all_tensors": report.all_tensors, "sha256": report.sha256}
+        self.recorder.event("initialised", **counts, text="\n".join(report.lines()))
 
     def _restore(self, trainer: Trainer) -> None:
         """Go on from the newest checkpoint that verifies; each damaged one is named."""
