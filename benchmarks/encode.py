@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from craft.config.schema.tokenizer import BPETokenizerConfig, SentencePieceTokenizerConfig
-from craft.data.tokenizers import BPETokenizer, ByteTokenizer, CharTokenizer, SentencePieceTokenizer
+from craft.data.tokenizers import BPETokenizer, ByteTokenizer, CharTokenizer, SentencePieceTokenizer, Tokenizer
 from craft.data.tokenizers.blocks import blocks
 from craft.data.tokenizers.bpe import PATTERN
 
@@ -63,6 +63,11 @@ def compared(ours: Any, theirs: Any) -> str:
     return f"{len(ours):,} ids, theirs {len(theirs):,}"
 
 
+def encoded(tokenizer: Tokenizer, text: str) -> Any:
+    """The ids of a text in the way in which Craft prepares one."""
+    return np.concatenate(list(tokenizer.encode_parts([text])))
+
+
 def race(what: str, text: str, ways: dict[str, Callable[[], Any]]) -> None:
     """The first of some ways against the others."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -93,9 +98,9 @@ def characters(text: str) -> None:
     race(
         "char, vocabulary and all",
         text,
-        {"Craft": lambda: CharTokenizer.train(text).encode_array(text), "a Python list, as nanoGPT": listed},
+        {"Craft": lambda: encoded(CharTokenizer.train(blocks([text])), text), "a Python list, as nanoGPT": listed},
     )
-    race("byte", text, {"Craft": lambda: ByteTokenizer().encode_array(text)})
+    race("byte", text, {"Craft": lambda: encoded(ByteTokenizer(), text)})
 
 
 def pairs(text: str) -> None:
@@ -111,7 +116,7 @@ def pairs(text: str) -> None:
         return np.concatenate([one.ids for one in library.encode_batch(parts, add_special_tokens=False)])
 
     def anew() -> Any:
-        return BPETokenizer.from_state(content).encode_array(text)  # with no word known yet
+        return encoded(BPETokenizer.from_state(content), text)  # with no word known yet
 
     ways = {"Craft": anew, "tokenizers, in batches over all cores": in_batches}
     ways["tokenizers, the whole text"] = lambda: library.encode(text, add_special_tokens=False).ids
@@ -136,7 +141,7 @@ def pieces(text: str) -> None:
             f"sentencepiece {algorithm}",
             text,
             {
-                "Craft": lambda ours=ours: ours.encode_array(text),
+                "Craft": lambda ours=ours: encoded(ours, text),
                 "the library, the whole text": lambda library=library: library.EncodeAsIds(text),
             },
         )

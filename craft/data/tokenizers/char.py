@@ -15,8 +15,10 @@ from craft.errors import TokenizerError
 _CODE_POINTS = 0x110000
 
 
-def _codes(text: str) -> NDArray[np.uint32]:
-    """Code points of a text; no Python loop."""
+def _codes(text: str) -> NDArray[np.uint8] | NDArray[np.uint32]:
+    """Code points of a text; no Python loop. Pure ASCII takes a byte each: a quarter of the memory to go through."""
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
@@ -29,7 +31,7 @@ class CharTokenizer(Tokenizer):
         assert len(set(characters)) == len(characters), "a character stands twice in the vocabulary"
         self.characters = characters
         self.vocab_size = len(characters)
-        self._characters = _codes(characters)
+        self._characters = _codes(characters).astype("<u4")
         # From code point to id. The last entry is never a character of the vocabulary: it stands for all that are
         # beyond the table, and `vocab_size` for "not there".
         table_size = int(self._characters.max()) + 2 if characters else 1
