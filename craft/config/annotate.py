@@ -50,7 +50,8 @@ def _table(path: tuple[str, ...], settings: dict[str, Any], origins: dict[str, O
 def _place(origin: Origin) -> str:
     if origin.file is None:
         return origin.kind
-    return _visible(f"{origin.file}:{origin.line}") + (" (swept)" if origin.kind == "sweep" else "")
+    how = {"sweep": " (swept)", "preset": " (its preset)"}.get(origin.kind, "")
+    return _visible(f"{origin.file}:{origin.line}") + how
 
 
 def _visible(text: str) -> str:

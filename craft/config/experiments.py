@@ -21,6 +21,7 @@ from craft.config.document import read_document
 from craft.config.overrides import read_overrides
 from craft.config.resolve import Entry, Resolver
 from craft.config.schema import ExperimentConfig
+from craft.config.schema.model import PRESETS
 from craft.config.structure import Structure, read_structure
 from craft.config.sweep import Point, read_sweep
 from craft.config.toml_values import write_value
@@ -59,7 +60,12 @@ def _origins(values: dict[str, Any], path: tuple[str, ...], tree: Tree, origins:
             _origins(value, inside, tree, origins)
         else:
             node = find(tree, inside)
-            origins[dotted(inside)] = _origin(node.source if isinstance(node, Leaf) else None)
+            preset = find(tree, ("model", "preset"))
+            if node is None and path == ("model",) and key in PRESETS.get(values.get("preset", ""), {}):
+                assert isinstance(preset, Leaf), "only a preset that is written says anything"
+                origins[dotted(inside)] = _origin(preset.source)._replace(kind="preset")
+            else:
+                origins[dotted(inside)] = _origin(node.source if isinstance(node, Leaf) else None)
 
 
 def _origin(source: Source | None) -> Origin:

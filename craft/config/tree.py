@@ -17,8 +17,9 @@ from craft.config.document import Document
 from craft.config.fields import NAMED
 from craft.config.initial_weights import absolute_source
 from craft.config.positions import Path as KeyPath
+from craft.config.schema.model import said_by_preset
 
-Kind = Literal["default", "file", "sweep", "command line"]
+Kind = Literal["default", "preset", "file", "sweep", "command line"]
 
 
 class Source(NamedTuple):
@@ -92,7 +93,7 @@ def merge(base: Tree, over: Tree, path: tuple[str, ...] = ()) -> Tree:
         below = base.get(key)
         inside = (*path, key)
         if isinstance(below, dict) and isinstance(node, dict) and not _changes_type(inside, below, node):
-            merged[key] = merge(below, node, inside)
+            merged[key] = merge(_without_preset(inside, below, node), node, inside)
         elif not (isinstance(below, dict) and isinstance(node, Leaf) and node.value == {}):
             merged[key] = node
     return merged
@@ -108,6 +109,22 @@ def _changes_type(path: tuple[str, ...], below: Tree, over: Tree) -> bool:
     # A callback that names no type has its table's name for one.
     before = old.value if isinstance(old, Leaf) else path[1] if has_name else new.value
     return bool(new.value != before)
+
+
+def _without_preset(path: tuple[str, ...], below: Tree, over: Tree) -> Tree:
+    """`below` without what only repeats the preset that `over` changes.
+
+    A resolved definition writes out all that its preset says, and that must not outlive the preset.
+    """
+    new, old = over.get("preset"), below.get("preset")
+    if path != ("model",) or not isinstance(new, Leaf) or not isinstance(old, Leaf) or new.value == old.value:
+        return below
+    said = said_by_preset(old.value)
+    return {
+        key: node
+        for key, node in below.items()
+        if not (isinstance(node, Leaf) and key in said and node.value == said[key])
+    }
 
 
 def without(tree: Tree, path: tuple[str, ...]) -> Tree:

@@ -230,6 +230,13 @@ class RNNConfig(RecurrentConfig):
     """The gated recurrent unit, or the simple cell with this activation."""
 
 
+def said_by_preset(preset: object) -> dict[str, Any]:
+    """The switches of a preset, those that it leaves to the defaults included; "none" says the defaults."""
+    switches = dict.fromkeys(key for says in PRESETS.values() for key in says)
+    defaults = {key: TransformerConfig.model_fields[key].default for key in switches}
+    return {**defaults, **(PRESETS.get(preset, {}) if isinstance(preset, str) else {})}
+
+
 class OwnModel(OwnCode):
     """A model of one's own: `module:Class`, a `LanguageModel` or any module that turns tokens into logits.
 
