@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from craft.config.schema.model import PRESETS
 from craft.errors import CheckpointError, CraftError
 from craft.models.base import LanguageModel
 from craft.models.hf import HFModel
@@ -202,13 +203,16 @@ def _heads_of(model: LanguageModel) -> int:
 def _refuse_other_shapes(model: Transformer) -> None:
     """GPT-2's weights mean what they meant only in GPT-2's block."""
     config = model.config
-    wanted = {"norm": "layernorm", "position": "learned", "mlp": "gelu", "qk_norm": False, "logit_softcap": 0.0}
-    wrong = {key: value for key, value in wanted.items() if getattr(config, key) != value}
+    free = ("bias", "tie_embeddings")  # which shapes tell
+    wrong = {key: value for key, value in PRESETS["gpt2"].items() if key not in free and getattr(config, key) != value}
     if config.kv_heads != config.num_heads:
         wrong["num_kv_heads"] = 0
     if wrong:
         mend = ", ".join(f"model.{key} = {json.dumps(value)}" for key, value in wrong.items())
-        raise CheckpointError(f"these are weights of a GPT-2, and this transformer is none; they fit with {mend}")
+        raise CheckpointError(
+            f"these are weights of a GPT-2, and this transformer is none; they fit with {mend}: what "
+            'model.preset = "gpt2" gives'
+        )
 
 
 _GPT2_NAMES = {

@@ -156,7 +156,8 @@ def _differences(checkpoint: Path, config: ModelConfig | None) -> list[str]:
     theirs, ours = there.model.model_dump(), config.model_dump()
     if theirs["type"] != ours["type"]:
         return [f"its model is of type {theirs['type']}, this one of type {ours['type']}"]
-    other = [key for key in ours if key in theirs and ours[key] != theirs[key] and "dropout" not in key]
+    silent = ("preset", "dropout")  # the first is a name for others, and weights do not depend on the second
+    other = [key for key in ours if key in theirs and ours[key] != theirs[key] and key not in silent]
     return [f"model.{key} is {theirs[key]} there and {ours[key]} here" for key in other]
 
 

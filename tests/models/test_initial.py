@@ -20,14 +20,7 @@ from craft.models.module import ModuleModel
 from craft.models.weights import FILE, save_weights
 
 VOCAB, CONTEXT = 11, 8
-GPT2: dict[str, Any] = {
-    "norm": "layernorm",
-    "position": "learned",
-    "mlp": "gelu",
-    "bias": True,
-    "tie_embeddings": True,
-    "qk_norm": False,
-}
+GPT2 = {"preset": "gpt2"}
 
 
 def make(vocab: int = VOCAB, context: int = CONTEXT, seed: int = 0, **settings: Any) -> LanguageModel:
