@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from craft.config.experiments import load_experiments
-from craft.data import TrainBatches, prepare
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -35,22 +34,8 @@ def test_the_examples_of_the_file_format_are_valid(tmp_path: Path) -> None:
         assert load_experiments(file).plan()
 
 
-def test_the_dataset_of_ones_own_gives_batches(tmp_path: Path) -> None:
-    document = ROOT / "docs" / "experiments-file.md"
-    [source] = blocks(document, "python")
-    (tmp_path / "my_data.py").write_text(source)
-    file = tmp_path / "experiments.toml"
-    file.write_text(next(example for example in blocks(document, "toml") if "my_data" in example))
-    [planned] = load_experiments(file).plan()
-    prepared = prepare(planned.config, search=tmp_path)
-    batches = TrainBatches(prepared.splits["train"], batch_size=4, shuffle=True, seed=0)
-    inputs, targets = batches.batch(1)
-    assert inputs.shape == targets.shape == (4, 32)
-    assert (inputs[:, 1:] == targets[:, :-1]).all()
-
-
-def test_the_shipped_experiments_are_valid() -> None:
-    file = load_experiments(ROOT / "experiments.toml")
-    assert file.names[0] == "small"
-    for run in file.plan():
-        assert run.config.model
+@pytest.mark.parametrize("path", [ROOT / "experiments.toml", *ROOT.glob("experiments/*.toml")], ids=lambda p: p.name)
+def test_the_shipped_experiments_are_valid(path: Path) -> None:
+    file = load_experiments(path)
+    assert file.plan()
+    assert file.runs_dir == ROOT / "runs"
