@@ -114,15 +114,14 @@ def test_samples_are_written_when_asked_for(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_compiled_model_writes_without_compiling_anew(tmp_path: Path) -> None:
     settings = {"sample_text": {"every": 3, "prompts": ["ab"], "max_new_tokens": 30}, "norms": {"every": 3}}
-    folder, config = make(tmp_path, settings, training={**TRAINING, "max_steps": 6, "compile": True})
-    compiled = torch._dynamo.utils.counters["frames"]["total"]
-    train(folder, config)
-    assert len(read_samples(folder)) == 2
-    frames = torch._dynamo.utils.counters["frames"]["total"] - compiled
-    plain, config = make(tmp_path, {}, training={**TRAINING, "max_steps": 6, "compile": True})
-    train(plain, config)
-    assert torch._dynamo.utils.counters["frames"]["total"] - compiled == 2 * frames
-    assert runs.final_weights(folder) == runs.final_weights(plain)
+    training = {**TRAINING, "max_steps": 6, "compile": True}
+    watched, _ = make(tmp_path, settings, training=training)
+    plain, _ = make(tmp_path, {}, training=training)
+    for folder in (watched, plain):
+        assert runs.start(folder, TORCH_LOGS="recompiles").wait(timeout=280) == 0, folder.log.read_text()
+    assert len(read_samples(watched)) == 2
+    assert watched.log.read_text().count("Recompiling") == plain.log.read_text().count("Recompiling")
+    assert runs.final_weights(watched) == runs.final_weights(plain)
 
 
 # Norms ------------------------------------------------------------------------------------------------------------
