@@ -64,6 +64,7 @@ def run(
         import craft.cli.following  # noqa: F401 - now, so that nothing lies between a run's start and its following
         from craft.config.corpus import require_text
         from craft.config.experiments import load_experiments
+        from craft.config.token_cache import require_tokenizer
         from craft.launch.create import create_runs
         from craft.launch.dispatch import submit
         from craft.runs.initial import require_weights
@@ -72,6 +73,7 @@ def run(
         planned = experiments.plan([word for word in words if "=" not in word], [word for word in words if "=" in word])
         for one in planned:
             require_text(one.config.data)  # a text that is not there should not cost a run
+            require_tokenizer(one.config.tokenizer)
         place = (runs_dir or experiments.runs_dir).absolute()
         for one in planned:
             if one.config.init_from:

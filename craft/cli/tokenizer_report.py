@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from craft.cli.tokenizer_sources import Found
-from craft.data.datasets import count_tokens
-from craft.data.prepare import read_tokens
-from craft.data.tokenizers.report import longest_tokens, text_figures
 from craft.text import clean_line, shorten, shows_unicode, wants_color, width_of
 
 _WIDTH = 80  # columns of what is printed; a pipe and a wide screen get the same
@@ -23,9 +20,12 @@ class Report:
     """A tokenizer, the text it was made for, and a text taken apart."""
 
     def __init__(self, found: Found, text: str | None) -> None:
+        from craft.data.tokenizers.report import longest_tokens, text_figures
+
         self.found, self.tokenizer = found, found.tokenizer
         self.lengths = self.tokenizer.token_bytes()
         self.text = found.sample() if text is None else text
+        self.longest = longest_tokens(self.tokenizer, _LONGEST)
         self.figures = text_figures(self.tokenizer, self.text) if self.text else None
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -39,7 +39,7 @@ class Report:
             "lossy": tokenizer.lossy or None,
             "longest": [
                 {"id": token, "piece": tokenizer.piece(token), "bytes": int(self.lengths[token])}
-                for token in longest_tokens(tokenizer, _LONGEST)
+                for token in self.longest
             ],
             "corpus": self._corpus(),
             "text": figures
@@ -61,6 +61,9 @@ class Report:
         meta = self.found.meta
         if meta is None:
             return None
+        from craft.data.datasets import count_tokens
+        from craft.data.prepare import read_tokens
+
         counts = count_tokens(read_tokens(meta), self.tokenizer.vocab_size)
         return {
             "source": meta.source,
@@ -77,7 +80,7 @@ class Report:
         kind = tokenizer.reference or tokenizer.type
         yield self._shown(f"{self.found.title}: {kind}, {tokenizer.vocab_size:,} tokens", _WIDTH)
         yield self._labelled("comes back", f"not all: {tokenizer.lossy}" if tokenizer.lossy else "every text it reads")
-        longest = [self._visible(token) for token in longest_tokens(tokenizer, _LONGEST)]
+        longest = [self._visible(token) for token in self.longest]
         yield self._labelled("longest", " ".join(f"'{piece}'" for piece in longest))
         if corpus:
             yield self._labelled("made for", corpus["source"])

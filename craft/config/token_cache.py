@@ -139,6 +139,13 @@ def tokenizer_file(tokenizer: TokenizerConfig) -> Path | None:
     return path / "tokenizer.json" if path.is_dir() else path
 
 
+def require_tokenizer(tokenizer: TokenizerConfig) -> None:
+    """Look whether the file that a tokenizer is read from is there. Raises TokenizerError."""
+    file = tokenizer_file(tokenizer)
+    if file is not None and not file.is_file():
+        raise TokenizerError(f"tokenizer.path: {file}: no such file; set tokenizer.path")
+
+
 def read_meta(key: str) -> tuple[TokenMeta | None, str]:
     """The metadata of a cache entry whose sizes hold; else None, and what is wrong with it ("": it is not there)."""
     folder = entry_folder(key)

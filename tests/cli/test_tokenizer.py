@@ -232,3 +232,11 @@ def test_wrong_use_of_inspect(file: Path, tmp_path: Path) -> None:
         result = CliRunner().invoke(craft, ["tokenizer", "inspect", *map(str, arguments)])
         assert result.exit_code == 2
         assert said in result.output
+
+
+def test_a_file_that_is_not_there_costs_no_run(file: Path) -> None:
+    for setting in ("type=hf", "type=sentencepiece"):
+        words = [str(file), "chars", f"tokenizer.{setting}", "tokenizer.path=nowhere.json"]
+        with pytest.raises(TokenizerError, match=r"tokenizer\.path: .*nowhere\.json: no such file"):
+            CliRunner().invoke(craft, ["run", *words], catch_exceptions=False)
+    assert not (file.parent / "runs").exists() or not list((file.parent / "runs").glob("chars*"))
