@@ -131,8 +131,10 @@ def _of_run(what: str, runs_dir: Path | None) -> Found:
     checkpoint = resolve(folder, which if at else "latest").path
     code = folder.path / "code"
     _, config = load_definition(checkpoint / "experiment.toml")
-    meta = find_tokens(config.data, config.tokenizer, code if code.is_dir() else None)
-    return Found(folder.name, load_tokenizer(checkpoint, search=code if code.is_dir() else None), meta)
+    search = code if code.is_dir() else None
+    meta = find_tokens(config.data, config.tokenizer, search)
+    kept = meta if meta and meta.key else None  # tokens in files of one's own are not in the cache
+    return Found(folder.name, load_tokenizer(checkpoint, search=search), kept)
 
 
 def _read(path: Path) -> Tokenizer:
