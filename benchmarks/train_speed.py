@@ -133,13 +133,13 @@ def definition(text: Path, size: Size, settings: dict[str, Any]) -> Any:
     )
 
 
-def run_craft(text: Path, size: Size, contender: str) -> None:
+def run_craft(text: Path, size: Size, settings: dict[str, Any]) -> None:
     from craft import platform
 
     platform.keep_freed_memory()
     from craft.training.experiment import Experiment
 
-    config = definition(text, size, CONTENDERS[contender])
+    config = definition(text, size, settings)
     with tempfile.TemporaryDirectory() as folder:
         sys.stdout = sys.stderr
         trainer = Experiment(config, runs_dir=Path(folder)).setup()
@@ -209,7 +209,7 @@ def main() -> None:
     elif arguments.child in ("float32", "bfloat16"):
         run_products(size, vocab_size, arguments.child)
     elif arguments.child:
-        run_craft(text, size, arguments.child)
+        run_craft(text, size, CONTENDERS[arguments.child])
     else:
         compare(arguments.rounds, arguments.only or list(CONTENDERS), sys.argv[1:], size, arguments.threads)
 
