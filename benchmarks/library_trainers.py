@@ -19,7 +19,7 @@ from benchmarks.turns import CLOCK, SEED, Size, say, told_to_go
 # The most steps that any of them takes; they are ended long before.
 ENDLESS = 10**6
 
-OWN, THEIRS = "Craft's model", "transformers' GPT-2"
+OWN, THEIRS, EAGER = "Craft's model", "transformers' GPT-2", "transformers' GPT-2 with eager attention"
 
 
 class Contender(NamedTuple):
@@ -109,8 +109,8 @@ def prepare(text: Path, size: Size, contender: Contender) -> Prepared:
     vocab_size = data.tokenizer.vocab_size
     torch.manual_seed(SEED)
     names: tuple[str, ...] = ("input_ids", "labels")
-    if contender.model == THEIRS:
-        model: Any = library_gpt2(size, vocab_size)
+    if contender.model != OWN:
+        model: Any = library_gpt2(size, vocab_size, "eager" if contender.model == EAGER else "sdpa")
         names = (*names, "shift_labels")
     else:
         model = wrapped(create_model_from_config(config.model, vocab_size, size.context, search=None))
@@ -132,7 +132,7 @@ def prepare(text: Path, size: Size, contender: Contender) -> Prepared:
     return Prepared(model, rows, Held(size.steps, whole_split_loss))
 
 
-def library_gpt2(size: Size, vocab_size: int) -> Any:
+def library_gpt2(size: Size, vocab_size: int, attention: str) -> Any:
     """The transformers library's GPT-2 of that size, its GELU in one kernel."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -143,6 +143,7 @@ def library_gpt2(size: Size, vocab_size: int) -> Any:
             n_embd=size.width,
             n_layer=size.layers,
             n_head=size.heads,
+            attn_implementation=attention,
             activation_function="gelu_pytorch_tanh",
             resid_pdrop=0.0,
             embd_pdrop=0.0,

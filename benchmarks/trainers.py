@@ -7,8 +7,8 @@ All train a GPT-2 of one shape on the same tokens with AdamW at 1e-3: the others
 Craft's own model as well, with which they gain what Craft gains by its kernels. Craft runs as `craft run` does, with a
 record every ten steps. The others run as their documentation says that they are fastest: fused AdamW, no logs, no
 progress bar, no evaluation, no checkpoints, a whole batch gathered at once in the main process, Lightning in
-`barebones` mode; in fp32 and in bf16 autocast, and the faster of the two is what Craft is compared with. `--compile`
-tries torch.compile with each as well, which takes minutes.
+`barebones` mode; in fp32 and in bf16 autocast, there with the library's fused attention and with its plain one. The
+fastest is what Craft is compared with. `--compile` tries torch.compile with each as well, which takes minutes.
 
 "model's bf16" is no setting of theirs: there the model casts by itself, as in Craft, so that only the trainer differs.
 
@@ -24,7 +24,7 @@ import os
 import statistics
 from pathlib import Path
 
-from benchmarks.library_trainers import OWN, THEIRS, Contender, run_contender
+from benchmarks.library_trainers import EAGER, OWN, THEIRS, Contender, run_contender
 from benchmarks.turns import SIZES, Child, in_turn, spread
 
 LIBRARIES = ("transformers", "accelerate", "lightning")
@@ -36,6 +36,7 @@ CONTENDERS = [
         for precision in ("fp32", "bf16", "model's bf16")
     ),
     *(Contender(trainer, precision, THEIRS) for trainer in ("Trainer", "Lightning") for precision in ("fp32", "bf16")),
+    *(Contender(trainer, "bf16", EAGER) for trainer in ("Trainer", "Lightning")),
 ]
 
 
@@ -79,18 +80,20 @@ def compare(model: str, contenders: list[Contender], arguments: argparse.Namespa
     seconds, losses = in_turn(children, arguments.rounds)
     print(f"\n{model}: {size}; {arguments.rounds} rounds; load {load:.1f} before, {os.getloadavg()[0]:.1f} after")
 
-    def fastest(trainer: str, model: str) -> Contender | None:
-        found = [c for c in contenders if (c.trainer, c.model) == (trainer, model) and c.is_documented]
+    def fastest(trainer: str, models: tuple[str, ...]) -> Contender | None:
+        found = [c for c in contenders if c.trainer == trainer and c.model in models and c.is_documented]
         return min(found, key=lambda c: statistics.median(seconds[c.name]), default=None)
 
-    ours = fastest("Craft", OWN)
+    ours = fastest("Craft", (OWN,))
     for contender in contenders:
         median = statistics.median(seconds[contender.name]) / size.steps
-        line = f"{contender.name:44s} {median * 1e3:8.2f} ms a step, {size.batch * size.context / median:7.0f} tokens/s"
+        line = f"{contender.name:56s} {median * 1e3:8.2f} ms a step, {size.batch * size.context / median:7.0f} tokens/s"
         if ours is not None:
             line += f", Craft {times(seconds, contender, ours)} times as fast"
         print(f"{line}, validation loss {losses[contender.name]:.4f}")
-    for theirs in (fastest(trainer, model) for model in (THEIRS, OWN) for trainer in ("Trainer", "Lightning")):
+    for theirs in (
+        fastest(trainer, models) for models in ((THEIRS, EAGER), (OWN,)) for trainer in ("Trainer", "Lightning")
+    ):
         if ours is not None and theirs is not None:
             print(f"{ours.name} against {theirs.name}, its fastest: {times(seconds, theirs, ours)}")
 
