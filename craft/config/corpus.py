@@ -9,11 +9,22 @@ import platform as python_platform
 import stat
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from craft.config.schema.data import DataConfig, PythonDataset, PythonStdlibData, TextFilesData
+from craft.config.schema.data import (
+    CSVData,
+    DataConfig,
+    HFData,
+    JSONLinesData,
+    PickledData,
+    PythonDataset,
+    PythonStdlibData,
+    TextData,
+    TextFilesData,
+    TokensData,
+)
 from craft.errors import DataError
 
 # Of the standard library: tests; what distributions pack apart, so that every machine with the same Python has the
@@ -25,11 +36,6 @@ LEFT_OUT = frozenset(
         *("encodings", "pydoc_data"),
     }
 )
-# Bytes read at once: little enough that progress moves, enough that it costs nothing.
-CHUNK = 1 << 24
-
-Say = Callable[[str], None]
-"""Takes a line about what is being done."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,22 @@ class CorpusFacts:
     """Files that hold more than ASCII, where that was not wanted."""
 
 
-def open_corpus(data: PythonStdlibData | TextFilesData) -> Corpus:
-    """The files that a `[data]` table means. Raises DataError when there are none, or one is no file."""
-    return _python_stdlib(data) if isinstance(data, PythonStdlibData) else _text_files(data)
+def open_corpus(data: TextData) -> Corpus:
+    """The files that a `[data]` table means. Raises DataError when there are none, or one is no file.
+
+    A dataset of the hub has none: its name and revision stand for what it holds.
+    """
+    match data:
+        case PythonStdlibData():
+            return _python_stdlib(data)
+        case HFData() if data.path.startswith("hf:"):
+            which = " ".join(filter(None, (data.path, data.name, data.split, data.revision)))
+            return Corpus([], source=which)
+        case HFData():
+            return _saved_dataset(data)
+        case TextFilesData() | JSONLinesData() | CSVData():
+            return _text_files(data)
+    raise AssertionError(data)
 
 
 # One's own text ---------------------------------------------------------------------------------------------------
@@ -106,18 +125,35 @@ def require_text(data: DataConfig) -> None:
 
     Only the files' entries are looked at; what they hold is the worker's to find out.
     """
+    if isinstance(data, TokensData | PickledData):
+        place = Path(data.path).expanduser()
+        if not place.exists():
+            raise DataError(f"{place}: no such file or folder{_nearest_parent(place)}; set data.path")
+        return
     if isinstance(data, PythonDataset):
         return
     corpus = open_corpus(data)
-    if not corpus.num_bytes:
-        raise _no_text(corpus)
+    if corpus.files and not corpus.num_bytes:
+        raise no_text(corpus)
 
 
-def _no_text(corpus: Corpus) -> DataError:
+def no_text(corpus: Corpus) -> DataError:
+    """What is said of a corpus of empty files."""
     return DataError(f"{corpus.source}: there is no text in {_count(len(corpus.files), 'file')}; set data.path")
 
 
-def _text_files(data: TextFilesData) -> Corpus:
+def _saved_dataset(data: HFData) -> Corpus:
+    place = Path(data.path).expanduser()
+    if not place.is_dir():
+        raise DataError(
+            f"{place}: no such folder{_nearest_parent(place)}; a dataset of the hub is named as "
+            'data.path = "hf:OWNER/NAME"'
+        )
+    files = [path for path in sorted(place.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    return Corpus([SourceFile.look(path) for path in files], source=f"{data.path} {data.split}")
+
+
+def _text_files(data: TextFilesData | JSONLinesData | CSVData) -> Corpus:
     entries = [data.path] if isinstance(data.path, str) else data.path
     if not entries:
         raise DataError("data.path is an empty list; name at least one file, folder or glob")
@@ -226,59 +262,6 @@ def _stdlib_sources(folder: Path, *, top: bool = False) -> Iterator[tuple[str, .
             yield from ((name, *rest) for rest in _stdlib_sources(Path(entry)))
         elif entry.name.endswith(".py"):
             yield (entry.name,)
-
-
-# Reading ----------------------------------------------------------------------------------------------------------
-
-
-def read_corpus(corpus: Corpus, say: Say) -> tuple[list[str], CorpusFacts]:
-    """The text of each file, and what it all amounts to. Raises DataError naming the file, and the byte, at fault.
-
-    A byte order mark is no text and is dropped; line ends are kept as they are. Files without text are passed over.
-    """
-    documents: list[str] = []
-    digest = hashlib.sha256()
-    num_bytes = num_left_out = done = 0
-    total = min(corpus.num_bytes, corpus.max_bytes or corpus.num_bytes)
-    for file in corpus.files:
-        chunks = []
-        for chunk in _chunks(file.path):
-            chunks.append(chunk)
-            done += len(chunk)
-            say(f"reading {done / 1e6:.1f} of {total / 1e6:.1f} MB")
-        content = b"".join(chunks)
-        if corpus.ascii_only and not content.isascii():
-            num_left_out += 1
-            continue
-        if text := _decode(file.path, content):
-            documents.append(text)
-            digest.update(hashlib.sha256(content).digest())
-        num_bytes += len(content)
-        if corpus.max_bytes and num_bytes >= corpus.max_bytes:
-            break
-    if not documents:
-        raise _no_text(corpus)
-    return documents, CorpusFacts(digest.hexdigest(), len(documents), num_bytes, num_left_out)
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _decode(path: Path, content: bytes) -> str:
-    try:
-        return content.decode().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
-    except UnicodeDecodeError as error:
-        encoding = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "ISO-8859-1"
-        raise DataError(
-            f"{path}: not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start:,}; "
-            f"if it is {encoding}, `iconv -f {encoding} -t UTF-8 {path.name} > NEW` makes a file that can be read"
-        ) from error
 
 
 def _count(number: int, word: str) -> str:

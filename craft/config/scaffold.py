@@ -8,8 +8,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from craft.config.corpus import open_corpus, read_corpus
+from craft.config.corpus import no_text, open_corpus
 from craft.config.editor_schema import FIRST_LINE
+from craft.config.reading import read_documents
 from craft.config.schema.data import PythonStdlibData, TextFilesData
 from craft.config.structure import FORMAT
 from craft.config.toml_values import write_value
@@ -81,19 +82,26 @@ def own_text(path: str, folder: Path) -> Text:
     place = Path(path).expanduser()
     if place.is_dir() and not any(place.glob("**/*.txt")):
         raise DataError(f"{path}: no .txt file lies in this folder; name others by a glob, such as '{path}/**/*.md'")
-    corpus = open_corpus(TextFilesData(path=str(place)))
-    documents, facts = read_corpus(corpus, lambda _: None)
-    characters = sum(map(len, documents))
+    data = TextFilesData(path=str(place))
+    corpus = open_corpus(data)
+    characters, seen, first = 0, set[str](), ""
+    for document in read_documents(data, corpus, lambda _: None):
+        for part in document:
+            characters += len(part)
+            seen.update(part)
+            first = first or part
+    if not characters:
+        raise no_text(corpus)
     if characters < SMALLEST:
         raise DataError(
             f"{path}: {characters:,} characters are too short to learn from and to measure on; {SMALLEST:,} are the "
             "least, a hundred thousand show something, and without a TEXT FILE Python's own sources are taken"
         )
-    distinct = len(set().union(*documents))
+    distinct = len(seen)
     tokenizer = "char" if distinct <= _MOST_CHARACTERS else "byte"
-    tokens = characters if tokenizer == "char" else facts.num_bytes
+    tokens = characters if tokenizer == "char" else corpus.num_bytes
     about = f"{characters:,} characters, {distinct:,} different ones"
-    return Text({"type": "text", "path": _written(place, folder)}, about, tokens, tokenizer, _prompt(documents[0]))
+    return Text({"type": "text", "path": _written(place, folder)}, about, tokens, tokenizer, _prompt(first))
 
 
 def scaffold(text: Text, file: str) -> str:

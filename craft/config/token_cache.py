@@ -20,7 +20,7 @@ from pathlib import Path
 from craft import platform
 from craft.config.corpus import Corpus, CorpusFacts, open_corpus
 from craft.config.plugins import code_hash
-from craft.config.schema.data import DataConfig, PythonDataset, TextData
+from craft.config.schema.data import CSVData, DataConfig, HFData, JSONLinesData, TextData, TokensData
 from craft.config.schema.tokenizer import (
     BPETokenizerConfig,
     ByteTokenizerConfig,
@@ -28,7 +28,8 @@ from craft.config.schema.tokenizer import (
     SentencePieceTokenizerConfig,
     TokenizerConfig,
 )
-from craft.errors import CraftError, TokenizerError
+from craft.config.token_files import characters_beside, token_files
+from craft.errors import CraftError, DataError, TokenizerError
 
 # Part of every key: raise it when the same text and tokenizer would give other tokens.
 CACHE_FORMAT = 1
@@ -114,7 +115,9 @@ def token_key(data: TextData, tokenizer: TokenizerConfig, content: str, source_d
         [name, code_hash(name.partition(":")[0], source_dir) if ":" in name else unicodedata.unidata_version]
         for name in data.processors
     ]
-    parts = [CACHE_FORMAT, content, processors, _tokenizer_key(tokenizer, source_dir)]
+    parts: list[object] = [CACHE_FORMAT, content, processors, _tokenizer_key(tokenizer, source_dir)]
+    if isinstance(data, JSONLinesData | CSVData | HFData):  # what of the files is text
+        parts.append(data.model_dump(include={"type", "text_field", "delimiter", "split"}))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -170,8 +173,8 @@ def find_tokens(data: DataConfig, tokenizer: TokenizerConfig, source_dir: Path |
 
     Reads no text. `source_dir` is the experiments file's folder, where processors of one's own lie.
     """
-    if isinstance(data, PythonDataset):
-        return None
+    if not isinstance(data, TextData):
+        return _find_token_files(data, tokenizer) if isinstance(data, TokensData) else None
     try:
         corpus = open_corpus(data)
         facts = known_facts(corpus)
@@ -184,16 +187,38 @@ def find_tokens(data: DataConfig, tokenizer: TokenizerConfig, source_dir: Path |
     return meta and replace(meta, source=corpus.source)
 
 
+def _find_token_files(data: TokensData, tokenizer: TokenizerConfig) -> TokenMeta | None:
+    """What the files of tokens say of themselves; None where they do not say whose ids they hold."""
+    try:
+        files, characters = token_files(data), characters_beside(data)
+    except DataError:
+        return None
+    low, high = (len(characters),) * 2 if characters else expected_vocab_range(tokenizer)
+    if low != high:
+        return None
+    total = sum(found.num_tokens for found in files.values())
+    dtypes = {found.dtype for found in files.values()}
+    return TokenMeta("", total, 0, len(files), 0, low, "", min(dtypes), data.path, "")
+
+
 def expected_tokens_range(data: DataConfig) -> tuple[int, int] | None:
     """Fewest and most tokens to expect of a text that was not prepared yet; None where nobody can know.
 
     A char or byte token stands for one to four bytes. Reads no text.
     """
-    if isinstance(data, PythonDataset):
+    if isinstance(data, TokensData):
+        try:
+            total = sum(found.num_tokens for found in token_files(data).values())
+        except DataError:
+            return None
+        return total, total
+    if not isinstance(data, TextData):
         return None
     try:
         corpus = open_corpus(data)
     except (CraftError, OSError):
+        return None
+    if not corpus.files:
         return None
     total = corpus.num_bytes
     if not corpus.ascii_only:

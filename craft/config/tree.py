@@ -188,7 +188,12 @@ def _absolute(leaf: Leaf) -> Any:
 
 
 def _join_glob(folder: Path, name: Any) -> Any:
-    """`join` for what may be a glob: then brackets and stars in the folder's own name stay what they are."""
+    """`join` for what may be a glob: then brackets and stars in the folder's own name stay what they are.
+
+    A name that begins with "hf:" is one of the hub, and no file's.
+    """
+    if isinstance(name, str) and name.startswith("hf:"):
+        return name
     joined = join(folder, name)
     is_glob = isinstance(name, str) and glob.has_magic(name) and glob.has_magic(str(folder))
     if not is_glob or joined == name or os.path.lexists(joined):

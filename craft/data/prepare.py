@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from craft import platform
-from craft.config.corpus import Corpus, CorpusFacts, open_corpus, read_corpus
+from craft.config.corpus import Corpus, CorpusFacts, SourceFile, open_corpus
+from craft.config.reading import read_documents, take_facts
 from craft.config.schema import ExperimentConfig
-from craft.config.schema.data import PythonDataset, PythonStdlibData, TextData, TextFilesData
+from craft.config.schema.data import PickledData, PythonDataset, SplitData, TextData, TokensData
 from craft.config.schema.tokenizer import TokenizerConfig
 from craft.config.token_cache import (
     TokenMeta,
@@ -33,7 +34,9 @@ from craft.config.token_cache import (
 from craft.data.datasets import TextDataset, Windows, count_tokens
 from craft.data.own_dataset import prepare_own_dataset
 from craft.data.processors import process
+from craft.data.token_files import prepare_pickle, prepare_token_files
 from craft.data.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
+from craft.data.tokenizers.base import dtype_for
 from craft.errors import DataError, TokenizerError
 
 Say = Callable[[str], None]
@@ -43,9 +46,9 @@ Say = Callable[[str], None]
 SEPARATOR = "\n\n"
 # Tokens of fewer bytes are read into memory: that takes milliseconds, and no page has to be faulted in later.
 IN_MEMORY = 64 << 20
-# Characters given on at once, so that progress moves and what is made on the way stays small. Where they are cut
-# decides nothing: a tokenizer reads them in blocks of its own.
-_CHUNK = 1 << 22
+
+# How often a text is begun anew that changes while it is read.
+_TRIES = 3
 
 Tokens = NDArray[np.integer[Any]]
 Found = tuple[Tokens, Tokenizer, TokenMeta]
@@ -93,15 +96,24 @@ def prepare(
     warn: takes what a person should know, such as a cache that cannot be written; `progress` where it is not given.
     search: the folder where modules of one's own are looked for first. Raises DataError or TokenizerError.
     """
-    if isinstance(config.data, PythonDataset):
-        tokenizer, splits, identity = prepare_own_dataset(config.data, config.tokenizer, search)
-        return PreparedData(tokenizer, splits, identity, None)
-    preparation = _Preparation(
-        config.data, config.tokenizer, search, _Gate(progress), warn or progress or (lambda _: None)
-    )
-    (tokens, tokenizer, meta), made, kept = preparation.run()
-    splits = split_tokens(tokens, config.data, tokenizer, meta.tokens_hash)
-    return PreparedData(tokenizer, splits, meta.corpus_hash, meta, made, kept)
+    data, gate = config.data, _Gate(progress)
+    match data:
+        case PythonDataset():
+            tokenizer, splits, identity = prepare_own_dataset(data, config.tokenizer, search)
+        case PickledData():
+            tokenizer, splits, identity = prepare_pickle(data, config.tokenizer, search)
+        case TokensData():
+
+            def split(tokens: Tokens, tokenizer: Tokenizer, identity: str) -> dict[str, Windows]:
+                return split_tokens(tokens, data, tokenizer, identity)
+
+            tokenizer, splits, identity = prepare_token_files(data, config.tokenizer, gate.say, search, split)
+        case _:
+            preparation = _Preparation(data, config.tokenizer, search, gate, warn or progress or (lambda _: None))
+            (tokens, tokenizer, meta), made, kept = preparation.run()
+            splits = split_tokens(tokens, data, tokenizer, meta.tokens_hash)
+            return PreparedData(tokenizer, splits, meta.corpus_hash, meta, made, kept)
+    return PreparedData(tokenizer, splits, identity, None)
 
 
 def create_dataset_from_config(
@@ -110,27 +122,38 @@ def create_dataset_from_config(
     """One split of a definition's data: "train", "val" or "test". Raises DataError when nothing is held out for it."""
     splits = prepare(config, search=search).splits
     if split not in splits:
-        own = isinstance(config.data, PythonDataset)
-        mend = f"{config.data.type} has none" if own else f"set data.{split}_fraction above 0"
+        fractions = isinstance(config.data, SplitData)
+        mend = f"set data.{split}_fraction above 0" if fractions else f"{config.data.type} has none"
         raise DataError(f"there is no {split} split; {mend}")
     return splits[split]
+
+
+class _ChangedError(Exception):
+    """A file changed between two passes over the text."""
 
 
 class _Preparation:
     """One way from a definition to its tokens: the cache, or else the text."""
 
     def __init__(self, data: TextData, tokenizer: TokenizerConfig, search: Path | None, gate: _Gate, warn: Say) -> None:
-        assert isinstance(data, PythonStdlibData | TextFilesData)
         self.data, self.tokenizer_config, self.search, self.gate, self.warn = data, tokenizer, search, gate, warn
         self.corpus: Corpus = open_corpus(data)
         self.damaged: set[str] = set()
+        self.num_documents = 0
 
     def run(self) -> tuple[Found, bool, bool]:
         """Tokens, tokenizer and metadata; whether they were made now, and whether they are kept."""
         if found := self.find():
             return found, False, True
         with self.alone():
-            return (found, False, True) if (found := self.find()) else self.make()
+            for _ in range(_TRIES):
+                if found := self.find():
+                    return found, False, True
+                try:
+                    return self.make()
+                except _ChangedError:
+                    self.corpus = open_corpus(self.data)
+            raise DataError(f"{self.corpus.source}: it changes all the time while it is read; wait until it is whole")
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -174,90 +197,120 @@ class _Preparation:
         return None
 
     def make(self) -> tuple[Found, bool, bool]:
-        """Read the text, and tokenize it unless the same content was tokenized before under another name."""
-        raw, facts = read_corpus(self.corpus, self.gate.say)
+        """Read the text, and tokenize it unless the same content was tokenized before under another name.
+
+        The text passes two or three times, in parts, and is never held as a whole.
+        """
+        facts = take_facts(self.corpus, self.progress("reading").advance)
         key = self.key(facts)
         if found := self.load(key):
             remember_facts(self.corpus, facts)
             return found, False, True
-        documents = []
-        for document in process(raw, self.data.processors, self.search):
-            if document:
-                documents.append(document)
-            self.gate.say(f"processing: {len(documents):,} of {len(raw):,} documents")
-        del raw
-        if not documents:
-            raise DataError(f"{self.corpus.source}: data.processors leave no text to train on")
-        tokenizer, tokens = self.tokenize(documents)
-        meta = TokenMeta(
-            key=key,
-            num_tokens=len(tokens),
-            num_bytes=int(count_tokens(tokens, tokenizer.vocab_size) @ tokenizer.token_bytes()),
-            num_documents=len(documents),
-            num_left_out=facts.num_left_out,
-            vocab_size=tokenizer.vocab_size,
-            corpus_hash=facts.content,
-            dtype=str(tokens.dtype),
-            source=self.corpus.source,
-            tokens_hash=hashlib.sha256(tokens.data).hexdigest(),
-        )
+        tokenizer = train_tokenizer(self.tokenizer_config, self.text("collecting the vocabulary"), search=self.search)
+        if tokenizer.lossy:
+            self.warn(f"text does not come back from this tokenizer as it was: {tokenizer.lossy}")
         try:
-            _keep(meta, tokens, tokenizer)
+            found = self.into_cache(key, facts, tokenizer)
         except OSError as error:
             self.warn(
                 f"the tokens are not kept for the next start: {error.strerror}: {cache_dir()}; "
                 "CRAFT_CACHE_DIR names another place"
             )
-            return (tokens, tokenizer, meta), True, False
+            parts: list[Tokens] = []
+            meta = self.tokenize(key, facts, tokenizer, parts.append)
+            return (np.concatenate(parts), tokenizer, meta), True, False
         remember_facts(self.corpus, facts)
-        return (tokens, tokenizer, meta), True, True
+        return found, True, True
 
-    def tokenize(self, documents: list[str]) -> tuple[Tokenizer, Tokens]:
-        total = sum(map(len, documents)) / 1e6
+    def into_cache(self, key: str, facts: CorpusFacts, tokenizer: Tokenizer) -> Found:
+        """Tokenize into a cache entry, beside its place, and rename it there; nothing half made is left.
 
-        def chunks(what: str) -> Iterator[str]:
-            done = 0
-            for chunk in _chunks(documents):
-                yield chunk
-                done += len(chunk)
-                self.gate.say(f"{what}: {done / 1e6:.1f} of {total:.1f} million characters")
+        Raises OSError when the cache cannot be written.
+        """
+        folder = entry_folder(key)
+        for stale in folder.parent.glob(f".{key}.*"):  # of a process that was killed; the lock is ours
+            shutil.rmtree(stale, ignore_errors=True)
+        partial = folder.with_name(f".{key}.{os.getpid()}")
+        try:
+            partial.mkdir(parents=True)
+            with (partial / "tokens.bin").open("wb") as file:
+                meta = self.tokenize(key, facts, tokenizer, lambda tokens: file.write(tokens.data))
+            tokenizer.save(partial)
+            (partial / "meta.json").write_bytes(meta.as_json())
+            for path in partial.iterdir():
+                platform.fsync_file(path)
+            platform.fsync_dir(partial)
+            if folder.exists():
+                shutil.rmtree(folder)  # damaged, or it would have been used
+            platform.rename(partial, folder)
+            platform.fsync_dir(folder.parent)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        return read_tokens(meta), tokenizer, meta
 
-        tokenizer = train_tokenizer(self.tokenizer_config, chunks("collecting the vocabulary"), search=self.search)
-        if tokenizer.lossy:
-            self.warn(f"text does not come back from this tokenizer as it was: {tokenizer.lossy}")
-        return tokenizer, np.concatenate(list(tokenizer.encode_parts(chunks("tokenizing"))))
+    def tokenize(
+        self, key: str, facts: CorpusFacts, tokenizer: Tokenizer, take: Callable[[Tokens], object]
+    ) -> TokenMeta:
+        """Give the tokens on, part by part, and tell what they amount to. Raises DataError when there are none."""
+        dtype, digest = dtype_for(tokenizer.vocab_size), hashlib.sha256()
+        counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
+        for part in tokenizer.encode_parts(self.text("tokenizing")):
+            tokens = np.ascontiguousarray(part, dtype=dtype)
+            digest.update(tokens.data)
+            counts += count_tokens(tokens, tokenizer.vocab_size)
+            take(tokens)
+        if any(SourceFile.look(file.path) != file for file in self.corpus.files):
+            raise _ChangedError
+        if not counts.any():
+            raise DataError(f"{self.corpus.source}: data.processors leave no text to train on")
+        return TokenMeta(
+            key=key,
+            num_tokens=int(counts.sum()),
+            num_bytes=int(counts @ tokenizer.token_bytes()),
+            num_documents=self.num_documents,
+            num_left_out=facts.num_left_out,
+            vocab_size=tokenizer.vocab_size,
+            corpus_hash=facts.content,
+            dtype=str(dtype),
+            source=self.corpus.source,
+            tokens_hash=digest.hexdigest(),
+        )
+
+    def text(self, what: str) -> Iterator[str]:
+        """The whole text in parts: documents after their processors, with the separator between them."""
+        progress, self.num_documents = self.progress(what), 0
+        documents = read_documents(self.data, self.corpus, progress.advance)
+        for document in process(documents, self.data.processors, self.search):
+            begun = False
+            for part in document:
+                if part and not begun:
+                    begun = True
+                    if self.num_documents:
+                        yield SEPARATOR
+                    self.num_documents += 1
+                if part:
+                    yield part
+
+    def progress(self, what: str) -> _Progress:
+        """A new pass over the text."""
+        limit = self.corpus.max_bytes or self.corpus.num_bytes
+        return _Progress(self.gate, what, min(limit, self.corpus.num_bytes))
 
 
-def _chunks(documents: Iterable[str]) -> Iterator[str]:
-    """Documents with the separator between them, in pieces of bounded length."""
-    for number, document in enumerate(documents):
-        if number:
-            yield SEPARATOR
-        for start in range(0, len(document), _CHUNK):
-            yield document[start : start + _CHUNK]
+class _Progress:
+    """Bytes of a pass over the text, and how fast they go by."""
 
+    def __init__(self, gate: _Gate, what: str, total: int) -> None:
+        self.gate, self.what, self.total = gate, what, total
+        self.done, self.started = 0, time.monotonic()
 
-def _keep(meta: TokenMeta, tokens: Tokens, tokenizer: Tokenizer) -> None:
-    """Write a cache entry beside its place and rename it there; nothing half made is left. Raises OSError."""
-    folder = meta.path
-    for stale in folder.parent.glob(f".{meta.key}.*"):  # of a process that was killed; the lock is ours
-        shutil.rmtree(stale, ignore_errors=True)
-    partial = folder.with_name(f".{meta.key}.{os.getpid()}")
-    try:
-        partial.mkdir(parents=True)
-        tokens.tofile(partial / "tokens.bin")
-        tokenizer.save(partial)
-        (partial / "meta.json").write_bytes(meta.as_json())
-        for file in partial.iterdir():
-            platform.fsync_file(file)
-        platform.fsync_dir(partial)
-        if folder.exists():
-            shutil.rmtree(folder)  # damaged, or it would have been used
-        platform.rename(partial, folder)
-        platform.fsync_dir(folder.parent)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    def advance(self, num_bytes: int) -> None:
+        """So many more."""
+        self.done += num_bytes
+        rate = self.done / 1e6 / max(time.monotonic() - self.started, 1e-9)
+        of = f" of {self.total / 1e6:,.1f}" if self.total else ""
+        self.gate.say(f"{self.what}: {self.done / 1e6:,.1f}{of} MB, {rate:,.0f} MB/s")
 
 
 def read_tokens(meta: TokenMeta) -> Tokens:
@@ -268,7 +321,7 @@ def read_tokens(meta: TokenMeta) -> Tokens:
     return np.memmap(file, dtype=meta.dtype, mode="r")
 
 
-def split_tokens(tokens: Tokens, data: TextData, tokenizer: Tokenizer, identity: str) -> dict[str, Windows]:
+def split_tokens(tokens: Tokens, data: SplitData, tokenizer: Tokenizer, identity: str) -> dict[str, Windows]:
     """Train, validation and test parts in the order of the text. Raises DataError for one shorter than a window.
 
     The training part is `floor(n * (1 - val_fraction - test_fraction))` of n tokens, in exact arithmetic.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from craft.config.own_code import import_named
 from craft.config.schema.data import PROCESSORS
+from craft.data.tokenizers.blocks import blocks
 from craft.errors import DataError
 
 Processor = Callable[[str], str]
@@ -32,19 +33,53 @@ def find_processor(name: str, source_dir: Path | None = None) -> Processor:
     return function  # type: ignore[no-any-return]
 
 
-def process(documents: Iterable[str], names: list[str], source_dir: Path | None = None) -> Iterator[str]:
-    """Each document after every processor, left to right. Raises DataError naming one that fails, and on what."""
+def process(
+    documents: Iterable[Iterable[str]], names: list[str], source_dir: Path | None = None
+) -> Iterator[Iterable[str]]:
+    """Each document, in parts, after every processor, left to right. Raises DataError naming one that fails, on what.
+
+    The named ones read a document in blocks that end with a line, so that none is held as a whole; a person's own
+    function is given all of it.
+    """
     processors = [(name, find_processor(name, source_dir)) for name in names]
+    whole = any(name not in NAMED for name in names)
     for number, document in enumerate(documents, 1):
-        text = document
-        for name, processor in processors:
-            try:
-                text = _apply(processor, text)
-            except Exception as error:  # a person's own function may raise anything
-                said = str(error) if isinstance(error, _NoTextError) else f"raised {type(error).__name__}: {error}"
-                start = repr(document if len(document) <= 30 else document[:30] + "...")
-                raise DataError(f'data.processors: "{name}", given document {number} ({start}), {said}') from error
-        yield text
+        if not processors:
+            yield document
+        elif whole:
+            yield [_processed("".join(document), processors, number)]
+        else:
+            yield _each(document, processors, number)
+
+
+def _each(document: Iterable[str], processors: list[tuple[str, Processor]], number: int) -> Iterator[str]:
+    for block in _lines(document):
+        yield _processed(block, processors, number)
+
+
+def _lines(parts: Iterable[str]) -> Iterator[str]:
+    """A document in blocks that end with a line; one without line ends comes whole. No character that is composed,
+    and no pair of signs that ends a line, lies across two."""
+    held = ""
+    for block in blocks(parts):
+        held += block
+        if held.endswith("\n"):
+            yield held
+            held = ""
+    if held:
+        yield held
+
+
+def _processed(document: str, processors: list[tuple[str, Processor]], number: int) -> str:
+    text = document
+    for name, processor in processors:
+        try:
+            text = _apply(processor, text)
+        except Exception as error:  # a person's own function may raise anything
+            said = str(error) if isinstance(error, _NoTextError) else f"raised {type(error).__name__}: {error}"
+            start = repr(document if len(document) <= 30 else document[:30] + "...")
+            raise DataError(f'data.processors: "{name}", given document {number} ({start}), {said}') from error
+    return text
 
 
 class _NoTextError(Exception):

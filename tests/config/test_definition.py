@@ -20,6 +20,16 @@ from tests.config.files import RICH, load
 HEAD = 'craft = 1\n[experiment.x]\nmodel.type = "transformer"\n'
 
 
+NEEDED = {
+    **dict.fromkeys((("data", kind) for kind in ("text", "jsonl", "csv")), "path = ['a b.txt', 'c']"),
+    **dict.fromkeys((("data", kind) for kind in ("hf", "tokens", "pickled")), "path = 'a b'"),
+    ("tokenizer", "hf"): "path = 'tokenizer.json'",
+    ("callbacks", "webhook"): "url = 'http://localhost/told'",
+    ("callbacks", "command"): "run = 'true'",
+}
+"""What a type cannot do without."""
+
+
 def sections_with_types() -> list[tuple[str, str]]:
     return [(section, kind) for section in fields.sections() for kind in fields.types_of(section)]
 
@@ -34,16 +44,13 @@ def holds_everything(config: BaseModel, settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("section", "kind"), sections_with_types())
 def test_every_section_reads_back_the_same(tmp_path: Path, section: str, kind: str) -> None:
-    extra = {
-        ("data", "text"): "data.path = ['a b.txt', 'c']\n",
-        ("data", fields.OWN_TYPE): "data.arguments = { a = [1, 'x'], b = 2.0 }\n",
-        ("tokenizer", "hf"): "tokenizer.path = 'pieces.json'\n",
-        ("callbacks", "webhook"): "callbacks.early_stopping.url = '$HOOK'\n",
-        ("callbacks", "command"): "callbacks.early_stopping.run = 'echo \"$CRAFT_TEXT\"'\n",
-    }
-    table = f"{section}.early_stopping" if section in fields.NAMED else section
-    typed = f"{table}.type = '{'mine:Data' if kind == fields.OWN_TYPE else kind}'\n" if kind else ""
-    text = HEAD + ("" if section == "model" else typed) + extra.get((section, kind), "")
+    table = f"{section}.tried" if section in fields.NAMED else section
+    own = kind == fields.OWN_TYPE
+    needed = "arguments = { a = [1, 'x'], b = 2.0 }" if own else NEEDED.get((section, kind), "")
+    settings = "\n".join(filter(None, (f"type = '{'mine:Data' if own else kind}'" if kind else "", needed)))
+    text = HEAD if section == "model" and not needed else f"{HEAD}[experiment.x.{table}]\n{settings}\n"
+    if section == "model":
+        text = f"craft = 1\n[experiment.x.model]\n{settings}\n"
     (run,) = load(tmp_path, text).plan()
     written = dump_definition("x", run.config, runs_dir=tmp_path / "elsewhere")
     holds_everything(run.config, tomllib.loads(written)["experiment"]["x"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from craft.config.corpus import open_corpus
+from craft.config.reading import read_documents
 from craft.config.schema.data import PythonDataset, PythonStdlibData, TextFilesData
 from craft.config.schema.tokenizer import (
     ByteTokenizerConfig,
@@ -118,10 +119,8 @@ def test_expected_tokens_enclose_what_comes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("max_bytes", [0, 300_000])
 def test_expected_tokens_of_the_standard_library(max_bytes: int) -> None:
-    from craft.config.corpus import read_corpus
-
     data = PythonStdlibData(max_bytes=max_bytes)
-    documents, _ = read_corpus(open_corpus(data), lambda _: None)
+    documents = ["".join(document) for document in read_documents(data, open_corpus(data), lambda _: None)]
     actual = sum(map(len, documents)) + 2 * (len(documents) - 1)
     low, high = expected_tokens_range(data) or (0, 0)
     assert low <= actual <= high <= 2 * low

@@ -117,9 +117,9 @@ def test_documents_are_set_apart(tmp_path: Path) -> None:
     assert (prepared.meta.num_documents, prepared.meta.num_bytes) == (3, len(expected))
 
 
-def test_long_documents_are_cut_for_tokenizing_without_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_read_in_parts_shows_no_trace_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = TEXT + "Zoë 東京"
-    monkeypatch.setattr(MODULE, "_CHUNK", 7)
+    monkeypatch.setattr("craft.config.reading.CHUNK", 7)  # some characters lie across two
     prepared = prepare(definition(write_text(tmp_path, text), context_length=8))
     assert prepared.tokenizer.decode(tokens_of(prepared)) == text
 
@@ -131,7 +131,7 @@ def test_a_second_start_reads_no_text(tmp_path: Path, monkeypatch: pytest.Monkey
     config = definition(write_text(tmp_path))
     first = prepare(config)
     assert (first.made, first.kept) == (True, True)
-    monkeypatch.setattr(MODULE, "read_corpus", never_read)
+    monkeypatch.setattr(MODULE, "take_facts", never_read)
     second = prepare(config)
     assert (second.made, second.kept) == (False, True)
     assert np.array_equal(tokens_of(second), tokens_of(first))
@@ -162,7 +162,7 @@ def test_the_same_content_elsewhere_is_not_tokenized_again(tmp_path: Path, monke
     assert second.meta is not None
     assert second.meta.path == first.meta.path  # type: ignore[union-attr]
     assert second.meta.source.endswith("copy.txt")
-    monkeypatch.setattr(MODULE, "read_corpus", never_read)
+    monkeypatch.setattr(MODULE, "take_facts", never_read)
     assert not prepare(definition(tmp_path / "elsewhere" / "copy.txt")).made
 
 
@@ -177,21 +177,25 @@ def test_a_changed_file_is_read_again_though_its_size_is_the_same(tmp_path: Path
     assert "sais" in second.tokenizer.decode(tokens_of(second))
 
 
-def test_a_file_that_changes_while_it_is_read_is_not_remembered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is trained on is what was read; the next start must not take it for what the file holds by then."""
+def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is trained on, and kept, is one text, and not a part of each."""
     config = definition(write_text(tmp_path))
-    real = MODULE._keep
+    real, changes = MODULE.take_facts, [TEXT.replace("says", "sais")]
 
-    def keep_late(*arguments: Any) -> None:
-        write_text(tmp_path, TEXT.replace("says", "sais"))
-        real(*arguments)
+    def change_late(*arguments: Any) -> Any:
+        facts = real(*arguments)
+        if changes:
+            write_text(tmp_path, changes.pop())
+        return facts
 
-    monkeypatch.setattr(MODULE, "_keep", keep_late)
-    assert "says" in (first := prepare(config)).tokenizer.decode(tokens_of(first))
-    monkeypatch.setattr(MODULE, "_keep", real)
-    assert "sais" in (second := prepare(config)).tokenizer.decode(tokens_of(second))
+    monkeypatch.setattr(MODULE, "take_facts", change_late)
+    first = prepare(config)
+    assert "sais" in first.tokenizer.decode(tokens_of(first))
+    changes += [TEXT.replace("says", f"s{number}ys") for number in range(3)]
+    write_text(tmp_path, TEXT)
+    with pytest.raises(DataError, match="changes all the time"):
+        prepare(config)
+    assert prepare(config).corpus_hash != first.corpus_hash
 
 
 def damage_cut(folder: Path) -> None:
@@ -341,7 +345,7 @@ def test_two_that_start_together_make_it_once(tmp_path: Path) -> None:
     ]
     said = [process.communicate()[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    assert (tmp_path / "calls").read_text() == "called\n"
+    assert (tmp_path / "calls").read_text() == 2 * "called\n", "once for the vocabulary, once for the tokens"
     assert sorted(words[0] for words in said) == ["False", "True"]
     assert said[0][1:] == said[1][1:]
     assert said[0][2] == "LINE"
@@ -380,8 +384,9 @@ def test_progress_is_told_once_it_takes_a_second(tmp_path: Path, monkeypatch: py
     prepare(definition(tmp_path, processors=["lowercase"]), progress=lines.append)
     assert "reading" in lines[0]
     read = float(lines[0].split()[1])
+    assert "MB/s" in lines[0]
     assert 0.05 < read < 0.5, "a tenth of the files: told after ten calls, and not before"
-    assert {line.split()[0] for line in lines} == {"reading", "processing:", "collecting", "tokenizing:"}
+    assert {line.split()[0] for line in lines} == {"reading:", "collecting", "tokenizing:"}
     assert len(lines) < 200, "every third call at most"
 
 

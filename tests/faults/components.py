@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from craft.config import fields
 from craft.config.schema import ExperimentConfig
@@ -40,6 +43,52 @@ def _pieces_in_a_file(folder: Path) -> Settings:
     return {"path": str(folder / "tokenizer.json")}
 
 
+def _words(folder: Path) -> list[str]:
+    return write_text(folder / "words.txt").read_text().split()
+
+
+def _json_lines(folder: Path) -> Settings:
+    file = folder / "text.jsonl"
+    words = _words(folder)
+    file.write_text("\n".join(json.dumps({"text": " ".join(words[i : i + 90])}) for i in range(0, len(words), 90)))
+    return {"path": str(file)}
+
+
+def _table(folder: Path) -> Settings:
+    file = folder / "text.csv"
+    words = _words(folder)
+    file.write_text("text\n" + "\n".join(" ".join(words[i : i + 90]) for i in range(0, len(words), 90)))
+    return {"path": str(file)}
+
+
+def _dataset(folder: Path) -> Settings:
+    import datasets
+
+    words = _words(folder)
+    rows = [" ".join(words[i : i + 90]) for i in range(0, len(words), 90)]
+    datasets.Dataset.from_dict({"text": rows}).save_to_disk(str(folder / "saved"))
+    return {"path": str(folder / "saved")}
+
+
+def _tokens(folder: Path) -> Settings:
+    """As nanoGPT's prepare.py leaves them; its ids are few enough to be bytes as well."""
+    place = folder / "tokens"
+    place.mkdir(exist_ok=True)
+    text = write_text(folder / "words.txt").read_text()
+    characters = sorted(set(text))
+    ids = np.array([characters.index(c) for c in text], dtype=np.uint16)
+    ids[: len(ids) * 9 // 10].tofile(place / "train.bin")
+    ids[len(ids) * 9 // 10 :].tofile(place / "val.bin")
+    (place / "meta.pkl").write_bytes(pickle.dumps({"itos": dict(enumerate(characters))}))
+    return {"path": str(place)}
+
+
+def _pickle(folder: Path) -> Settings:
+    rows = [[(7 * row + place) % 50 for place in range(5 + row % 40)] for row in range(200)]
+    (folder / "rows.pkl").write_bytes(pickle.dumps(rows))
+    return {"path": str(folder / "rows.pkl"), "allow_pickle": True}
+
+
 COMPONENTS: dict[str, dict[str, Make]] = {
     "model": {
         "transformer": _plain(num_layers=1, num_heads=2, hidden_size=16, dropout=0.1),
@@ -53,10 +102,16 @@ COMPONENTS: dict[str, dict[str, Make]] = {
         "sentencepiece": _plain(vocab_size=330, algorithm="bpe", character_coverage=0.98),
         "bpe": _plain(vocab_size=290),
         "hf": _pieces_in_a_file,
+        "ids": _plain(vocab_size=60),
     },
     "data": {
         "python_stdlib": _plain(max_bytes=100_000),
         "text": _text,
+        "jsonl": _json_lines,
+        "csv": _table,
+        "hf": _dataset,
+        "tokens": _tokens,
+        "pickled": _pickle,
     },
     "optimizer": {
         "adamw": _plain(),
@@ -94,6 +149,22 @@ COMPONENTS: dict[str, dict[str, Make]] = {
 NEEDS = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio", "mlflow": "mlflow"}
 """The library that a type needs besides what the tests install."""
 
+LEARNT = ("char", "sentencepiece", "bpe")
+"""Tokenizers that take their vocabulary from text."""
+
+
+def fit_together(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two components can be in one definition: numbers have no text, and text is no numbers."""
+    pair = dict((one, other))
+    if pair.keys() != {"tokenizer", "data"}:
+        return True
+    if pair["data"] == "tokens":
+        return pair["tokenizer"] not in ("sentencepiece", "bpe")
+    if pair["data"] == "pickled":
+        return pair["tokenizer"] not in LEARNT
+    return pair["tokenizer"] != "ids"
+
+
 # What a component is tried with unless it is the pair that is tried.
 USUAL = {
     "model": "transformer",
@@ -124,6 +195,10 @@ def every_component() -> Iterator[tuple[str, str]]:
 def definition(folder: Path, chosen: dict[str, str], **training: Any) -> ExperimentConfig:
     """A definition that trains in a second, of the usual components but for those that are chosen, by section."""
     folder.mkdir(exist_ok=True)
+    if "tokenizer" not in chosen and chosen.get("data") == "pickled":
+        chosen = {**chosen, "tokenizer": "ids"}
+    if "data" not in chosen and chosen.get("tokenizer") == "ids":
+        chosen = {**chosen, "data": "tokens"}
     settings: dict[str, Any] = {
         "seed": 7,
         "device": "cpu",
@@ -150,6 +225,7 @@ def pairwise() -> list[dict[str, str]]:
         frozenset(((one, a), (two, b)))
         for one, two in combinations(SECTIONS, 2)
         for a, b in product(kinds[one], kinds[two])
+        if fit_together((one, a), (two, b))
     }
     choices = []
     while left:
@@ -159,8 +235,9 @@ def pairwise() -> list[dict[str, str]]:
                 met = {
                     kind: sum(frozenset(((section, kind), other)) in left for other in choice.items())
                     for kind in kinds[section]
+                    if all(fit_together((section, kind), other) for other in choice.items())
                 }
-                choice[section] = max(kinds[section], key=lambda kind: met[kind])
+                choice[section] = max(met, key=lambda kind: met[kind])
         left -= {frozenset(pair) for pair in combinations(choice.items(), 2)}
         choices.append(choice)
     return choices

@@ -23,7 +23,15 @@ from craft.runs.status import read_status
 from craft.training.callbacks.base import Callback, CallbackList
 from craft.training.experiment import Experiment
 from craft.training.trainer import Trainer
-from tests.faults.components import COMPONENTS, SECTIONS, definition, every_component, known_types, pairwise
+from tests.faults.components import (
+    COMPONENTS,
+    SECTIONS,
+    definition,
+    every_component,
+    fit_together,
+    known_types,
+    pairwise,
+)
 from tests.training import runs
 
 COMPARED = ("train/loss", "train/lr", "val/loss")
@@ -74,7 +82,9 @@ def test_every_type_has_an_entry(section: str) -> None:
 def test_every_two_components_meet() -> None:
     met = {frozenset(pair) for choice in pairwise() for pair in combinations(choice.items(), 2)}
     everything = list(every_component())
-    wanted = {frozenset((one, two)) for one, two in combinations(everything, 2) if one[0] != two[0]}
+    wanted = {
+        frozenset((one, two)) for one, two in combinations(everything, 2) if one[0] != two[0] and fit_together(one, two)
+    }
     assert met == wanted
 
 

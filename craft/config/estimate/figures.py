@@ -15,8 +15,9 @@ from craft.config.estimate.measured import is_measured
 from craft.config.estimate.memory import Memory, training_memory
 from craft.config.estimate.parts import Architecture, ModelParts, Workload
 from craft.config.schema import ExperimentConfig
-from craft.config.schema.data import TextData
+from craft.config.schema.data import SplitData, TokensData
 from craft.config.token_cache import expected_tokens_range, expected_vocab_range, find_tokens
+from craft.config.token_files import token_files
 
 ARCHITECTURES: dict[str, Architecture] = {"transformer": transformer, "lstm": recurrent, "rnn": recurrent}
 """The module that describes each type of model; the others are measured."""
@@ -218,9 +219,11 @@ def _expected_tokens(config: ExperimentConfig) -> Range | None:
 
 def _windows(config: ExperimentConfig, corpus: Range | None) -> Range | None:
     """Training windows of one epoch, as craft/data cuts them."""
-    if corpus is None or not isinstance(config.data, TextData):
+    if corpus is None or not isinstance(config.data, SplitData):
         return None
     share = 1 - Fraction(str(config.data.val_fraction)) - Fraction(str(config.data.test_fraction))
+    if isinstance(config.data, TokensData) and "train" in (files := token_files(config.data)):
+        corpus, share = Range(*[files["train"].num_tokens] * 2), Fraction(1)
     found = []
     for tokens in corpus:
         # The last token is a target only; shuffled, one window less leaves room to begin elsewhere each epoch.

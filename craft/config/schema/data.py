@@ -1,4 +1,4 @@
-"""`[data]`: which text is read, how it is split, and how long a training sequence is."""
+"""`[data]`: which text or tokens are read, how they are split, and how long a training sequence is."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PROCESSORS = ("normalise", "lowercase")
 FileName = Annotated[str, Field(pattern=r"^[^\x00]+$")]
 
 
-class TextData(Section):
-    """What all text sources share: preparation, splits and order."""
+class SplitData(Section):
+    """What all sources share that are split by place: how long a sequence is, the splits, and the order."""
 
     context_length: Count = 64
     """Tokens in one training sequence; also the window of every evaluation."""
@@ -28,6 +28,21 @@ class TextData(Section):
     """Share of the tokens at the end of the text that only `craft evaluate --split test` reads."""
     shuffle: bool = True
     """Visit training windows in a random order, a new one each epoch; `false` reads them in the order of the text."""
+
+    @model_validator(mode="after")
+    def _leave_something_to_train_on(self) -> Self:
+        held_out = self.val_fraction + self.test_fraction
+        if held_out >= 1.0:
+            raise ValueError(
+                f"val_fraction + test_fraction is {held_out:g}, which leaves nothing to train on; "
+                "make the two add up to less than 1"
+            )
+        return self
+
+
+class TextData(SplitData):
+    """What all text sources share: preparation."""
+
     processors: list[str] = []
     """Applied to each document in turn: "normalise" (Unicode NFC, plain line ends), "lowercase", "module:function"."""
 
@@ -42,16 +57,6 @@ class TextData(Section):
                     f"there are {' and '.join(map(repr, PROCESSORS))}, and a function of your own as 'module:function'"
                 )
         return names
-
-    @model_validator(mode="after")
-    def _leave_something_to_train_on(self) -> Self:
-        held_out = self.val_fraction + self.test_fraction
-        if held_out >= 1.0:
-            raise ValueError(
-                f"val_fraction + test_fraction is {held_out:g}, which leaves nothing to train on; "
-                "make the two add up to less than 1"
-            )
-        return self
 
 
 class PythonStdlibData(TextData):
@@ -72,6 +77,75 @@ class TextFilesData(TextData):
     """Which files of a folder are read."""
 
 
+class JSONLinesData(TextData):
+    """A JSON object a line, each with a text: a document each."""
+
+    type: Literal["jsonl"] = "jsonl"
+    path: FileName | list[FileName]
+    """File, folder or glob, or a list of them; relative to the experiments file."""
+    pattern: str = "**/*.jsonl"
+    """Which files of a folder are read."""
+    text_field: str = "text"
+    """The key of the text; one inside another as "message.content"."""
+
+
+class CSVData(TextData):
+    """A table with a row of names: a document each row."""
+
+    type: Literal["csv"] = "csv"
+    path: FileName | list[FileName]
+    """File, folder or glob, or a list of them; relative to the experiments file."""
+    pattern: str = "**/*.csv"
+    """Which files of a folder are read."""
+    text_field: str = "text"
+    """The column of the text."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """What stands between two columns; a tab is "\\t"."""
+
+
+class HFData(TextData):
+    """A dataset of the Hugging Face `datasets` library: saved in a folder, or by its name on the hub."""
+
+    type: Literal["hf"] = "hf"
+    path: FileName
+    """A folder that `save_to_disk` wrote, or a name such as "roneneldan/TinyStories"."""
+    name: str = ""
+    """The configuration, of a dataset that has several."""
+    split: str = "train"
+    """The part that is read; validation is held out of it by `val_fraction`."""
+    revision: str = ""
+    """A commit or tag of the hub; without one, what is newest the first time it is read."""
+    text_field: str = "text"
+    """The column of the text."""
+
+
+class TokensData(SplitData):
+    """Tokens that were made elsewhere: nanoGPT's `train.bin` with `val.bin` and `meta.pkl`, or an array of NumPy's.
+
+    They are mapped from disk, not read. A vocabulary that stands beside them is used; else `[tokenizer]` says whose
+    ids they are.
+    """
+
+    type: Literal["tokens"] = "tokens"
+    path: FileName
+    """A folder with `train.bin` or `train.npy`, and `val` and `test` of the same kind where there are; or one file."""
+    dtype: Literal["uint8", "uint16", "uint32", "int32", "int64"] = "uint16"
+    """The numbers of a `.bin` file; nanoGPT writes uint16. A `.npy` file says it itself."""
+
+
+class PickledData(SplitData):
+    """Sequences that were tokenized before, in a pickle: a list of rows of ids, each by itself.
+
+    Loading a pickle runs whatever code it names. Rows longer than `context_length` + 1 are cut, shorter ones padded.
+    """
+
+    type: Literal["pickled"] = "pickled"
+    path: FileName
+    """The `.pkl` file; relative to the experiments file."""
+    allow_pickle: bool = False
+    """Load it, although a pickle can run any code: only for files that you, or somebody you trust, have made."""
+
+
 class PythonDataset(OwnCode):
     """A map-style dataset of one's own: `module:Class` with `__len__` and `__getitem__`.
 
@@ -88,6 +162,11 @@ class PythonDataset(OwnCode):
 DataConfig = Annotated[
     Annotated[PythonStdlibData, Tag("python_stdlib")]
     | Annotated[TextFilesData, Tag("text")]
+    | Annotated[JSONLinesData, Tag("jsonl")]
+    | Annotated[CSVData, Tag("csv")]
+    | Annotated[HFData, Tag("hf")]
+    | Annotated[TokensData, Tag("tokens")]
+    | Annotated[PickledData, Tag("pickled")]
     | Annotated[PythonDataset, Tag("module:Class")],
     Discriminator(type_tag),
 ]

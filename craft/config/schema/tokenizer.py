@@ -75,6 +75,14 @@ class HFTokenizerConfig(Section):
     """The file, or the folder that holds it; relative to the experiments file."""
 
 
+class IdsTokenizerConfig(Section):
+    """Numbers whose meaning nobody has written down: text is ids with blanks between them."""
+
+    type: Literal["ids"] = "ids"
+    vocab_size: CountOrOff = 0
+    """How many ids there are; 0 is one more than the largest in the data."""
+
+
 class OwnTokenizer(OwnCode):
     """A tokenizer of one's own: `module:Class`, a `Tokenizer`, made by its class method `train(texts, **arguments)`."""
 
@@ -85,6 +93,7 @@ TokenizerConfig = Annotated[
     | Annotated[SentencePieceTokenizerConfig, Tag("sentencepiece")]
     | Annotated[BPETokenizerConfig, Tag("bpe")]
     | Annotated[HFTokenizerConfig, Tag("hf")]
+    | Annotated[IdsTokenizerConfig, Tag("ids")]
     | Annotated[OwnTokenizer, Tag("module:Class")],
     Discriminator(type_tag),
 ]

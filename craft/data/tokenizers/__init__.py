@@ -11,6 +11,7 @@ from craft.config.schema.tokenizer import (
     ByteTokenizerConfig,
     CharTokenizerConfig,
     HFTokenizerConfig,
+    IdsTokenizerConfig,
     OwnTokenizer,
     SentencePieceTokenizerConfig,
     TokenizerConfig,
@@ -20,6 +21,7 @@ from craft.data.tokenizers.bpe import BPETokenizer
 from craft.data.tokenizers.byte import ByteTokenizer
 from craft.data.tokenizers.char import CharTokenizer
 from craft.data.tokenizers.hf import HFTokenizer
+from craft.data.tokenizers.ids import IdsTokenizer
 from craft.data.tokenizers.own import load_own, train_own
 from craft.data.tokenizers.sentencepiece import SentencePieceTokenizer
 from craft.errors import TokenizerError
@@ -29,6 +31,7 @@ __all__ = [
     "ByteTokenizer",
     "CharTokenizer",
     "HFTokenizer",
+    "IdsTokenizer",
     "SentencePieceTokenizer",
     "StreamDecoder",
     "Tokenizer",
@@ -37,7 +40,8 @@ __all__ = [
 ]
 
 _TYPES: dict[str, type[Tokenizer]] = {
-    cls.type: cls for cls in (ByteTokenizer, CharTokenizer, SentencePieceTokenizer, BPETokenizer, HFTokenizer)
+    cls.type: cls
+    for cls in (ByteTokenizer, CharTokenizer, SentencePieceTokenizer, BPETokenizer, HFTokenizer, IdsTokenizer)
 }
 
 
@@ -66,6 +70,11 @@ def train_tokenizer(config: TokenizerConfig, texts: str | Iterable[str], *, sear
             )
         case HFTokenizerConfig():
             return HFTokenizer.read(Path(config.path))
+        case IdsTokenizerConfig():
+            raise TokenizerError(
+                'tokenizer.type = "ids" is for tokens that were made elsewhere (data.type = "tokens" or "pickled"); '
+                'a text needs another, such as "char" or "byte"'
+            )
         case OwnTokenizer():
             return train_own(config, [texts] if isinstance(texts, str) else texts, search)
 
