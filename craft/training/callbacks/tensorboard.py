@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ class TensorBoard(FigureWriter):
 
     def _begin(self, step: int) -> Any:
         made_by = library("torch.utils.tensorboard", "tensorboard").SummaryWriter
+        # It reads files by name, which begins with the second: two of one second could be read the wrong way round.
+        while any(self._folder.glob(f"events.out.tfevents.{int(time.time())}.*")):
+            time.sleep(0.02)
         # Purged even at step 0: an earlier start may have left figures before its first checkpoint.
         return made_by(str(self._folder), purge_step=step + 1 if step else 0)
 
