@@ -161,26 +161,29 @@ class MLflowConfig(Writer):
     folder."""
 
 
-class WebhookConfig(Telling):
+class Notifying(Telling):
+    """Tells others how a run ended."""
+
+    on: Annotated[list[Outcome], Field(min_length=1)] = ["finished", "stopped", "failed"]
+    """The outcomes that are told."""
+
+
+class WebhookConfig(Notifying):
     """Send a JSON message when the run ends."""
 
     type: Literal["webhook"] = "webhook"
     url: Annotated[str, Field(pattern=r"^(https?://\S+|\$[A-Za-z_]\w*)$")]
     """`https://...`, or `$NAME` for the environment variable that holds it, so that no secret stands in the file."""
-    on: Annotated[list[Outcome], Field(min_length=1)] = ["finished", "stopped", "failed"]
-    """The outcomes that are told."""
     timeout: Seconds = 10.0
     """Seconds that the other side may take."""
 
 
-class CommandConfig(Telling):
+class CommandConfig(Notifying):
     """Run a shell command when the run ends, in the run's folder; CRAFT_PHASE and the like say how."""
 
     type: Literal["command"] = "command"
     run: Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
     """The command line, for `sh`."""
-    on: Annotated[list[Outcome], Field(min_length=1)] = ["finished", "stopped", "failed"]
-    """The outcomes after which it is run."""
     timeout: Seconds = 60.0
     """Seconds that it may take; then it is ended, with all that it started."""
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import cast
 
 from craft.config.own_code import make_own, must_be
-from craft.config.schema.callbacks import CallbackConfig, OwnCallback, Writer
+from craft.config.schema.callbacks import CallbackConfig, Notifying, OwnCallback, Writer
+from craft.errors import CraftError
 from craft.training.callbacks.base import Callback, CallbackList
+from craft.training.callbacks.outcome import Notifier, facts_before
+from craft.training.recorder import Recorder
 
-__all__ = ["Callback", "CallbackList", "create_callbacks"]
+__all__ = ["Callback", "CallbackList", "create_callbacks", "tell_unstarted"]
 
 _CLASSES = {
     "early_stopping": "EarlyStopping",
@@ -48,3 +51,13 @@ def _create(name: str, config: CallbackConfig, search: Path | None) -> Callback:
         return cast(Callback, own)
     module = importlib.import_module(f"craft.training.callbacks.{config.type}")
     return cast(Callback, getattr(module, _CLASSES[config.type])(config))
+
+
+def tell_unstarted(configs: dict[str, CallbackConfig], recorder: Recorder, phase: str, error: str | None) -> None:
+    """Tell those that want to know of a run that ended before there was a Trainer; what fails at that is said."""
+    for name, config in configs.items():
+        if config.enabled and isinstance(config, Notifying) and phase in config.on:
+            try:
+                cast(Notifier, _create(name, config, None)).tell(facts_before(recorder, phase, error), recorder)
+            except (CraftError, OSError) as fault:
+                recorder.warn(f"callbacks.{name}: {fault}")

@@ -5,39 +5,34 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import Any
 
 from craft.config.schema.callbacks import CommandConfig
 from craft.errors import TrainingError
 from craft.text import clean, shorten
-from craft.training.callbacks.base import Callback
-from craft.training.callbacks.outcome import facts
-
-if TYPE_CHECKING:
-    from craft.training.trainer import Trainer
+from craft.training.callbacks.outcome import Notifier
+from craft.training.recorder import Recorder
 
 _TOLD = ("run", "folder", "phase", "step", "max_steps", "best", "best_step", "error", "text")
 
 
-class Command(Callback):
+class Command(Notifier):
     """Runs it in the run's folder; what it prints goes to log.txt."""
 
     def __init__(self, config: CommandConfig) -> None:
+        super().__init__(config)
         self.config = config
 
-    def on_outcome(self, trainer: Trainer, phase: str, error: str | None) -> None:
+    def tell(self, told: dict[str, Any], recorder: Recorder) -> None:
         """Run it, for no longer than `timeout`. Raises TrainingError when it fails."""
-        if phase not in self.config.on:
-            return
-        told = facts(trainer, phase, error)
         # Without what Craft tells its own workers: a command may well start another run.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("CRAFT_")}
         words = {name: "" if told[name] is None else clean(str(told[name])) for name in _TOLD}
         facts_of_run = {f"CRAFT_{name.upper()}": shorten(text, 4096) for name, text in words.items()}
-        trainer.recorder.say(f"runs: {self.config.run}")
+        recorder.say(f"runs: {self.config.run}")
         process = subprocess.Popen(
             ["/bin/sh", "-c", self.config.run],
-            cwd=trainer.recorder.folder.path,
+            cwd=recorder.folder.path,
             env=inherited | facts_of_run,
             stdin=subprocess.DEVNULL,
             start_new_session=True,

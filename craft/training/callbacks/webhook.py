@@ -8,30 +8,26 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import Any
 
 from craft.config.schema.callbacks import WebhookConfig
 from craft.errors import TrainingError
-from craft.training.callbacks.base import Callback
-from craft.training.callbacks.outcome import facts
-
-if TYPE_CHECKING:
-    from craft.training.trainer import Trainer
+from craft.training.callbacks.outcome import Notifier
+from craft.training.recorder import Recorder
 
 
-class Webhook(Callback):
+class Webhook(Notifier):
     """Posts JSON, whose `text` is what Slack and Mattermost show. Of the address only the host is told to anybody."""
 
     def __init__(self, config: WebhookConfig) -> None:
+        super().__init__(config)
         self.config = config
 
-    def on_outcome(self, trainer: Trainer, phase: str, error: str | None) -> None:
+    def tell(self, told: dict[str, Any], recorder: Recorder) -> None:
         """Post, and wait no longer than `timeout`. Raises TrainingError when it was not taken."""
-        if phase not in self.config.on:
-            return
         url = _address(self.config.url)
         host = urllib.parse.urlsplit(url).hostname
-        body = json.dumps(facts(trainer, phase, error)).encode()
+        body = json.dumps(told).encode()
         faults: list[str] = []
         # A name may resolve, and an answer trickle, for longer than urllib's own limit, which is one a call.
         thread = threading.Thread(target=self._post, args=(url, body, faults), daemon=True)
@@ -41,7 +37,7 @@ class Webhook(Callback):
             raise TrainingError(f"{host} has not answered within {self.config.timeout:g} s")
         if faults:
             raise TrainingError(f"{host} has not taken the message: {faults[0]}")
-        trainer.recorder.say(f"{host} was told that the run {phase}")
+        recorder.say(f"{host} was told: {told['phase']}")
 
     def _post(self, url: str, body: bytes, faults: list[str]) -> None:
         request = urllib.request.Request(url, body, {"Content-Type": "application/json", "User-Agent": "craft"})
