@@ -1,4 +1,4 @@
-"""Runs the benchmarks that need nothing but this machine, one after the other: `make bench`."""
+"""Runs the benchmarks that need nothing but this machine, one after the other, and names the others: `make bench`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import contextlib
 import runpy
 import sys
 
-HERE = ("startup", "metrics_log", "run_store", "batches", "kernels", "loop_overhead", "workbench")
+HERE = ("startup", "metrics_log", "run_store", "batches", "kernels", "loop_overhead", "workbench", "gpu")
+ELSEWHERE = {
+    "time_to_loss": "--text FILE [--nanogpt PATH]",
+    "train_speed": "--nanogpt PATH [--model baby]",
+    "trainers": "--text FILE",
+    "encode": "[--nanogpt PATH]",
+}
+"""What each needs: a text, a checkout of nanoGPT, libraries that its --help names."""
 
 
 def main() -> None:
@@ -15,7 +22,9 @@ def main() -> None:
         sys.argv = [name]
         with contextlib.suppress(SystemExit):  # its status says whether what was asked is held; so does its output
             runpy.run_module(f"benchmarks.{name}", run_name="__main__")
-    print("\nbenchmarks.time_to_loss needs a text, and nanoGPT to compare with: see its --help")
+    print("\nOthers, by what they need (--help says more):")
+    for name, needs in ELSEWHERE.items():
+        print(f"  python -m benchmarks.{name} {needs}")
 
 
 if __name__ == "__main__":
