@@ -38,6 +38,14 @@ STATE = f"{HEAD}    def state_dict(self):\n        return {{'kept': object()}}\n
 RAISES["on_sample"] += "    def on_train_start(self, trainer):\n        trainer.ask_to_sample()\n"
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The weights of a run without callbacks."""
+    folder, config = make(tmp_path_factory.mktemp("plain"), {}, **SHORT)
+    train(folder, config)
+    return runs.final_weights(folder)
+
+
 @pytest.mark.parametrize("hook", sorted(RAISES))
 def test_one_that_is_to_stop_the_run_fails_it(tmp_path: Path, hook: str, capsys: pytest.CaptureFixture[str]) -> None:
     folder, config = make(tmp_path, {"notes": {"type": "mine:Mine"}}, RAISES[hook], **SHORT)
@@ -53,13 +61,11 @@ def test_one_that_is_to_stop_the_run_fails_it(tmp_path: Path, hook: str, capsys:
 
 
 @pytest.mark.parametrize("hook", sorted(RAISES))
-def test_one_that_is_not_leaves_the_run_what_it_is(tmp_path: Path, hook: str) -> None:
-    plain, config = make(tmp_path, {}, **SHORT)
-    train(plain, config)
+def test_one_that_is_not_leaves_the_run_what_it_is(tmp_path: Path, hook: str, plain: str) -> None:
     settings = {"notes": {"type": "mine:Mine", "on_error": "continue"}}
     folder, config = make(tmp_path, settings, RAISES[hook], **SHORT)
     train(folder, config)
-    assert runs.final_weights(folder) == runs.final_weights(plain)
+    assert runs.final_weights(folder) == plain
     said = warnings_of(folder)
     assert said[0].startswith(f"callbacks.notes: {hook} at step ")
     assert len(said) == {"on_epoch_start": 2}.get(hook, 3 if hook in MANY else 1)

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from craft.errors import TrainingError
+from craft.errors import OwnCodeError, TrainingError
+from craft.runs import control
 from craft.runs.status import read_status
+from craft.training.experiment import Experiment
 from tests.children import wait_until
 from tests.training import runs
 from tests.training.callbacks.here import make, train, warnings_of
@@ -54,7 +56,7 @@ class Server:
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}/hooks/secret-token"
-        self.thread = threading.Thread(target=self.http.serve_forever)
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,))
         self.thread.start()
 
     def close(self) -> None:
@@ -116,6 +118,30 @@ def test_a_run_that_is_stopped_is_told_by_its_worker(tmp_path: Path, server: Ser
     assert "secret-token" not in folder.log.read_text()
 
 
+def test_a_run_that_fails_before_it_trains_is_told(tmp_path: Path, server: Server) -> None:
+    callbacks = {"bad": {"type": "no_such_module:Mine"}, "webhook": {"url": server.url}, "command": {"run": NOTE}}
+    folder, config = make(tmp_path, callbacks, training=SHORT)
+    with pytest.raises(OwnCodeError):
+        Experiment(config, folder=folder).run()
+    message = told(server)
+    assert (message["phase"], message["step"], message["best"]) == ("failed", None, None)
+    assert message["text"].startswith("tiny-001 failed before it trained: callbacks.bad.type = ")
+    assert (folder.path / "told").read_text().splitlines()[1] == "tiny-001 failed / best="
+
+
+def test_a_run_that_is_stopped_before_it_trains_is_told(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A text that takes long enough for somebody to ask.
+    monkeypatch.setattr("craft.training.experiment.prepare", lambda config, progress, **others: progress("reading"))
+    server.status = 404
+    folder, config = make(tmp_path, {"webhook": {"url": server.url}}, training=SHORT)
+    control.request(folder, "stop")
+    assert Experiment(config, folder=folder).run().phase == "stopped"
+    assert told(server)["text"] == "tiny-001 stopped before it trained"
+    assert "callbacks.webhook: 127.0.0.1 has not taken the message: it answered 404" in warnings_of(folder)[0]
+
+
 def test_only_the_outcomes_that_are_named_are_told(tmp_path: Path, server: Server) -> None:
     folder, config = make(tmp_path, {"webhook": {"url": server.url, "on": ["failed"]}}, training=SHORT)
     train(folder, config)
@@ -143,10 +169,10 @@ def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_set(tmp_path
     assert "has not answered within 0.2 s" in warnings_of(folder)[0] or "timed out" in warnings_of(folder)[0]
 
 
-def test_a_server_that_is_not_there_is_said(tmp_path: Path, server: Server) -> None:
-    url = server.url
-    server.http.server_close()
-    folder, config = make(tmp_path, {"webhook": {"url": url}}, training=SHORT)
+def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
+    server = Server()
+    server.close()
+    folder, config = make(tmp_path, {"webhook": {"url": server.url}}, training=SHORT)
     train(folder, config)
     assert "127.0.0.1 has not taken the message: [Errno 111] Connection refused" in warnings_of(folder)[0]
 

@@ -132,7 +132,7 @@ def test_a_loss_that_stays_none_fails_the_run_in_the_end(tmp_path: Path) -> None
     assert status.phase == "failed"
 
 
-@pytest.mark.parametrize("cut", [20, 33, 34, 38, 46, 52])
+@pytest.mark.parametrize("cut", [34, 46, *(pytest.param(cut, marks=pytest.mark.slow) for cut in (20, 33, 38, 52))])
 def test_a_restart_goes_back_in_the_same_way(tmp_path: Path, cut: int) -> None:
     """Two leaps, and a cut before, within and after each; nothing saved at the cut, as a kill would have it."""
     (whole, config), (cut_short, _) = (guarded(tmp_path, [33, 50]) for _ in range(2))
