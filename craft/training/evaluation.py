@@ -113,7 +113,7 @@ class Evaluator:
                 with _named(name, "reset"):
                     metric.reset()
             for inputs, targets in self.windows:
-                logits, wanted = model(inputs.to(self.device)).logits, targets.to(self.device)
+                logits, wanted = model.forward(inputs.to(self.device)).logits, targets.to(self.device)
                 sums.update(logits, wanted)
                 for name, metric in self.metrics.items():
                     with _named(name, "update"):

@@ -6,6 +6,7 @@ python -m craft.training.worker RUN_DIR         # what `craft run` starts; the s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ import torch
 import craft
 from craft import platform
 from craft.config.definition import definition_hash, dump_definition
+from craft.config.estimate import estimate, flops_per_token
 from craft.config.own_code import import_named
 from craft.config.schema import ExperimentConfig
 from craft.data import EvalWindows, PreparedData, TrainBatches, prepare
@@ -31,8 +34,10 @@ from craft.models.initial import load_initial
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder, RunIdentity, create_run, read_identity, update_identity
 from craft.runs.lock import hold_run_lock
-from craft.training.callbacks import create_callbacks
+from craft.training.callbacks import create_callbacks, tell_unstarted
+from craft.training.compiling import choose_compile, compile_model
 from craft.training.evaluation import Evaluator, create_metrics
+from craft.training.machine import matmul_rate
 from craft.training.precision import DTYPES, Arithmetic, choose_arithmetic
 from craft.training.recorder import Recorder
 from craft.training.trainer import LanguageModelTrainer, Trainer
@@ -73,6 +78,7 @@ class Experiment:
         self._folder, self._lock, self.recorder = folder, lock, recorder
         self.trainer: Trainer | None = None
         self._compile = False
+        self._micro_batch_size: int | None = None
         self._early: set[str] = set()  # what was asked for before there was a Trainer to ask
 
     @property
@@ -115,9 +121,10 @@ class Experiment:
             arithmetic,
             search=self.folder.code,
             start_from=lambda model: self._take_first_weights(model, data.tokenizer),
+            micro_batch_size=self._micro_batch_size,
         )
         if self._compile:
-            self.trainer.model.compile()
+            self._compile_now(self.trainer)
         self.recorder.say(
             f"{self.trainer.model.num_parameters():,} parameters, a vocabulary of {data.tokenizer.vocab_size}, "
             f"{self.trainer.max_steps:,} steps of {self.config.training.batch_size} sequences"
@@ -151,23 +158,27 @@ class Experiment:
         if chosen:
             device, note = _available(chosen["device"], self.config.device)
             if note:
-                self.recorder.event("changed", text=note, device=str(device))
-                update_identity(self.folder, chosen={**chosen, "device": str(device)})
+                self.recorder.changed(note, device=str(device))
             arithmetic = Arithmetic(device, chosen["precision"], chosen["reasons"])
             torch.set_num_threads(chosen["threads"])
             self._compile = bool(chosen["compile"])
+            self._micro_batch_size = chosen["micro_batch_size"]
             return arithmetic
         # A machine that trains several runs at once shares its cores out; whoever gave the slot says among how many.
         slots = int(os.environ.get("CRAFT_SLOTS", "1"))
         torch.set_num_threads(max(1, torch.get_num_threads() // slots) if threads == "auto" else threads)
         arithmetic = choose_arithmetic(self.config.device, self.config.precision)
         micro = self.config.training.micro_batch_size
-        compiled = self.config.training.compile
-        self._compile = compiled is True
+        self._compile, compile_reason = choose_compile(
+            self.config.training.compile,
+            arithmetic.device,
+            self._expected_flops(arithmetic.device),
+            matmul_rate(arithmetic.device, arithmetic.dtype, measure=False),
+        )
         reasons = [
             *arithmetic.reasons,
             f"threads {torch.get_num_threads()}: {'as set' if threads != 'auto' else 'the cores of this slot'}",
-            "compile off: not known to pay for itself" if compiled == "auto" else f"compile {compiled}: as set",
+            compile_reason,
         ]
         update_identity(
             self.folder,
@@ -183,6 +194,25 @@ class Experiment:
         for reason in reasons:
             self.recorder.say(reason)
         return Arithmetic(arithmetic.device, arithmetic.precision, reasons)
+
+    def _expected_flops(self, device: torch.device) -> float | None:
+        """FLOPs of the whole training, by the estimate; None where that would have to be measured first."""
+        kind: Any = device.type
+        with contextlib.suppress(CraftError):
+            found = estimate(self.config, device=kind, source_dir=self.folder.code, measure=False).total_flops
+            return found.high if found else None
+        return None
+
+    def _compile_now(self, trainer: Trainer) -> None:
+        """Compile the model, or say why it goes on without."""
+        assert self.recorder is not None
+        self.recorder.phase("preparing", message="compiling the model")
+        inputs, targets = trainer.prefetch.batch(1)
+        size = trainer.loop.micro_batch_size
+        failed = compile_model(trainer.model, inputs[:size].to(trainer.device), targets[:size].to(trainer.device))
+        if failed:
+            self.recorder.warn(f"the model is not compiled: {failed}")
+            self.recorder.changed("going on without compiling", compile=False)
 
     def _take_first_weights(self, model: LanguageModel, tokenizer: Tokenizer) -> None:
         """Put in what `init_from` names, unless the run has weights of its own to go on from."""
@@ -255,6 +285,7 @@ class Experiment:
             assert self.recorder is not None
             self.recorder.event("stopped", reason="asked to while preparing")
             self.recorder.finish("stopped", message="stopped while preparing")
+            tell_unstarted(self.config.callbacks, self.recorder, "stopped", None)
             return ExperimentResults(self.folder, "stopped", 0)
         except BaseException as error:
             self.fail(error)
@@ -298,6 +329,8 @@ class Experiment:
         self.recorder.finish("failed", error=words)
         if self.trainer is not None:
             self.trainer.callbacks.call("on_outcome", self.trainer, "failed", words)
+        else:
+            tell_unstarted(self.config.callbacks, self.recorder, "failed", words)
 
 
 def words_of(error: BaseException) -> str:
@@ -339,8 +372,12 @@ def create_trainer_from_config(
     *,
     search: Path | None = None,
     start_from: Callable[[LanguageModel], None] | None = None,
+    micro_batch_size: int | None = None,
 ) -> Trainer:
-    """Model, batches, evaluators and callbacks of a definition, in a Trainer; `start_from` may change fresh weights."""
+    """Model, batches, evaluators and callbacks of a definition, in a Trainer.
+
+    start_from: may change the fresh weights. micro_batch_size: what an earlier start came to, instead of the setting.
+    """
     context_length = config.data.context_length
     model = create_model_from_config(config.model, data.tokenizer.vocab_size, context_length, search=search)
     if start_from is not None:
@@ -368,4 +405,6 @@ def create_trainer_from_config(
         create_callbacks(config.callbacks, search=search),
         corpus_hash=data.corpus_hash,
         search=search,
+        micro_batch_size=micro_batch_size,
+        flops_per_token=flops_per_token(config, data.tokenizer.vocab_size),
     )

@@ -18,7 +18,7 @@ from typing import Any
 
 from craft import platform
 from craft.runs import control, events
-from craft.runs.folder import RunFolder
+from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter
 
@@ -210,6 +210,15 @@ class Recorder:
         """What follows goes on from a checkpoint."""
         self._metrics.resumed(step)
         self.event("resumed", step=step)
+
+    def changed(self, text: str, **chosen: Any) -> None:
+        """Something that was chosen at the first start is another now, and stays so when the run is resumed."""
+        self.event("changed", text=text, **chosen)
+        self.say(text)
+        try:
+            update_identity(self.folder, chosen={**read_identity(self.folder).chosen, **chosen})
+        except OSError as error:
+            self.warn(f"run.json is not written: {error.strerror}")
 
     def rolled_back(self, bad: int, step: int, reason: str, lr_scale: float) -> None:
         """What was recorded past `step` is superseded, and training goes on from there."""

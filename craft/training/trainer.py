@@ -17,10 +17,12 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from craft.config.schema import ExperimentConfig
 from craft.data.batches import TrainBatches
+from craft.data.prefetch import Prefetch
 from craft.errors import CheckpointError, NonFiniteLossError, TrainingError
 from craft.models.base import BaseModel, LanguageModel
 from craft.runs import checkpoints
@@ -29,6 +31,8 @@ from craft.training.checkpointing import CheckpointManager, RandomStates
 from craft.training.ema import WeightAverage
 from craft.training.evaluation import Evaluator
 from craft.training.loss_scale import LossScale
+from craft.training.machine import matmul_rate
+from craft.training.memory import is_out_of_memory, what_took_it
 from craft.training.monitor import is_better, require
 from craft.training.optimizers import create_optimizer
 from craft.training.precision import Arithmetic
@@ -37,6 +41,9 @@ from craft.training.recorder import Recorder
 from craft.training.schedulers import create_scheduler
 from craft.training.training_loop import TrainingLoop
 
+_TRUSTED_STEPS = 20
+# A run of this length pays for measuring what the machine can do, a tenth of a second, where that is not known.
+_SETTLED_SECONDS = 20.0
 # A save that failed, for want of disk space, is tried again this often (seconds).
 SAVE_RETRY_SECONDS = 10.0
 
@@ -63,6 +70,8 @@ class Trainer(ABC):
         callbacks: CallbackList,
         corpus_hash: str = "none",
         search: Path | None = None,
+        micro_batch_size: int | None = None,
+        flops_per_token: float | None = None,
     ) -> None:
         self.config, self.model, self.evaluators = config, model, evaluators
         self.recorder, self.callbacks = recorder, callbacks
@@ -70,15 +79,18 @@ class Trainer(ABC):
         self.windows_per_epoch, self.batch_size = batches.num_windows, config.training.batch_size
         self.optimizer = create_optimizer(config.optimizer, model, search=search)
         self.scheduler = create_scheduler(config.scheduler, self.max_steps, search=search)
-        micro = config.training.micro_batch_size
+        setting = config.training.micro_batch_size
+        self.micro_may_change = setting == "auto"
+        chosen = micro_batch_size or (config.training.batch_size if setting == "auto" else setting)
+        self.prefetch = Prefetch(batches, arithmetic.device, self.max_steps)
         self.loop = TrainingLoop(
             model,
             self.compute_loss,
-            batches,
+            self.prefetch,
             self.optimizer,
             self.scheduler,
             device=arithmetic.device,
-            micro_batch_size=config.training.batch_size if micro == "auto" else micro,
+            micro_batch_size=chosen,
             grad_clip=config.training.grad_clip,
             loss_scale=LossScale(enabled=arithmetic.precision == "fp16"),
         )
@@ -93,6 +105,9 @@ class Trainer(ABC):
         self.stop_reason: str | None = None
         self.stopped_early = False
         self.evaluation_owed = True  # step 0's
+        self._began_at = 0
+        self._flops_per_token, self._dtype = flops_per_token, arithmetic.dtype
+        self._matmul_rate = matmul_rate(arithmetic.device, arithmetic.dtype, measure=False)
         self.rollbacks = 0
         """How often this process went back to an earlier checkpoint."""
         self._save_asked = self._evaluate_asked = self._sample_asked = False
@@ -171,6 +186,7 @@ class Trainer(ABC):
     def fit(self, until: int | None = None) -> None:
         """Train to the end, to step `until`, or until asked to stop. Returns with everything on disk."""
         end = self.max_steps if until is None else min(until, self.max_steps)
+        self._began_at = self.step
         self.model.train()
         self.recorder.phase("running", max_steps=self.max_steps)
         self.callbacks.call("on_train_start", self)
@@ -189,6 +205,7 @@ class Trainer(ABC):
             self.evaluate()
         self.save()
         self._wait_for_owed_save()
+        self.prefetch.close()
         self.callbacks.call("on_train_end", self)
 
     def train_step(self) -> None:
@@ -199,7 +216,7 @@ class Trainer(ABC):
             self.callbacks.call("on_epoch_start", self, epochs + 1)
         self.step += 1
         self.callbacks.call("on_step_start", self)
-        self.loop.step(self.step)
+        self._step_within_memory()
         if self.ema:
             self.ema.update()
         self.callbacks.call("on_step_end", self)
@@ -221,6 +238,41 @@ class Trainer(ABC):
         if self.epochs_done(self.step) > epochs:
             self.callbacks.call("on_epoch_end", self, self.epochs_done(self.step))
         self.look_up()
+
+    def _step_within_memory(self) -> None:
+        """One optimizer step; where memory runs out in it, the same one again in smaller pieces, if that is allowed.
+
+        Raises TrainingError saying what took the memory and what would fit.
+        """
+        # Memory that some steps did not run out of, the next do not either: all are alike. Then nothing is kept.
+        may_run_out = self.micro_may_change and self.step - self._began_at <= _TRUSTED_STEPS
+        random = RandomStates(self.device).state_dict() if may_run_out else None
+        try:
+            self.loop.step(self.step)
+            return
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        before = self.loop.micro_batch_size
+        shrunk = random is not None and self.loop.halve_micro_batch()
+        self.loop.forget_gradients()
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if not shrunk:
+            self.step -= 1
+            words = what_took_it(self.config, self.device, before)
+            raise TrainingError(f"memory ran out at step {self.step + 1}: {said}; {words}")
+        assert random is not None
+        RandomStates(self.device).load_state_dict(random)
+        after = self.loop.micro_batch_size
+        self.recorder.changed(
+            f"memory ran out in micro-batches of {before}; going on with {after}, the batch stays {self.batch_size}; "
+            "the same bits are not promised",
+            micro_batch_size=after,
+        )
+        self._step_within_memory()
 
     def roll_back(self, asked: RollBack) -> None:
         """Go back to an earlier checkpoint and on from there. Raises TrainingError when there is none left.
@@ -271,7 +323,10 @@ class Trainer(ABC):
     def record(self) -> None:
         """Write a training record. Raises NonFiniteLossError when the run is to stop at a loss that is none."""
         record: dict[str, Any] = self.loop.take_record()
-        record["train/tokens_per_second"] = round(self.progress.measure(self.loop.tokens), 1)
+        rate = self.progress.measure(self.loop.tokens)
+        record["train/tokens_per_second"] = round(rate, 1)
+        if (share := self._utilisation(rate)) is not None:
+            record["train/mfu"] = round(share, 4)
         self.callbacks.call("on_log", self, record)
         self._write(record)
         bad = self.loop.first_nonfinite_step()
@@ -282,6 +337,16 @@ class Trainer(ABC):
                     f"the loss was not finite at step {bad}; the checkpoints before it are whole. A lower learning "
                     'rate or grad_clip usually mends it; training.on_nonfinite = "continue" goes on regardless'
                 )
+
+    def _utilisation(self, tokens_per_second: float) -> float | None:
+        """Model FLOPs utilisation (Chowdhery et al., 2022, arXiv:2204.02311): the part of this machine's own rate of
+        matrix products. A rate that is not known yet is measured once a run has gone on for a while."""
+        if self._flops_per_token is None:
+            return None
+        if self._matmul_rate is None:
+            settled = self.progress.seconds > _SETTLED_SECONDS
+            self._matmul_rate = matmul_rate(self.device, self._dtype, measure=settled)
+        return None if self._matmul_rate is None else tokens_per_second * self._flops_per_token / self._matmul_rate
 
     def evaluate(self) -> None:
         """Measure the validation split, once a step."""

@@ -6,12 +6,12 @@ Between records nothing here waits for the device: sums stay tensors until `take
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from craft.data.batches import TrainBatches
+from craft.data.datasets import Pair
 from craft.models.base import IGNORED
 from craft.training.loss_scale import LossScale
 from craft.training.optimizers import Optimizer
@@ -21,6 +21,13 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 """(inputs, targets) of a micro-batch, on the device, to their mean loss: a scalar with a gradient."""
 
 
+class Batches(Protocol):
+    """Whatever knows the batch of each step."""
+
+    def batch(self, step: int) -> Pair:
+        """Inputs and targets (B, T) int64 of optimizer step `step`, from 1."""
+
+
 class TrainingLoop:
     """Steps a model through batches. What it sums since the last record survives a restart through `state_dict`."""
 
@@ -28,7 +35,7 @@ class TrainingLoop:
         self,
         model: nn.Module,
         loss_function: LossFunction,
-        batches: TrainBatches,
+        batches: Batches,
         optimizer: Optimizer,
         scheduler: Scheduler,
         *,
@@ -46,14 +53,34 @@ class TrainingLoop:
         """What the schedule's factor is multiplied by; 1 unless somebody changed the rate on the way."""
         self.skipped = 0
         """Batches passed over: step S trains on batch S + skipped."""
+        self._updating = False
         self._loss_sum = torch.zeros((), device=device)
         self._steps_summed = 0
         self._grad_norm = torch.zeros((), device=device)
         self._first_bad = torch.zeros((), dtype=torch.int64, device=device)
 
     def step(self, step: int) -> None:
-        """Optimizer step `step` (1-based): the whole batch, in micro-batches, and one update."""
-        batch = self.batches.batch(step + self.skipped)
+        """Optimizer step `step` (1-based): the whole batch, in micro-batches, and one update.
+
+        Raises what torch raises when memory runs out; before the update, `halve_micro_batch` may mend that.
+        """
+        self._updating = False
+        loss, tokens = self._accumulate(self.batches.batch(step + self.skipped))
+        self._updating = True
+        self.optimizer.lr_factor = self.scheduler.factor(step) * self.lr_scale
+        if self.loss_scale.unscale(self.parameters):
+            if self.grad_clip:
+                self._grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.grad_clip)
+            self.optimizer.step()
+        self.forget_gradients()
+        self.tokens += tokens
+        self._loss_sum += loss
+        self._steps_summed += 1
+        bad = ~torch.isfinite(loss) & (self._first_bad == 0)
+        self._first_bad = torch.where(bad, step, self._first_bad)
+
+    def _accumulate(self, batch: Pair) -> tuple[Tensor, int]:
+        """Gradients of the mean loss over a batch; that loss, and the tokens in it."""
         # Targets that count, per micro-batch: each counts the same, whatever micro-batch it falls into.
         counted = [int((part != IGNORED).sum()) for part in torch.split(batch[1], self.micro_batch_size)]
         inputs, targets = (self._move(tensor) for tensor in batch)  # (B, T) each
@@ -69,22 +96,25 @@ class TrainingLoop:
             part = self.loss_function(tokens, wanted) * (count / sum(counted))
             self.loss_scale.apply(part).backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
-        self.optimizer.lr_factor = self.scheduler.factor(step) * self.lr_scale
-        if self.loss_scale.unscale(self.parameters):
-            if self.grad_clip:
-                self._grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.grad_clip)
-            self.optimizer.step()
+        return loss, targets.numel()
+
+    def forget_gradients(self) -> None:
+        """Let all gradients go."""
         for parameter in self.parameters:
             parameter.grad = None
-        self.tokens += targets.numel()
-        self._loss_sum += loss
-        self._steps_summed += 1
-        bad = ~torch.isfinite(loss) & (self._first_bad == 0)
-        self._first_bad = torch.where(bad, step, self._first_bad)
+
+    def halve_micro_batch(self) -> bool:
+        """Make a step's pieces smaller after memory ran out in it; False when they cannot be, or the weights were being
+        changed already, so that the step cannot be made again."""
+        self.forget_gradients()
+        if self._updating or self.micro_batch_size == 1:
+            return False
+        self.micro_batch_size = -(-self.micro_batch_size // 2)
+        return True
 
     def _move(self, tensor: Tensor) -> Tensor:
         if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)
+            return (tensor if tensor.is_pinned() else tensor.pin_memory()).to(self.device, non_blocking=True)
         return tensor.to(self.device)
 
     def first_nonfinite_step(self) -> int:

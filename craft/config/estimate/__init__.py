@@ -8,7 +8,7 @@ figures.py       all of it for a definition, as ranges where something is not kn
 machine.py       the memory that this machine has
 """
 
-from craft.config.estimate.figures import Estimate, Range, estimate
+from craft.config.estimate.figures import Estimate, Range, estimate, flops_per_token
 from craft.config.estimate.machine import MachineMemory, machine_memory
 
-__all__ = ["Estimate", "MachineMemory", "Range", "estimate", "machine_memory"]
+__all__ = ["Estimate", "MachineMemory", "Range", "estimate", "flops_per_token", "machine_memory"]

@@ -110,6 +110,15 @@ class _Case(NamedTuple):
     flops: float
 
 
+def flops_per_token(config: ExperimentConfig, vocab_size: int) -> float | None:
+    """FLOPs of training on one token, forward and backward; None for a model that would have to be measured."""
+    architecture = ARCHITECTURES.get(config.model.type)
+    if architecture is None:
+        return None
+    parts = architecture.describe(config.model, Workload(vocab_size, config.data.context_length, 1, "fp32", "cpu"))
+    return (1 + BACKWARD) * sum(parts.forward_flops.values())
+
+
 def estimate(
     config: ExperimentConfig,
     *,

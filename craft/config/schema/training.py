@@ -19,7 +19,8 @@ class TrainingConfig(Section):
     batch_size: Count = 32
     """Sequences that one optimizer step sees, over all devices."""
     micro_batch_size: Literal["auto"] | Count = "auto"
-    """Sequences in memory at once; gradients of several are accumulated into one step. "auto" takes the whole batch."""
+    """Sequences in memory at once; gradients of several are accumulated into one step. "auto" takes the
+    whole batch, and less where memory runs out."""
     grad_clip: Annotated[float, Field(ge=0.0)] = 1.0
     """Scale gradients down to this global norm; 0 is off."""
     ema_decay: Probability = 0.0
@@ -29,7 +30,7 @@ class TrainingConfig(Section):
     log_every: Count = 10
     """Steps between records in the metrics log; step 1 is always recorded."""
     compile: Literal["auto"] | bool = "auto"
-    """`torch.compile` the model; "auto" leaves it off until it is known to pay for itself."""
+    """`torch.compile` the model; "auto" does where the run is long enough that it pays for itself."""
     threads: Literal["auto"] | Count = "auto"
     """CPU threads; "auto" takes the machine's share of this run's slot."""
     trainer: Annotated[str, Field(pattern=r"^(auto|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")] = "auto"
