@@ -26,6 +26,18 @@ Make = Callable[[Path], Settings]
 
 SECTIONS = ("model", "tokenizer", "data", "optimizer", "scheduler", "callbacks")
 
+WAYS: dict[str, Settings] = {
+    "fp32": {},
+    "bf16": {"precision": "bf16"},
+    "fp16": {"precision": "fp16"},  # with a loss scale that follows the gradients
+    "averaged": {"training": {"ema_decay": 0.9}},
+    "accumulated": {"training": {"micro_batch_size": 2}},
+}
+"""Ways to train whatever is chosen: what sets the arithmetic, the state, or the order of a step."""
+
+PARTS = (*SECTIONS, "way")
+"""What a choice chooses."""
+
 
 def _plain(**settings: Any) -> Make:
     return lambda _: settings
@@ -173,6 +185,7 @@ USUAL = {
     "optimizer": "adamw",
     "scheduler": "warmup_stable_decay",
     "callbacks": "early_stopping",
+    "way": "fp32",
 }
 
 
@@ -187,23 +200,27 @@ def is_here(kind: str) -> bool:
 
 
 def every_component() -> Iterator[tuple[str, str]]:
-    """(section, type) of everything that can be tried here."""
+    """(part, name) of everything that can be tried here."""
     for section in SECTIONS:
         yield from ((section, kind) for kind in COMPONENTS[section] if is_here(kind))
+    yield from (("way", kind) for kind in WAYS)
 
 
 def definition(folder: Path, chosen: dict[str, str], **training: Any) -> ExperimentConfig:
-    """A definition that trains in a second, of the usual components but for those that are chosen, by section."""
+    """A definition that trains in a second, of the usual components but for those that are chosen, by part."""
     folder.mkdir(exist_ok=True)
     if "tokenizer" not in chosen and chosen.get("data") == "pickled":
         chosen = {**chosen, "tokenizer": "ids"}
     if "data" not in chosen and chosen.get("tokenizer") == "ids":
         chosen = {**chosen, "data": "tokens"}
+    way = WAYS[chosen.get("way", USUAL["way"])]
+    steps = {"max_steps": 40, "batch_size": 4, "eval_every": 10, "log_every": 3}
     settings: dict[str, Any] = {
         "seed": 7,
         "device": "cpu",
         "precision": "fp32",
-        "training": {"max_steps": 40, "batch_size": 4, "eval_every": 10, "log_every": 3, **training},
+        **way,
+        "training": {**steps, **way.get("training", {}), **training},
         "checkpoint": {"every": 5, "keep": 3},
     }
     for section in SECTIONS:
@@ -216,28 +233,30 @@ def definition(folder: Path, chosen: dict[str, str], **training: Any) -> Experim
 
 
 def pairwise() -> list[dict[str, str]]:
-    """Few choices of one component a section, such that every two components of different sections meet in one.
+    """Few choices of one component a part, such that every two components of different parts meet in one.
 
-    Greedy: each choice takes the pair that is left first, and then, a section at a time, what meets most that is left.
+    Greedy: each choice takes the pair that is left first, and then, a part at a time, what meets most that is left.
     """
-    kinds = {section: [kind for kind in COMPONENTS[section] if is_here(kind)] for section in SECTIONS}
+    kinds: dict[str, list[str]] = {part: [] for part in PARTS}
+    for part, kind in every_component():
+        kinds[part].append(kind)
     left = {
         frozenset(((one, a), (two, b)))
-        for one, two in combinations(SECTIONS, 2)
+        for one, two in combinations(PARTS, 2)
         for a, b in product(kinds[one], kinds[two])
         if fit_together((one, a), (two, b))
     }
     choices = []
     while left:
         choice = dict(min(left, key=sorted))
-        for section in SECTIONS:
-            if section not in choice:
+        for part in PARTS:
+            if part not in choice:
                 met = {
-                    kind: sum(frozenset(((section, kind), other)) in left for other in choice.items())
-                    for kind in kinds[section]
-                    if all(fit_together((section, kind), other) for other in choice.items())
+                    kind: sum(frozenset(((part, kind), other)) in left for other in choice.items())
+                    for kind in kinds[part]
+                    if all(fit_together((part, kind), other) for other in choice.items())
                 }
-                choice[section] = max(met, key=lambda kind: met[kind])
+                choice[part] = max(met, key=lambda kind: met[kind])
         left -= {frozenset(pair) for pair in combinations(choice.items(), 2)}
         choices.append(choice)
     return choices

@@ -13,6 +13,7 @@ import torch
 
 from craft.config.definition import dump_definition, load_definition
 from craft.config.estimate import estimate
+from craft.config.schema.training import TrainingConfig
 from craft.generation.checkpoint import load_checkpoint
 from craft.generation.settings import SamplingSettings
 from craft.runs import checkpoints
@@ -25,7 +26,9 @@ from craft.training.experiment import Experiment
 from craft.training.trainer import Trainer
 from tests.faults.components import (
     COMPONENTS,
+    PARTS,
     SECTIONS,
+    WAYS,
     definition,
     every_component,
     fit_together,
@@ -77,6 +80,19 @@ def twins(tmp_path: Path, config: Any) -> tuple[RunFolder, RunFolder]:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_type_has_an_entry(section: str) -> None:
     assert set(COMPONENTS[section]) == set(known_types(section))
+
+
+def test_every_setting_of_training_is_tried() -> None:
+    tried = {name for way in WAYS.values() for name in way.get("training", {})}
+    everywhere = {"max_steps", "batch_size", "grad_clip", "eval_every", "log_every"}
+    elsewhere = {
+        "max_epochs",  # tests/training/test_epochs.py
+        "compile",  # takes a minute each
+        "threads",  # one, in all tests
+        "trainer",  # tests/test_extending.py
+        "on_nonfinite",  # tests/training/test_worker.py
+    }
+    assert set(TrainingConfig.model_fields) == tried | everywhere | elsewhere
 
 
 def test_every_two_components_meet() -> None:
@@ -144,7 +160,7 @@ def test_its_checkpoint_writes_and_damage_is_named(tmp_path: Path, section: str,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("choice", pairwise(), ids=lambda choice: "-".join(choice[section] for section in SECTIONS))
+@pytest.mark.parametrize("choice", pairwise(), ids=lambda choice: "-".join(choice[part] for part in PARTS))
 def test_kills_change_no_bit(tmp_path: Path, choice: dict[str, str]) -> None:
     """SIGKILL at random instants, three times, and once with the newest checkpoint damaged."""
     config = definition(tmp_path / "files", choice, max_steps=60)
