@@ -5,23 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from craft import platform
 from craft.analysis.numbers import format_number
 from craft.config.definition import definition_hash, dump_definition, load_definition
 from craft.config.experiments import load_experiments
+from craft.config.fields import NOT_INHERITED
 from craft.config.schedule import decay_start, lr_factor
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.scheduler import WarmedUp
-from craft.errors import RunBusyError, RunError
+from craft.errors import CraftError, RunBusyError, RunError
 from craft.launch.dispatch import Started, hold_queue, start_next, was_taken_over
 from craft.launch.queue import Entry, Queue
 from craft.launch.workers import has_outcome
 from craft.runs import control
 from craft.runs.checkpoints import list_checkpoints
 from craft.runs.events import append_event
-from craft.runs.folder import RunFolder, update_identity
+from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.liveness import host_elsewhere, observe
 from craft.runs.lock import read_owner
 from craft.runs.status import Status, StatusWriter
@@ -39,6 +41,7 @@ _CHANGEABLE = (
     "training.",
     "checkpoint.",
     "callbacks.",
+    "metrics.",
     "generation.",
 )
 _FIXED = ("optimizer.type", "training.batch_size")
@@ -86,8 +89,8 @@ def plan_resume(folder: RunFolder, overrides: Sequence[str], *, force: bool = Fa
     present = list_checkpoints(folder)
     step = present[-1].step if present else None
     max_steps = _total_steps(after, before, status)
-    _refuse_nothing_to_do(folder, observed.phase, status, step, max_steps, changes)
-    remarks = []
+    _refuse_nothing_to_do(folder, observed.phase, status, step, max_steps, changes, after)
+    remarks = _source_remarks(folder, name, before)
     if present and step is not None and step < status.step and not has_outcome(folder):
         remarks.append(f"it had reached step {status.step}; what came after step {step} is trained again")
     if step is not None and status.max_steps:
@@ -162,6 +165,29 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _source_remarks(folder: RunFolder, name: str, own: ExperimentConfig) -> list[str]:
+    """Whether the file that a run came from defines its experiment otherwise by now, and what to do with that."""
+    identity = read_identity(folder)
+    source = Path(identity.source) if identity.source else None
+    if source is None or identity.axes or not source.is_file() or source == folder.definition:
+        return []  # a point of a sweep is defined by more than its table
+    try:
+        (now,) = load_experiments(source).plan([identity.experiment])
+    except (CraftError, OSError, ValueError):
+        return []  # gone, swept, or at fault: not this run's business
+    changed = {
+        path: pair for path, pair in _changes(own, now.config).items() if path.partition(".")[0] not in NOT_INHERITED
+    }
+    if not changed:
+        return []
+    shown = [f"{path} is {_shown(there)} there and {_shown(here)} here" for path, (here, there) in changed.items()]
+    more = f", and {len(shown) - 4} more" if len(shown) > 4 else ""
+    return [
+        f"{source.name} defines {identity.experiment} otherwise by now: {'; '.join(shown[:4])}{more}. This run goes on "
+        f"with its own definition; for a new run with the other: craft run {source} {identity.experiment}"
+    ]
+
+
 def _refuse_other_run(folder: RunFolder, changes: dict[str, tuple[Any, Any]]) -> None:
     """A change that the checkpoints cannot follow makes another run, and is named with both values."""
     refused = [path for path in changes if not path.startswith(_CHANGEABLE) or path in _FIXED]
@@ -197,13 +223,16 @@ def _refuse_nothing_to_do(
     step: int | None,
     max_steps: int,
     changes: dict[str, tuple[Any, Any]],
+    config: ExperimentConfig,
 ) -> None:
     done = step if step is not None else 0
     if max_steps and done > max_steps:
         raise RunError(f"{folder.name} has trained {done} steps already; training.max_steps={max_steps} is behind it")
     if phase != "finished":
         return
-    longer = f"to train longer: craft resume {folder.name} training.max_steps={2 * max(status.step, 1)}"
+    epochs = config.training.max_epochs
+    more = f"max_epochs={2 * epochs}" if epochs else f"max_steps={2 * max(status.step, 1)}"
+    longer = f"to train longer: craft resume {folder.name} training.{more}"
     if max_steps and done >= max_steps:
         raise RunError(f"{folder.name} is finished, with all its {done} steps; {longer}")
     if not changes:  # its own goal was reached before the last step, as early stopping does

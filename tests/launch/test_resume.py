@@ -217,3 +217,24 @@ def test_a_stale_entry_of_a_run_that_was_taken_over_is_no_hindrance(run: RunFold
     assert dispatch.was_taken_over(run)
     resume(plan_resume(run, []))
     assert len(Queue(run.path.parent).entries()) == 1
+
+
+def test_a_file_that_says_something_else_by_now_is_named(run: RunFolder, tmp_path: Path) -> None:
+    experiments = tmp_path / "experiments.toml"
+    experiments.write_text(experiments.read_text().replace("[defaults]\n", "[defaults]\nseed = 9\n", 1))
+    (remark,) = plan_resume(run, []).remarks
+    assert "experiments.toml defines tiny otherwise by now: seed is 9 there and" in remark
+    assert remark.endswith(f"for a new run with the other: craft run {experiments} tiny")
+    assert plan_resume(run, []).changes == {}, "the run's own definition is what counts"
+    experiments.write_text("craft = 2")
+    assert plan_resume(run, []).remarks == []
+
+
+def test_a_run_of_epochs_is_lengthened_by_epochs(run: RunFolder) -> None:
+    text = run.definition.read_text().replace("max_steps = 20\nmax_epochs = 0", "max_steps = 0\nmax_epochs = 2")
+    run.definition.write_text(text)
+    stand(run, "finished", 20)
+    for overrides in ([], ["training.max_steps=90"]):
+        with pytest.raises(RunError, match=r"to train longer: craft resume tiny-001 training.max_epochs=4"):
+            plan_resume(run, overrides)
+    assert plan_resume(run, ["training.max_epochs=4"]).max_steps == 40
