@@ -15,13 +15,12 @@ from dataclasses import dataclass
 import torch
 
 from craft import platform
+from craft.config.estimate.machine import BF16_FILE, BF16_WORTH_IT
 from craft.models.device import choose_device
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 DTYPES_COMPARED = (torch.float32, torch.bfloat16)
-# bf16 must win by this factor to be chosen: element-wise work is no faster in it, and digits are lost.
-WORTH_IT = 1.5
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def cpu_bf16_speed() -> float:
 
     Measured once and kept for this machine, so that runs of one definition agree.
     """
-    kept = platform.state_dir() / "bf16-speed.json"
+    kept = platform.state_dir() / BF16_FILE
     key = f"{python_platform.node()} {python_platform.processor()} torch {torch.__version__}"
     try:
         measured = json.loads(kept.read_text())
@@ -79,11 +78,13 @@ def choose_precision(wanted: str, device: torch.device) -> tuple[str, str]:
     if device.type == "cuda":
         if torch.cuda.get_device_capability(device) >= (8, 0):
             return "bf16", "precision bf16: this GPU computes it at full rate"
-        return "fp32", "precision fp32: this GPU is older than bf16"
+        if torch.cuda.get_device_capability(device) >= (7, 0):
+            return "fp16", "precision fp16: this GPU is older than bf16, and computes fp16 at full rate"
+        return "fp32", "precision fp32: this GPU computes nothing narrower faster"
     if device.type == "mps":
         return "fp32", "precision fp32: the safe choice on mps"
     ratio = cpu_bf16_speed()
-    if ratio >= WORTH_IT:
+    if ratio >= BF16_WORTH_IT:
         return "bf16", f"precision bf16: its products run {ratio:.1f} times as fast as fp32's here"
     return "fp32", f"precision fp32: bf16 products run only {ratio:.1f} times as fast here"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from craft.config.estimate import measured, recurrent, transformer
+from craft.config.estimate.machine import measured_precision
 from craft.config.estimate.measured import is_measured
 from craft.config.estimate.memory import Memory, training_memory
 from craft.config.estimate.parts import Architecture, ModelParts, Workload
@@ -210,6 +211,8 @@ def _precisions(wanted: str, device: Device) -> tuple[str, ...]:
     """What `precision` can come to mean (craft/training/precision.py decides): on a CPU "auto" measures."""
     if wanted != "auto":
         return (wanted,)
+    if device == "cpu" and (measured := measured_precision()):
+        return (measured,)
     return {"cpu": ("fp32", "bf16"), "cuda": ("bf16",), "mps": ("fp32",)}[device]
 
 

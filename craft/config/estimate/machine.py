@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import platform as python_platform
 import shutil
 import subprocess
 from dataclasses import dataclass
 
+from craft import platform
+
 TORCH_ITSELF = 250_000_000
 """Bytes of main memory that a process takes which has imported torch and trained nothing yet: 240 MB with torch 2.14 on
 Linux, CPU only."""
+
+
+BF16_FILE = "bf16-speed.json"
+BF16_WORTH_IT = 1.5
+"""bf16 must win by this factor to be chosen: element-wise work is no faster in it, and digits are lost."""
 
 
 @dataclass(frozen=True)
@@ -41,3 +50,14 @@ def _gpu(index: int) -> MachineMemory | None:
         return MachineMemory(name, int(total) << 20, int(free) << 20)  # it counts in MiB
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
+
+
+def measured_precision() -> str | None:
+    """What "auto" means on this machine's CPU, once a run has measured it (craft/training/precision.py keeps it)."""
+    try:
+        kept = json.loads((platform.state_dir() / BF16_FILE).read_bytes())
+        if str(kept["key"]).startswith(f"{python_platform.node()} "):
+            return "bf16" if float(kept["ratio"]) >= BF16_WORTH_IT else "fp32"
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not measured yet
+    return None

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from craft.config.estimate import Range, estimate
 from craft.config.estimate.figures import ARCHITECTURES, EVALUATION_TOKENS
 from craft.config.fields import types_of
 from craft.config.schema import ExperimentConfig
+from craft.training.precision import choose_precision
 
 
 def definition(path: Path, **sections: Any) -> ExperimentConfig:
@@ -131,3 +133,12 @@ def test_it_needs_neither_torch_nor_numpy(tmp_path: Path) -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "True set()"
+
+
+def test_a_precision_that_was_measured_is_no_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRAFT_STATE_DIR", str(tmp_path))
+    config = ExperimentConfig.model_validate({"model": {"type": "transformer"}, "device": "cpu"})
+    assert estimate(config).precisions == ("fp32", "bf16")
+    choose_precision("auto", torch.device("cpu"))
+    (chosen,) = estimate(config).precisions
+    assert chosen == choose_precision("auto", torch.device("cpu"))[0]
