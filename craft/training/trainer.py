@@ -216,7 +216,7 @@ class Trainer(ABC):
             self.callbacks.call("on_epoch_start", self, epochs + 1)
         self.step += 1
         self.callbacks.call("on_step_start", self)
-        self._step_within_memory()
+        self.step_within_memory()
         if self.ema:
             self.ema.update()
         self.callbacks.call("on_step_end", self)
@@ -239,7 +239,7 @@ class Trainer(ABC):
             self.callbacks.call("on_epoch_end", self, self.epochs_done(self.step))
         self.look_up()
 
-    def _step_within_memory(self) -> None:
+    def step_within_memory(self) -> None:
         """One optimizer step; where memory runs out in it, the same one again in smaller pieces, if that is allowed.
 
         Raises TrainingError saying what took the memory and what would fit.
@@ -272,7 +272,7 @@ class Trainer(ABC):
             "the same bits are not promised",
             micro_batch_size=after,
         )
-        self._step_within_memory()
+        self.step_within_memory()
 
     def roll_back(self, asked: RollBack) -> None:
         """Go back to an earlier checkpoint and on from there. Raises TrainingError when there is none left.
