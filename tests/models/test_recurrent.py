@@ -45,8 +45,8 @@ def test_it_computes_what_torchs_module_does(cell: str) -> None:
     model = model_of(cell, embedding_size=16)
     tokens = torch.randint(V, (3, 10))
     module: nn.Module = model.layers
-    outputs, _ = module(model.token_embedding(tokens))
-    wanted = nn.functional.cross_entropy(model.head(outputs).flatten(0, 1), tokens.flatten())
+    outputs, _ = module(model.token_embedding(tokens.T))
+    wanted = nn.functional.cross_entropy(model.head(outputs).flatten(0, 1), tokens.T.flatten())
     parameters = list(model.parameters())
     ours = torch.autograd.grad(model(tokens, tokens).loss, parameters)
     theirs = torch.autograd.grad(wanted, parameters)

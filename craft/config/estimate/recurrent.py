@@ -14,22 +14,25 @@ from craft.config.schema.model import LSTMConfig, RNNConfig
 
 
 class _Kernel(NamedTuple):
-    """What a kernel keeps of each layer, in (N, H); once for fp32, and once for the narrow types."""
+    """What a kernel holds of each layer, in numbers of N x H; of pairs the first is for fp32."""
 
     gates: int
     keeps: tuple[float, float]
+    """Kept until the backward pass."""
     weight_copies: tuple[float, float]
-    """Copies of a layer's weights that it keeps besides."""
-    evaluation: tuple[float, float]
-    """What it holds where nothing is kept, in numbers of N x H and of what comes in."""
+    """Copies of a layer's weights that are kept besides."""
+    backward: float
+    """The most that the backward pass holds besides."""
+    evaluation: float
+    """The most that is held where nothing is kept."""
 
 
 # oneDNN's LSTM keeps a workspace; the others are composed step by step and keep each step's gates.
 _KERNELS = {
-    "lstm": _Kernel(4, (15.3, 20.0), (1.2, 4.0), (5.2, 3.6)),
-    "gru": _Kernel(3, (8.0, 8.0), (0.0, 1.0), (5.2, 0.0)),
-    "tanh": _Kernel(1, (2.0, 2.0), (0.0, 1.0), (4.6, 0.0)),
-    "relu": _Kernel(1, (2.0, 2.0), (0.0, 1.0), (4.6, 0.0)),
+    "lstm": _Kernel(4, (15.3, 20.0), (1.2, 3.6), 3.0, 5.1),
+    "gru": _Kernel(3, (8.0, 8.0), (0.0, 1.0), 3.0, 5.0),
+    "tanh": _Kernel(1, (2.0, 2.0), (0.0, 1.0), 1.0, 3.0),
+    "relu": _Kernel(1, (2.0, 2.0), (0.0, 1.0), 1.0, 3.0),
 }
 
 
@@ -77,22 +80,29 @@ def _stages(model: LSTMConfig | RNNConfig, kernel: _Kernel, work: Workload) -> l
         evaluation=found * (1 + wide) + logits,
     )
     layers = []
+    cells = sum(w.numbers for w in _weights(model, kernel, work) if w.part == "cells")
     for layer in range(model.num_layers):
         columns = model.hidden_size if layer else model.input_size
         weights = kernel.gates * model.hidden_size * (columns + model.hidden_size + 2)
         copies = kernel.weight_copies[narrow] * weights * work.width
-        # A narrow product inside the step loop copies its matrix anew at each step, where nothing is kept and oneDNN
-        # likes another order of it better.
-        looped = narrow and kernel.gates < 4 and model.hidden_size % 64 == 0
-        steps = kernel.gates * model.hidden_size**2 * work.width * work.context_length if looped else 0
-        held = kernel.evaluation[0] * stream + kernel.evaluation[1] * number * columns
+        held = kernel.evaluation * stream + number * columns
+        kept = kernel.keeps[narrow] * stream
+        if isinstance(model, LSTMConfig):
+            # oneDNN reorders what comes in, and the weights.
+            wider = number * max(0, columns - model.hidden_size)
+            held += 2 * wider + 1.2 * weights * work.width
+            kept += (7 if narrow else 3) * wider
+            more = 4 * wider
+        else:
+            # Each step's gradient of the inner matrix, and the sum of those before it.
+            more = 2.0 * kernel.gates * model.hidden_size**2 * work.width
         layers.append(
             Stage(
-                keeps=kernel.keeps[narrow] * stream + copies + stream * dropped,
+                keeps=kept + copies + stream * dropped,
                 forward=2 * stream,
-                backward=3 * stream + copies,
+                backward=kernel.backward * stream + copies + more,
                 gradients=FP32 * weights,
-                evaluation=held + weights * work.width * narrow + steps + logits,
+                evaluation=held + cells * work.width * narrow + logits,
             )
         )
     head_table = FP32 * work.vocab_size * model.hidden_size

@@ -21,12 +21,19 @@ MODELS: list[LSTMConfig | RNNConfig] = [
     LSTMConfig(num_layers=2, hidden_size=64),
     LSTMConfig(num_layers=1, hidden_size=96, embedding_size=32, dropout=0.1),
     LSTMConfig(num_layers=3, hidden_size=48, tie_embeddings=True),
+    LSTMConfig(num_layers=1, hidden_size=48, embedding_size=96),
     RNNConfig(num_layers=2, hidden_size=64),
     RNNConfig(num_layers=1, hidden_size=96, embedding_size=32, dropout=0.1),
     RNNConfig(cell="tanh", num_layers=2, hidden_size=64),
-    RNNConfig(cell="relu", num_layers=1, hidden_size=64, tie_embeddings=True),
+    RNNConfig(cell="relu", num_layers=1, hidden_size=128, tie_embeddings=True),
 ]
-WORK = [Workload(65, 64, 8, "fp32", "cpu"), Workload(65, 64, 16, "bf16", "cpu"), Workload(500, 32, 8, "fp32", "cpu")]
+WORK = [
+    Workload(65, 64, 8, "fp32", "cpu"),
+    Workload(65, 64, 16, "bf16", "cpu"),
+    Workload(500, 32, 8, "fp32", "cpu"),
+    Workload(65, 64, 1, "fp32", "cpu"),  # the weights weigh more than what is computed with them
+    Workload(65, 32, 2, "bf16", "cpu"),
+]
 
 
 def named(value: Any) -> str:
