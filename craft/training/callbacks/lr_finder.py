@@ -88,7 +88,9 @@ class LRFinder(Callback):
             for number in range(self.config.steps):
                 rates.append(self.config.low * growth**number)
                 ramp.now = rates[-1] / peak
-                loop.step(number % trainer.max_steps + 1)
+                trainer.step = number % trainer.max_steps + 1
+                trainer.step_within_memory()
+                trainer.step = 0
                 losses.append(loop.take_record()["train/loss"])
                 if not losses[-1] <= DIVERGED * losses[0]:  # a NaN too
                     break
@@ -98,7 +100,7 @@ class LRFinder(Callback):
                 if trainer.stop_reason is not None:
                     break
         finally:
-            loop.scheduler = schedule
+            trainer.step, loop.scheduler = 0, schedule
             before.put_back(trainer)
         trainer.recorder.phase("running")
         return rates, losses

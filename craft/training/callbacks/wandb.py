@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from craft.config.schema.callbacks import WandbConfig
@@ -28,6 +29,9 @@ class Wandb(FigureWriter):
             return
         wandb, folder = library("wandb", "wandb"), trainer.recorder.folder
         identity = read_identity(folder)
+        # Its folders are named by the second: a second one of the same second would be lost.
+        while any((folder.path / "wandb").glob(f"offline-run-{time.strftime('%Y%m%d_%H%M%S')}-*")):
+            time.sleep(0.02)
         self._run = wandb.init(
             project=self.config.project,
             id=identity.id,

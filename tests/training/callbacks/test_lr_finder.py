@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from craft.config.schema import ExperimentConfig
 from craft.errors import TrainingError
@@ -17,6 +18,7 @@ from craft.runs.folder import RunFolder
 from craft.runs.status import read_status
 from craft.training.callbacks.lr_finder import FILE, suggest
 from craft.training.experiment import Experiment
+from craft.training.training_loop import TrainingLoop
 from tests.training import runs
 from tests.training.callbacks.here import events_of, make, train, warnings_of
 
@@ -132,6 +134,22 @@ def test_a_run_that_was_asked_to_stop_stops_trying(tmp_path: Path) -> None:
     fresh, config = make(tmp_path, {}, training=TRAINING)
     train(fresh, config, until=0)
     assert runs.final_weights(folder) == runs.final_weights(fresh)
+
+
+def test_where_memory_runs_out_it_tries_in_smaller_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = {**TRAINING, "micro_batch_size": "auto"}
+    folder, config = make(tmp_path, {"lr_finder": {"then": "train"}}, training=training)
+    whole = TrainingLoop._accumulate
+
+    def accumulate(loop: TrainingLoop, batch: Any) -> Any:
+        if loop.micro_batch_size > 2:
+            raise torch.OutOfMemoryError("too large")
+        return whole(loop, batch)
+
+    monkeypatch.setattr(TrainingLoop, "_accumulate", accumulate)
+    assert train(folder, config).step == 30
+    assert len(events_of(folder, "lr_found")) == 1
+    assert [event["micro_batch_size"] for event in events_of(folder, "changed")] == [2]
 
 
 def test_a_model_that_was_trained_is_left_alone(tmp_path: Path) -> None:
