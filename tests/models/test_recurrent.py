@@ -145,13 +145,15 @@ def test_generation_never_begins_anew() -> None:
 def test_it_learns_and_writes(tmp_path: Path, cell: str) -> None:
     config = runs.definition(
         runs.write_text(tmp_path / "text.txt"),
-        model={**CELLS[cell], "num_layers": 1, "hidden_size": 48},
+        model={**CELLS[cell], "num_layers": 2, "hidden_size": 48},
         optimizer={"type": "adamw", "lr": 1e-2},
         training={"max_steps": 120, "batch_size": 8, "micro_batch_size": 8, "eval_every": 60},
     )
     folder = runs.make_run(tmp_path / "runs", config)
     trainer = run_here(folder, config).trainer
     assert trainer is not None
-    assert trainer.evaluated["val/loss"] < 1.9 < math.log(9)
+    assert trainer.evaluated["val/loss"] < 1.3, (
+        "1.17; it is 1.38 where the upper layer of an LSTM begins like the lower one"
+    )
     loaded = load_checkpoint(checkpoints.resolve(folder, "latest").path)
     assert len("".join(loaded.stream("ab", SamplingSettings(max_new_tokens=50, seed=1)))) == 50
