@@ -9,8 +9,8 @@ Initialisation: what comes in, uniform with variance 1 / fan-in, and larger abov
 orthogonal, so that a state neither dies nor explodes (Saxe et al. 2013, arXiv:1312.6120); the LSTM's forget gate begins
 open (Jozefowicz et al. 2015); an untied head starts at zero, so that the first loss is exactly ln V.
 
-The recurrence is torch's own kernel: on a CPU its LSTM is 2 to 4 times as fast as a loop over the steps, its others
-about as fast (docs/measurements.md).
+The recurrence is torch's own kernel: on a CPU its LSTM, which is oneDNN's, is 1.3 to 3.4 times as fast as a loop over
+the steps with its backward pass written out; its GRU is not (docs/measurements.md).
 """
 
 from __future__ import annotations
