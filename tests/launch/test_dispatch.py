@@ -75,7 +75,7 @@ def test_one_failure_does_not_stop_the_rest(tmp_path: Path) -> None:
 
 
 def test_the_others_start_after_command_and_runner_are_killed(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project", fake=True, step_seconds=0.05)
+    project = Project(tmp_path / "project", fake=True, step_seconds=0.2)  # commands take seconds on a busy machine
     try:
         command = project.start("run", "experiments.toml", "tiny", "other", "training.max_steps=20", "--json")
         wait_for(lambda: (project.runs_dir / "other-001" / "run.json").exists())
@@ -136,7 +136,7 @@ def test_nothing_starts_twice_while_commands_come_and_runners_are_killed(tmp_pat
 
 
 def test_another_project_waits_for_the_slot_and_is_told_whose_it_is(tmp_path: Path) -> None:
-    first = Project(tmp_path / "first", fake=True, step_seconds=0.05)
+    first = Project(tmp_path / "first", fake=True, step_seconds=0.2)
     second = Project(tmp_path / "second", fake=True)
     try:
         assert first.craft("run", "experiments.toml", "tiny", "training.max_steps=25", "--detach").returncode == 0
@@ -153,7 +153,7 @@ def test_another_project_waits_for_the_slot_and_is_told_whose_it_is(tmp_path: Pa
 
 
 def test_a_waiting_run_can_be_taken_out_of_the_queue(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project", fake=True, step_seconds=0.05)
+    project = Project(tmp_path / "project", fake=True, step_seconds=0.2)
     try:
         assert project.craft("run", "experiments.toml", "--detach").returncode == 0
         project.wait_for_step("tiny-001", 1)

@@ -54,7 +54,7 @@ def test_every_place_that_shows_foreign_text(tmp_path: Path) -> None:
         async with opened(file, size=(160, 60)) as (app, pilot):
             table = app.screen.query_one(RunTable)
             await until(pilot, lambda: len(table.runs) == len(CORPUS) and "problem" in screen_text(app))
-            assert "[@click=app.quit]" in screen_text(app)
+            await until(pilot, lambda: "[@click=app.quit]" in screen_text(app))
             for number in range(0, len(CORPUS), TOGETHER):
                 table.cursor = next(i for i, run in enumerate(table.runs) if run.name.endswith(f"-{number}"))
                 app.say(" ".join(CORPUS[number : number + TOGETHER]), "warning")
