@@ -3,9 +3,10 @@
     python -m benchmarks.time_to_loss --text shakespeare.txt [--nanogpt PATH] [--seeds 1 2 3 4 5]
 
 1.898 is where nanoGPT's command arrives: 2,000 steps of 12 sequences of 64 characters with 4 layers of 128, no
-dropout. Craft runs the shipped `small` recipe on the same text and the same 90/10 split, measured and saved at the first and
-the last step only; the loss is that of the whole validation split in windows of 64, and what counts is the whole of
-`craft run`: its own start, the worker's, tokenizing, saving. Each seed is run in turn; the figure is the median.
+dropout. Craft runs the shipped `small` recipe on the same text and the same 90/10 split, measured and saved at the
+first and the last step only; the loss is that of the whole validation split in windows of 64, and what counts is the
+whole of `craft run`: its own start, the worker's, tokenizing, saving. Each seed is run in turn; the figure is the
+median.
 
 For nanoGPT the time is that of the first line of its own log whose estimate (20 batches) is 1.898 or below, and of
 its whole command. PATH is a checkout whose data/shakespeare_char is prepared.
