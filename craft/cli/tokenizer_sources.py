@@ -15,6 +15,7 @@ from craft.errors import TokenizerError, UsageError
 from craft.text import clean_line
 
 if TYPE_CHECKING:
+    from craft.config.experiments import PlannedRun
     from craft.config.schema import ExperimentConfig
     from craft.config.token_cache import TokenMeta
     from craft.data import PreparedData, Tokenizer
@@ -74,14 +75,20 @@ def of_text(inputs: tuple[Path, ...], kind: str, vocab_size: int | None) -> Job:
 def of_file(file: Path, words: tuple[str, ...]) -> list[Job]:
     """Each different tokenizer of a file's experiments."""
     from craft.config.experiments import load_experiments
-    from craft.config.plugins import code_dir
 
     names = [word for word in words if "=" not in word]
     found: dict[str, Job] = {}
     for run in load_experiments(file).plan(names, [word for word in words if "=" in word]):
         what = f"{run.config.data!r} {run.config.tokenizer!r}"
-        found.setdefault(what, Job(run.experiment, run.config, code_dir(run.source.absolute())))
+        found.setdefault(what, of_run(run))
     return list(found.values())
+
+
+def of_run(run: PlannedRun) -> Job:
+    """The tokenizer of one run of a plan."""
+    from craft.config.plugins import code_dir
+
+    return Job(run.experiment, run.config, code_dir(run.source.absolute()))
 
 
 def prepare(job: Job) -> PreparedData:

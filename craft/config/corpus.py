@@ -111,7 +111,7 @@ def open_corpus(data: TextData) -> Corpus:
             which = " ".join(filter(None, (data.path, data.name, data.split, data.revision)))
             return Corpus([], source=which)
         case HFData():
-            return _saved_dataset(data)
+            return _dataset_files(data)
         case TextFilesData() | JSONLinesData() | CSVData():
             return _text_files(data)
     raise AssertionError(data)
@@ -126,9 +126,7 @@ def require_text(data: DataConfig) -> None:
     Only the files' entries are looked at; what they hold is the worker's to find out.
     """
     if isinstance(data, TokensData | PickledData):
-        place = Path(data.path).expanduser()
-        if not place.exists():
-            raise DataError(f"{place}: no such file or folder{_nearest_parent(place)}; set data.path")
+        _require_place(Path(data.path).expanduser())
         return
     if isinstance(data, PythonDataset):
         return
@@ -142,15 +140,19 @@ def no_text(corpus: Corpus) -> DataError:
     return DataError(f"{corpus.source}: there is no text in {_count(len(corpus.files), 'file')}; set data.path")
 
 
-def _saved_dataset(data: HFData) -> Corpus:
+def _require_place(place: Path, mend: str = "set data.path") -> None:
+    if not place.exists():
+        raise DataError(f"{place}: no such file or folder{_nearest_parent(place)}; {mend}")
+
+
+def _dataset_files(data: HFData) -> Corpus:
     place = Path(data.path).expanduser()
-    if not place.is_dir():
-        raise DataError(
-            f"{place}: no such folder{_nearest_parent(place)}; a dataset of the hub is named as "
-            'data.path = "hf:OWNER/NAME"'
-        )
+    _require_place(place, 'a dataset of the hub is named as data.path = "hf:OWNER/NAME"')
     files = [path for path in sorted(place.rglob("*")) if path.is_file() and not path.name.startswith(".")]
-    return Corpus([SourceFile.look(path) for path in files], source=f"{data.path} {data.split}")
+    found = [SourceFile.look(path) for path in (files if place.is_dir() else [place])]
+    if not found:
+        raise DataError(f"{place}: this folder is empty; set data.path")
+    return Corpus(found, source=f"{data.path} {data.split}")
 
 
 def _text_files(data: TextFilesData | JSONLinesData | CSVData) -> Corpus:

@@ -23,6 +23,10 @@ from craft.errors import DataError
 CHUNK = 1 << 22
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
+# Rows of a dataset that are read together.
+_ROWS = 1000
+_FORMATS = {".parquet": "parquet", ".arrow": "arrow"}
+
 Document = Iterable[str]
 Advance = Callable[[int], None]
 """Takes the bytes that were read just now."""
@@ -153,7 +157,8 @@ def _json_lines(path: Path, text_field: str, advance: Advance) -> Iterator[Docum
                 known = ", ".join(map(repr, value)) if isinstance(value, dict) else f"a {type(value).__name__}"
                 raise DataError(f"{path}, line {number:,}: no '{text_field}' in it ({known}); set data.text_field")
             value = value[key]
-        yield [_text(value, f"{path}, line {number:,}: '{text_field}'")]
+        if value is not None:  # nothing is written there
+            yield [_text(value, f"{path}, line {number:,}: '{text_field}'")]
 
 
 def _lines(path: Path, advance: Advance) -> Iterator[bytes]:
@@ -201,37 +206,67 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
+# Datasets of the library ------------------------------------------------------------------------------------------
+
+
 def _dataset_rows(data: HFData, advance: Advance) -> Iterator[Document]:
-    for batch in _open_dataset(data).select_columns([data.text_field]).iter(batch_size=1000):
-        for value in batch[data.text_field]:
-            text = _text(value, f"{data.path}: '{data.text_field}'")
-            advance(len(text))
-            yield [text]
+    found = _open_dataset(data)
+    try:
+        for batch in found.select_columns([data.text_field]).iter(batch_size=_ROWS):
+            for value in batch[data.text_field]:
+                if value is not None:  # a table has nothing in some of its rows
+                    text = _text(value, f"{data.path}: '{data.text_field}'")
+                    advance(len(text))
+                    yield [text]
+    except (DataError, GeneratorExit):
+        raise
+    except Exception as error:  # a damaged file, in whatever way its reader puts it
+        raise _not_loaded(data, error) from error
 
 
 def _open_dataset(data: HFData) -> Any:
-    """The split of a saved or a published dataset. Raises DataError."""
+    """The split of a dataset in files or of a published one. Raises DataError."""
     try:
         import datasets
     except ImportError as error:
         raise DataError("data.type = \"hf\" needs the datasets library: pip install 'craft-workbench[hf]'") from error
     datasets.disable_progress_bars()
     try:
-        if data.path.startswith("hf:"):
-            found: Any = datasets.load_dataset(
-                data.path.removeprefix("hf:"), data.name or None, split=data.split, revision=data.revision or None
-            )
-        else:
-            found = datasets.load_from_disk(data.path)
-            if isinstance(found, datasets.DatasetDict):
-                if data.split not in found:
-                    raise DataError(f"{data.path}: no split '{data.split}'; there are {', '.join(found)}")
-                found = found[data.split]
+        found = _load(datasets, data)
+        columns = found.column_names
     except DataError:
         raise
     except Exception as error:  # the library raises whatever its parts do, for a missing network too
-        raise DataError(f'data.path = "{data.path}": not loaded: {type(error).__name__}: {error}') from error
-    if data.text_field not in found.column_names:
-        known = ", ".join(found.column_names)
+        raise _not_loaded(data, error) from error
+    if columns and data.text_field not in columns:
+        known = ", ".join(columns)
         raise DataError(f"{data.path}: no column '{data.text_field}'; there are {known}; set data.text_field")
     return found
+
+
+def _load(datasets: Any, data: HFData) -> Any:
+    name = data.name or None
+    if data.path.startswith("hf:"):
+        revision = data.revision or None
+        return datasets.load_dataset(data.path.removeprefix("hf:"), name, split=data.split, revision=revision)
+    place = Path(data.path).expanduser()
+    if place.is_file():
+        if place.suffix not in _FORMATS:
+            raise DataError(
+                f"{place}: a file of {' or '.join(_FORMATS)} is expected; lines of JSON and tables in CSV are read by "
+                'data.type = "jsonl" and "csv"'
+            )
+        # Streamed, or the library would keep a copy of it.
+        return datasets.load_dataset(_FORMATS[place.suffix], data_files=str(place), split="train", streaming=True)
+    if not any((place / mark).exists() for mark in ("state.json", "dataset_dict.json")):  # of `save_to_disk`
+        return datasets.load_dataset(str(place), name, split=data.split, streaming=True)
+    found = datasets.load_from_disk(str(place))
+    if isinstance(found, datasets.DatasetDict):
+        if data.split not in found:
+            raise DataError(f"{data.path}: no split '{data.split}'; there are {', '.join(found)}; set data.split")
+        found = found[data.split]
+    return found
+
+
+def _not_loaded(data: HFData, error: Exception) -> DataError:
+    return DataError(f'data.path = "{data.path}": not loaded: {type(error).__name__}: {error}')

@@ -2,7 +2,9 @@
 
 from craft.data.batches import EvalWindows, TrainBatches
 from craft.data.datasets import BaseDataset, ItemDataset, TextDataset
+from craft.data.export import write_tokens
 from craft.data.prepare import PreparedData, create_dataset_from_config, prepare
+from craft.data.token_files import PickledDataset
 from craft.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer, load_tokenizer
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "CharTokenizer",
     "EvalWindows",
     "ItemDataset",
+    "PickledDataset",
     "PreparedData",
     "TextDataset",
     "Tokenizer",
@@ -18,4 +21,5 @@ __all__ = [
     "create_dataset_from_config",
     "load_tokenizer",
     "prepare",
+    "write_tokens",
 ]

@@ -20,7 +20,7 @@ from craft import platform
 from craft.config.corpus import Corpus, CorpusFacts, SourceFile, open_corpus
 from craft.config.reading import read_documents, take_facts
 from craft.config.schema import ExperimentConfig
-from craft.config.schema.data import PickledData, PythonDataset, SplitData, TextData, TokensData
+from craft.config.schema.data import HFData, PickledData, PythonDataset, SplitData, TextData, TokensData
 from craft.config.schema.tokenizer import TokenizerConfig
 from craft.config.token_cache import (
     TokenMeta,
@@ -263,7 +263,8 @@ class _Preparation:
         if any(SourceFile.look(file.path) != file for file in self.corpus.files):
             raise _ChangedError
         if not counts.any():
-            raise DataError(f"{self.corpus.source}: data.processors leave no text to train on")
+            why = "data.processors leave" if self.data.processors else "there is"
+            raise DataError(f"{self.corpus.source}: {why} no text to train on")
         return TokenMeta(
             key=key,
             num_tokens=int(counts.sum()),
@@ -279,7 +280,8 @@ class _Preparation:
 
     def text(self, what: str) -> Iterator[str]:
         """The whole text in parts: documents after their processors, with the separator between them."""
-        progress, self.num_documents = self.progress(what), 0
+        # Rows of a dataset are packed on disk, so nobody knows how much text is to come.
+        progress, self.num_documents = self.progress(what, counted=not isinstance(self.data, HFData)), 0
         documents = read_documents(self.data, self.corpus, progress.advance)
         for document in process(documents, self.data.processors, self.search):
             begun = False
@@ -292,10 +294,10 @@ class _Preparation:
                 if part:
                     yield part
 
-    def progress(self, what: str) -> _Progress:
+    def progress(self, what: str, *, counted: bool = True) -> _Progress:
         """A new pass over the text."""
         limit = self.corpus.max_bytes or self.corpus.num_bytes
-        return _Progress(self.gate, what, min(limit, self.corpus.num_bytes))
+        return _Progress(self.gate, what, min(limit, self.corpus.num_bytes) if counted else 0)
 
 
 class _Progress:

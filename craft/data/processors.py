@@ -38,8 +38,8 @@ def process(
 ) -> Iterator[Iterable[str]]:
     """Each document, in parts, after every processor, left to right. Raises DataError naming one that fails, on what.
 
-    The named ones read a document in blocks that end with a line, so that none is held as a whole; a person's own
-    function is given all of it.
+    The named ones read a document in blocks, so that none is held as a whole; a person's own function is given all of
+    it.
     """
     processors = [(name, find_processor(name, source_dir)) for name in names]
     whole = any(name not in NAMED for name in names)
@@ -58,14 +58,18 @@ def _each(document: Iterable[str], processors: list[tuple[str, Processor]], numb
 
 
 def _lines(parts: Iterable[str]) -> Iterator[str]:
-    """A document in blocks that end with a line; one without line ends comes whole. No character that is composed,
-    and no pair of signs that ends a line, lies across two."""
+    """A document in blocks of lines or words; one that is a single word comes whole.
+
+    Nothing composes across a line's end or a blank, and no letter changes by what stands beyond one, so what is made
+    of the blocks is what would be made of the whole.
+    """
     held = ""
     for block in blocks(parts):
         held += block
-        if held.endswith("\n"):
-            yield held
-            held = ""
+        stop = max(held.rfind("\n") + 1, held.rfind(" "))
+        if stop > 0:
+            yield held[:stop]
+            held = held[stop:]
     if held:
         yield held
 

@@ -10,6 +10,7 @@ import json
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,13 @@ from numpy.typing import NDArray
 from craft import platform
 from craft.config.safe_pickle import names_in
 from craft.config.schema.data import PickledData, TokensData
-from craft.config.schema.tokenizer import CharTokenizerConfig, IdsTokenizerConfig, TokenizerConfig
+from craft.config.schema.tokenizer import (
+    BPETokenizerConfig,
+    CharTokenizerConfig,
+    IdsTokenizerConfig,
+    SentencePieceTokenizerConfig,
+    TokenizerConfig,
+)
 from craft.config.token_cache import cache_dir
 from craft.config.token_files import TokenFile, characters_beside, token_files
 from craft.data.datasets import IGNORED, BaseDataset, Pair, TextDataset, Windows
@@ -29,6 +36,8 @@ from craft.errors import DataError, TokenizerError
 
 Say = Callable[[str], None]
 Tokens = NDArray[np.integer[Any]]
+Rows = Sequence[Any] | Tokens
+"""Rows of ids, or pairs of such; or an array (rows, columns)."""
 Split = Callable[[Tokens, Tokenizer, str], dict[str, Windows]]
 """Cuts a row of tokens into splits by the definition's fractions; told what identifies it."""
 
@@ -57,7 +66,8 @@ def prepare_token_files(
     """
     files = token_files(data)
     looked = {name: _look(file, say) for name, file in files.items()}
-    tokenizer = _tokenizer(config, characters_beside(data), looked, data, search)
+    largest = max(found.largest for found in looked.values())
+    tokenizer = _tokenizer(config, data.path, largest, search, characters_beside(data))
     for name, file in files.items():
         _check(file.file.path, looked[name], tokenizer)
     arrays = {
@@ -67,10 +77,13 @@ def prepare_token_files(
     identity = hashlib.sha256(json.dumps([found.content for found in looked.values()]).encode()).hexdigest()
     length = data.context_length
     if any(array.ndim > 1 for array in arrays.values()):
-        rows = {name: PickledDataset(list(np.atleast_2d(array)), length) for name, array in arrays.items()}
         if "all" in arrays:
-            return tokenizer, split_rows(list(np.atleast_2d(arrays["all"])), data, identity), identity
-        return tokenizer, {name: dataset for name, dataset in rows.items() if len(dataset)}, identity
+            return tokenizer, split_rows(arrays["all"], data, identity), identity
+        rows = {
+            name: PickledDataset(np.atleast_2d(array), length, identity=looked[name].content)
+            for name, array in arrays.items()
+        }
+        return tokenizer, _with_windows(rows, data), identity
     if "all" in arrays:
         return tokenizer, split(arrays["all"], tokenizer, identity), identity
     splits: dict[str, Windows] = {}
@@ -88,19 +101,22 @@ def prepare_token_files(
 
 
 def _tokenizer(
-    config: TokenizerConfig, characters: str | None, looked: dict[str, _Looked], data: TokensData, search: Path | None
+    config: TokenizerConfig, place: str, largest: int, search: Path | None, characters: str | None = None
 ) -> Tokenizer:
-    """Whose ids they are: those of the table beside the files, else those that the definition names."""
+    """Whose ids they are: those of the characters beside the files, else those that the definition names."""
     if isinstance(config, IdsTokenizerConfig):
-        return IdsTokenizer(config.vocab_size or 1 + max(found.largest for found in looked.values()))
-    if isinstance(config, CharTokenizerConfig):
-        if characters is None:
-            raise TokenizerError(
-                f"{data.path}: there is no meta.pkl with the characters of these tokens; name the tokenizer that made "
-                'them, such as tokenizer = { type = "hf", path = "tokenizer.json" } or "byte", or train on the bare '
-                'numbers with tokenizer.type = "ids"'
-            )
+        return IdsTokenizer(config.vocab_size or 1 + largest)
+    if isinstance(config, CharTokenizerConfig) and characters is not None:
         return CharTokenizer(characters)
+    if isinstance(config, CharTokenizerConfig) or (
+        isinstance(config, BPETokenizerConfig | SentencePieceTokenizerConfig) and not config.path
+    ):
+        lacking = "no characters (nanoGPT's meta.pkl)" if config.type == "char" else "no text to learn pieces from"
+        raise TokenizerError(
+            f"{place}: {lacking} beside these tokens; name the tokenizer that made them, such as "
+            'tokenizer = { type = "hf", path = "tokenizer.json" } or "byte", or train on the bare numbers with '
+            'tokenizer.type = "ids"'
+        )
     return train_tokenizer(config, (), search=search)
 
 
@@ -153,9 +169,13 @@ class PickledDataset(BaseDataset):
     targets are IGNORED. A row may also be a pair of inputs and targets of one length.
     """
 
-    def __init__(self, rows: Sequence[Any], context_length: int, *, identity: str = "") -> None:
+    def __init__(self, rows: Rows, context_length: int, *, identity: str = "") -> None:
         self.rows, self.context_length, self._identity = rows, context_length, identity
-        lengths = np.array([len(_inputs(row)) for row in rows], dtype=np.int64)
+        lengths = (
+            np.full(len(rows), rows.shape[1] - 1)  # not looked at: there may be millions on disk
+            if isinstance(rows, np.ndarray)
+            else np.array([len(_inputs(row)) for row in rows], dtype=np.int64)
+        )
         # Windows before each row: a row of n inputs has n / T of them, rounded up.
         self._starts = np.concatenate([[0], np.cumsum(-(-lengths // context_length))])
         self._targets = int(lengths.sum())
@@ -203,7 +223,8 @@ class PickledDataset(BaseDataset):
     @property
     def num_target_tokens(self) -> int | None:
         """See `Windows`; pairs may leave targets out."""
-        return None if any(isinstance(row, tuple) for row in self.rows) else self._targets
+        rows = () if isinstance(self.rows, np.ndarray) else self.rows
+        return None if any(isinstance(row, tuple) for row in rows) else self._targets
 
     @property
     def num_target_bytes(self) -> int:
@@ -219,22 +240,25 @@ def _targets(row: Any) -> Any:
     return row[1] if isinstance(row, tuple) else row[1:]
 
 
-def split_rows(rows: Sequence[Any], data: PickledData | TokensData, identity: str) -> dict[str, Windows]:
+def split_rows(rows: Rows, data: PickledData | TokensData, identity: str) -> dict[str, Windows]:
     """Rows by the definition's fractions, in their order. Raises DataError when none is left to train on."""
     total = len(rows)
-    val_start, test_start = (
-        round(total * (1 - data.val_fraction - data.test_fraction)),
-        round(total * (1 - data.test_fraction)),
-    )
+    val, test = (Fraction(str(fraction)) for fraction in (data.val_fraction, data.test_fraction))
+    val_start, test_start = int(total * (1 - val - test)), int(total * (1 - test))
     bounds = {"train": (0, val_start), "val": (val_start, test_start), "test": (test_start, total)}
-    splits: dict[str, Windows] = {}
-    for name, (start, stop) in bounds.items():
-        dataset = PickledDataset(rows[start:stop], data.context_length, identity=f"{identity} from {start}")
-        if len(dataset):
-            splits[name] = dataset
-    if "train" not in splits:
+    splits = {
+        name: PickledDataset(rows[start:stop], data.context_length, identity=f"{identity} from {start}")
+        for name, (start, stop) in bounds.items()
+    }
+    return _with_windows(splits, data)
+
+
+def _with_windows(splits: dict[str, PickledDataset], data: PickledData | TokensData) -> dict[str, Windows]:
+    """The splits that are not empty. Raises DataError when none is left to train on."""
+    if not len(splits["train"]):
+        total = sum(len(split.rows) for split in splits.values())
         raise DataError(f"{data.path}: {total:,} rows of tokens leave nothing to train on")
-    return splits
+    return {name: split for name, split in splits.items() if len(split)}
 
 
 def prepare_pickle(
@@ -263,17 +287,7 @@ def prepare_pickle(
     inside = [ids[ids != IGNORED] for row in rows for ids in (row if isinstance(row, tuple) else (row,))]
     largest, smallest = max(int(ids.max(initial=0)) for ids in inside), min(int(ids.min(initial=0)) for ids in inside)
     looked = _Looked("", largest, smallest, 0)
-    if isinstance(config, CharTokenizerConfig):
-        raise TokenizerError(
-            f"{path}: a char vocabulary is taken from text, and there are only numbers here; name the tokenizer that "
-            'made them, such as tokenizer = { type = "hf", path = "tokenizer.json" } or "byte", or train on the bare '
-            'numbers with tokenizer.type = "ids"'
-        )
-    tokenizer: Tokenizer
-    if isinstance(config, IdsTokenizerConfig):
-        tokenizer = IdsTokenizer(config.vocab_size or 1 + largest)
-    else:
-        tokenizer = train_tokenizer(config, (), search=search)
+    tokenizer = _tokenizer(config, str(path), largest, search)
     _check(path, looked, tokenizer)
     identity = hashlib.sha256(content).hexdigest()
     return tokenizer, split_rows(rows, data, identity), identity

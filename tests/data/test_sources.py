@@ -116,7 +116,7 @@ def test_a_saved_dataset_is_read(tmp_path: Path) -> None:
 
 def test_a_dataset_that_is_not_there_is_named(tmp_path: Path) -> None:
     message = refused(config_of(type="hf", path=str(tmp_path / "gone")))
-    assert "no such folder" in message
+    assert "no such file or folder" in message
     assert 'data.path = "hf:OWNER/NAME"' in message
 
 
@@ -214,7 +214,7 @@ def write_bad(folder: Path, name: str) -> ExperimentConfig:
         ("objects.npy", "no array of tokens"),
         ("text.npy", "it does not begin as one"),
         ("short.bin", "too short"),
-        ("chars.bin", "there is no meta.pkl with the characters of these tokens; name the tokenizer"),
+        ("chars.bin", "no characters (nanoGPT's meta.pkl) beside these tokens; name the tokenizer"),
         ("none", "no train.bin or train.npy in this folder (it holds nothing)"),
         ("gone.bin", "No such file"),
     ],

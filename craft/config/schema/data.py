@@ -104,11 +104,11 @@ class CSVData(TextData):
 
 
 class HFData(TextData):
-    """A dataset of the Hugging Face `datasets` library: saved in a folder, or by its name on the hub."""
+    """A dataset of the Hugging Face `datasets` library: in files, or by its name on the hub."""
 
     type: Literal["hf"] = "hf"
     path: FileName
-    """A folder that `save_to_disk` wrote, or a name such as "roneneldan/TinyStories"."""
+    """A folder that `save_to_disk` wrote, one of Parquet files, such a file; or "hf:OWNER/NAME" for one of the hub."""
     name: str = ""
     """The configuration, of a dataset that has several."""
     split: str = "train"
