@@ -89,7 +89,7 @@ if sys.argv[1] == "torch":
 else:
     from craft.training.optimizers import AdamW
     from craft.training.optimizers.base import Group
-    AdamW([Group({"a": weights[0]}, 0.1)], betas=(0.9, 0.95), eps=1e-8)
+    AdamW([Group({"a": weights[0]}, 0.1)], 0.1, betas=(0.9, 0.95), eps=1e-8)
 print((time.perf_counter() - started) * 1e6)
 """
 

@@ -81,6 +81,6 @@ def test_state_of_another_model_is_refused() -> None:
     )
     with pytest.raises(CheckpointError, match="shape"):
         big.load_state_dict(small.state_dict())
-    other = AdamW([Group({"a": torch.nn.Parameter(torch.ones(2))}, 0.1)], betas=(0.9, 0.99), eps=1e-8)
+    other = AdamW([Group({"a": torch.nn.Parameter(torch.ones(2))}, 0.1)], 0.1, betas=(0.9, 0.99), eps=1e-8)
     with pytest.raises(CheckpointError, match="one side only"):
         other.load_state_dict(small.state_dict())

@@ -13,7 +13,7 @@ from torch import nn
 from craft.config.schema import ExperimentConfig
 from craft.errors import CraftError, TrainingError
 from craft.models import create_model_from_config
-from craft.models.base import BaseModel
+from craft.models.base import BaseModel, LanguageModel, ModelOutput
 from craft.training.optimizers import create_optimizer
 from craft.training.optimizers.base import Optimizer
 
@@ -93,7 +93,39 @@ def test_lions_step_is_the_papers() -> None:
 KINDS: list[dict[str, Any]] = [
     *({"type": kind} for kind in ("adamw", "adam", "sgd", "adafactor", "lion", "muon")),
     *({"type": f"torch.optim:{kind}"} for kind in ("RAdam", "Rprop", "NAdam", "Adagrad", "SGD", "ASGD")),
+    {"type": "torch.optim:AdamW", "arguments": {"fused": True}},
+    {"type": f"{__name__}:CountsInItsGroups"},
 ]
+
+
+class CountsInItsGroups(torch.optim.Optimizer):
+    """As Prodigy and schedule-free optimizers do, it keeps state in its groups, and numbers of every kind."""
+
+    def __init__(self, params: Any, lr: float) -> None:
+        super().__init__(params, {"lr": lr, "calls": 0, "longest": 0.0, "nearest": math.inf, "scale": 1.0})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            group["calls"] += 1
+            group["trail"] = torch.tensor([group["calls"], 1.0]) + group.get("trail", 0.0)
+            for parameter in group["params"]:
+                size = parameter.grad.norm().item()
+                group["longest"] = max(group["longest"], size)
+                state = self.state[parameter]
+                state["rested"] = not state.get("rested", True)
+                state["nearest"] = min(state.get("nearest", math.inf), size) if state["rested"] else math.inf
+                rate = group["lr"] / (group["longest"] * group["calls"] + group["trail"].sum().item())
+                parameter.sub_(parameter.grad, alpha=rate if state["rested"] else min(rate, state["nearest"]))
+
+
+class KeepsAList(torch.optim.SGD):
+    """Its state is no tensor."""
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        super().step()
+        for parameter in self.param_groups[0]["params"]:
+            self.state[parameter]["history"] = [1.0]
 
 
 @pytest.mark.parametrize("settings", KINDS, ids=lambda settings: settings["type"])
@@ -111,6 +143,10 @@ def test_a_restored_state_goes_on_with_the_same_bits(settings: dict[str, Any]) -
     second.load_state_dict(first.state_dict())
     rest = create_optimizer(config.optimizer, second)
     rest.load_state_dict(saved)
+    again = rest.state_dict()
+    assert {name: (t.dtype, t.tolist()) for name, t in again.items()} == {
+        name: (t.dtype, t.tolist()) for name, t in saved.items()
+    }
     train(second, rest.step, 3, first=3)
     for a, b in zip(whole.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -154,6 +190,10 @@ def test_no_decay_spares_what_it_names() -> None:
         ({"type": "torch.optim:RAdam", "arguments": {"speed": 1}}, "unexpected keyword argument 'speed'"),
         ({"type": "torch.optim:RAdam", "arguments": {"betas": [2.0, 0.9]}}, "Invalid beta parameter"),
         ({"type": "torch:Tensor"}, "it raised TypeError"),
+        (
+            {"type": f"{__name__}:KeepsAList"},
+            "keeps 'history', a list, for each parameter, which no checkpoint can hold",
+        ),
     ],
 )
 def test_what_torch_says_is_named(settings: dict[str, Any], said: str) -> None:
@@ -163,3 +203,96 @@ def test_what_torch_says_is_named(settings: dict[str, Any], said: str) -> None:
         optimizer: Optimizer = create_optimizer(config.optimizer, model)
         train(model, optimizer.step, 1)
     assert said in str(raised.value)
+
+
+def test_torchs_own_decays_matrices_only() -> None:
+    config = config_of(type="torch.optim:SGD", lr=0.1, arguments={"weight_decay": 0.5})
+    model = model_of(config)
+    optimizer = create_optimizer(config.optimizer, model)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    assert moved == {name for name, role in model.parameter_roles().items() if role in ("matrix", "head")}
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adam", "sgd", "adafactor", "lion", "muon"])
+def test_what_has_no_gradient_stays(kind: str) -> None:
+    config = config_of(type=kind, weight_decay=0.1)
+    model = model_of(config)
+    optimizer = create_optimizer(config.optimizer, model)
+    train(model, optimizer.step, 2)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    for name, parameter in model.named_parameters():
+        parameter.grad = None if name.startswith("blocks.1.") else torch.randn_like(parameter)
+    optimizer.step()
+    stayed = {name for name, p in model.named_parameters() if torch.equal(p, before[name])}
+    assert stayed == {name for name in before if name.startswith("blocks.1.")}
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adam", "adafactor", "lion", "muon"])
+def test_no_step_waits_for_the_device(kind: str) -> None:
+    """On the device "meta" there are no numbers, and reading one back raises. SGD is one kernel, which it has not."""
+    config = config_of(type=kind, weight_decay=0.1)
+    with torch.device("meta"):
+        model = create_model_from_config(config.model, 11, 8)
+    for parameter in model.parameters():
+        parameter.grad = torch.empty_like(parameter)
+    create_optimizer(config.optimizer, model).step()
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "torch.optim:RAdam", "muon"])
+def test_a_model_that_takes_no_gradients_is_an_error(kind: str) -> None:
+    config = config_of(type=kind)
+    model = model_of(config).requires_grad_(False)
+    with pytest.raises(TrainingError, match="there is nothing to train"):
+        create_optimizer(config.optimizer, model)
+
+
+def test_the_recorded_rate_is_the_setting_times_the_schedule() -> None:
+    for kind in ("adamw", "muon"):
+        config = config_of(type=kind, lr=0.01, lr_ratios={"blocks.0.*": 0.0})
+        optimizer = create_optimizer(config.optimizer, model_of(config))
+        optimizer.lr_factor = 0.5
+        assert optimizer.lr == 0.005
+
+
+def test_a_momentum_may_begin_and_end_on_a_resume() -> None:
+    with_one, without = config_of(type="sgd", momentum=0.9), config_of(type="sgd", momentum=0.0)
+    model = model_of(with_one)
+    moving, plain = create_optimizer(with_one.optimizer, model), create_optimizer(without.optimizer, model)
+    train(model, moving.step, 1)
+    plain.load_state_dict(moving.state_dict())
+    moving.load_state_dict(plain.state_dict())
+    assert moving.state_dict().keys() == {f"{name}.momentum" for name, _ in model.named_parameters()}
+
+
+class Kernels(LanguageModel):
+    """Convolutions over the text so far, whose kernels have three dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vocab_size, self.context_length = 11, 8
+        self.table, self.head = nn.Embedding(11, 6), nn.Linear(20, 11)
+        self.wide, self.tall = nn.Conv1d(6, 12, 3, padding=2), nn.Conv1d(12, 20, 1)
+
+    def forward(self, tokens: torch.Tensor, targets: torch.Tensor | None = None, state: Any = None) -> ModelOutput:
+        hidden = self.tall(self.wide(self.table(tokens).mT)[..., :-2]).mT
+        logits = self.head(hidden)
+        return ModelOutput(logits, None if targets is None else self.next_token_loss(logits, targets), None)
+
+    def init_state(self, batch_size: int, max_length: int) -> None:
+        return None
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adafactor", "lion", "muon"])
+def test_kernels_of_three_dimensions_are_trained(kind: str) -> None:
+    torch.manual_seed(0)
+    model, config = Kernels(), config_of(type=kind)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    train(model, create_optimizer(config.optimizer, model).step, 2)
+    moved = model.wide.weight.detach() - before["wide.weight"]
+    assert moved.norm() > 0
+    if kind == "muon":  # each of two updates is near a semi-orthogonal 12 x 18, whose singular values are near 1
+        assert torch.linalg.svdvals(moved.flatten(1)).max() < 2 * 1.3 * 0.02

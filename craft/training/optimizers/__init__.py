@@ -6,7 +6,8 @@
     from_torch.py   any optimizer of torch's kind
 
 Craft's own do not derive from `torch.optim.Optimizer`, whose constructor imports torch's compiler and with it most of
-a second (docs/measurements.md); the arithmetic is torch's own kernels, through their functional form.
+a second (docs/measurements.md); the arithmetic is torch's own kernels, through their functional form, where it has one
+that never waits for the device.
 """
 
 from __future__ import annotations
@@ -45,15 +46,15 @@ def create_optimizer(config: OptimizerConfig, model: BaseModel, *, search: Path 
         case OwnOptimizer():
             return _own_optimizer(config, model, search)
         case AdamWConfig():
-            return AdamW(parameter_groups(config, model), (config.betas[0], config.betas[1]), config.eps)
+            return AdamW(parameter_groups(config, model), config.lr, (config.betas[0], config.betas[1]), config.eps)
         case AdamConfig():
-            return Adam(parameter_groups(config, model), (config.betas[0], config.betas[1]), config.eps)
+            return Adam(parameter_groups(config, model), config.lr, (config.betas[0], config.betas[1]), config.eps)
         case SGDConfig():
-            return SGD(parameter_groups(config, model), config.momentum, nesterov=config.nesterov)
+            return SGD(parameter_groups(config, model), config.lr, config.momentum, nesterov=config.nesterov)
         case AdafactorConfig():
-            return Adafactor(parameter_groups(config, model), config.beta2_decay, config.clip_threshold)
+            return Adafactor(parameter_groups(config, model), config.lr, config.beta2_decay, config.clip_threshold)
         case LionConfig():
-            return Lion(parameter_groups(config, model), (config.betas[0], config.betas[1]))
+            return Lion(parameter_groups(config, model), config.lr, (config.betas[0], config.betas[1]))
 
 
 def _own_optimizer(config: OwnOptimizer, model: BaseModel, search: Path | None) -> Optimizer:

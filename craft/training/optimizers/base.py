@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from craft.config.schema.optimizer import ElementwiseConfig, Grouped
@@ -62,32 +61,17 @@ class Group:
     lr: float
     weight_decay: float = 0.0
 
-    @property
-    def params(self) -> list[Tensor]:
-        """The parameters, in the order of the model."""
-        return list(self.named.values())
-
-    def gradients(self) -> list[Tensor]:
-        """A gradient each; zeros where there is none."""
-        return [torch.zeros_like(p) if p.grad is None else p.grad for p in self.named.values()]
-
-    def zeros(self) -> list[Tensor]:
-        """A state like the parameters."""
-        return [torch.zeros_like(p) for p in self.named.values()]
-
 
 def parameter_groups(config: ElementwiseConfig, model: BaseModel) -> list[Group]:
     """The model's parameters by rate and decay, as `lr_ratios` and `no_decay` have them.
 
     Those of rate 0 are there too: they stay what they are, and have a state from which they can go on.
-
-    The first group is that of the hidden matrices where they all share one.
     """
     roles, named = model.parameter_roles(), trainable(model)
     ratios = rate_ratios(config, named)
     spared = {name for pattern in config.no_decay for name in matching(pattern, named, "optimizer.no_decay")}
     groups: dict[tuple[float, float], Group] = {}
-    for name, parameter in sorted(named.items(), key=lambda item: roles[item[0]] != "matrix"):
+    for name, parameter in named.items():
         decay = config.weight_decay if roles[name] in DECAYED and name not in spared else 0.0
         rate = config.lr * ratios[name]
         groups.setdefault((rate, decay), Group({}, rate, decay)).named[name] = parameter
@@ -95,8 +79,13 @@ def parameter_groups(config: ElementwiseConfig, model: BaseModel) -> list[Group]
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that take gradients, by name."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    """The parameters that take gradients, by name. Raises TrainingError when there are none."""
+    named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if not named:
+        raise TrainingError(
+            "this model has no parameter that takes gradients (requires_grad), so there is nothing to train"
+        )
+    return named
 
 
 def rate_ratios(config: Grouped, names: Iterable[str]) -> dict[str, float]:

@@ -2,52 +2,64 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
-from torch.optim._adafactor import adafactor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from craft.training.optimizers.base import Group, Optimizer
 
+State = dict[str, Tensor]
+"""What is kept of one parameter, by kind."""
+
 
 class Grouped(Optimizer):
-    """An optimizer whose state is a few tensors a parameter, by kind."""
+    """An optimizer that keeps a few tensors of each parameter. `lr` is its peak rate, before any ratio."""
 
-    def __init__(self, groups: list[Group]) -> None:
-        self.groups = groups
+    def __init__(self, groups: list[Group], lr: float) -> None:
+        self.groups, self.peak = groups, lr
+        self.states = {name: self.new_state(p) for group in groups for name, p in group.named.items()}
 
     @property
     def lr(self) -> float:
-        """The first group's current rate."""
-        return self.groups[0].lr * self.lr_factor
+        """The current rate of what no ratio changes."""
+        return self.peak * self.lr_factor
 
     @torch.no_grad()
     def step(self) -> None:
-        """One update, in place."""
-        for number, group in enumerate(self.groups):
-            self.update(number, group, group.lr * self.lr_factor)
+        """One update, in place, of every parameter that has a gradient."""
+        for group in self.groups:
+            params: list[Tensor] = []
+            gradients: list[Tensor] = []
+            states: list[State] = []
+            for name, parameter in group.named.items():
+                if parameter.grad is not None:
+                    params.append(parameter)
+                    gradients.append(parameter.grad)
+                    states.append(self.states[name])
+            if params:
+                self.update(params, gradients, states, group.lr * self.lr_factor, group.weight_decay)
 
-    def update(self, number: int, group: Group, lr: float) -> None:
-        """Update one group, the `number`-th, at rate `lr`."""
-        raise NotImplementedError
+    @abstractmethod
+    def new_state(self, parameter: Tensor) -> State:
+        """What is kept of a parameter before its first update."""
 
-    def states(self) -> dict[str, list[list[Tensor]]]:
-        """Each kind of state: for each group a tensor a parameter."""
-        raise NotImplementedError
+    @abstractmethod
+    def update(
+        self, params: list[Tensor], gradients: list[Tensor], states: list[State], lr: float, weight_decay: float
+    ) -> None:
+        """Update parameters that share a rate and a decay."""
 
     def state_dict(self) -> dict[str, Tensor]:
         """Every state as PARAMETER.KIND."""
-        return {
-            f"{name}.{kind}": tensor
-            for kind, by_group in self.states().items()
-            for group, tensors in zip(self.groups, by_group, strict=True)
-            for name, tensor in zip(group.named, tensors, strict=True)
-        }
+        return {f"{name}.{kind}": tensor for name, state in self.states.items() for kind, tensor in state.items()}
 
 
-def _counts(group: Group) -> list[Tensor]:
-    return [torch.zeros((), dtype=torch.float32, device=p.device) for p in group.params]
+def _all(kind: str, states: list[State]) -> list[Tensor]:
+    return [state[kind] for state in states]
 
 
 class _Moments(Grouped):
@@ -55,35 +67,39 @@ class _Moments(Grouped):
 
     decoupled: bool
 
-    def __init__(self, groups: list[Group], betas: tuple[float, float], eps: float) -> None:
-        super().__init__(groups)
+    def __init__(self, groups: list[Group], lr: float, betas: tuple[float, float], eps: float) -> None:
+        super().__init__(groups, lr)
         self.betas, self.eps = betas, eps
-        self.first, self.second = ([group.zeros() for group in groups] for _ in range(2))
-        self.steps = [_counts(group) for group in groups]
 
-    def update(self, number: int, group: Group, lr: float) -> None:
+    def new_state(self, parameter: Tensor) -> State:
+        """Moments, and the count of updates, which the fused kernel wants on the parameter's device."""
+        return {
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+        }
+
+    def update(
+        self, params: list[Tensor], gradients: list[Tensor], states: list[State], lr: float, weight_decay: float
+    ) -> None:
         """See the base class."""
         adam(
-            group.params,
-            group.gradients(),
-            self.first[number],
-            self.second[number],
+            params,
+            gradients,
+            _all("exp_avg", states),
+            _all("exp_avg_sq", states),
             [],
-            self.steps[number],
-            fused=group.params[0].device.type != "mps",
+            _all("step", states),
+            fused=params[0].device.type != "mps",
             decoupled_weight_decay=self.decoupled,
             amsgrad=False,
             beta1=self.betas[0],
             beta2=self.betas[1],
             lr=lr,
-            weight_decay=group.weight_decay,
+            weight_decay=weight_decay,
             eps=self.eps,
             maximize=False,
         )
-
-    def states(self) -> dict[str, list[list[Tensor]]]:
-        """Moments, and the count of updates."""
-        return {"exp_avg": self.first, "exp_avg_sq": self.second, "step": self.steps}
 
 
 class AdamW(_Moments):
@@ -101,23 +117,25 @@ class Adam(_Moments):
 class SGD(Grouped):
     """Gradient descent with momentum, in torch's fused kernel."""
 
-    def __init__(self, groups: list[Group], momentum: float, *, nesterov: bool) -> None:
-        super().__init__(groups)
+    def __init__(self, groups: list[Group], lr: float, momentum: float, *, nesterov: bool) -> None:
         self.momentum, self.nesterov = momentum, nesterov
-        # From zero the first step leaves the gradient itself in it, as torch does that begins with a copy.
-        self.buffers = [group.zeros() for group in groups] if momentum else []
+        super().__init__(groups, lr)
 
-    def update(self, number: int, group: Group, lr: float) -> None:
+    def new_state(self, parameter: Tensor) -> State:
+        """The momentum; from zero the first step leaves the gradient itself in it, with which torch begins."""
+        return {"momentum": torch.zeros_like(parameter)} if self.momentum else {}
+
+    def update(
+        self, params: list[Tensor], gradients: list[Tensor], states: list[State], lr: float, weight_decay: float
+    ) -> None:
         """See the base class."""
-        buffers: list[Tensor | None] = [None] * len(group.named)
-        if self.momentum:
-            buffers = list(self.buffers[number])
+        buffers: list[Tensor | None] = [state.get("momentum") for state in states]
         sgd(
-            group.params,
-            group.gradients(),
+            params,
+            gradients,
             buffers,
-            fused=group.params[0].device.type != "mps",
-            weight_decay=group.weight_decay,
+            fused=params[0].device.type != "mps",
+            weight_decay=weight_decay,
             momentum=self.momentum,
             lr=lr,
             dampening=0.0,
@@ -125,73 +143,83 @@ class SGD(Grouped):
             maximize=False,
         )
 
-    def states(self) -> dict[str, list[list[Tensor]]]:
-        """The momentum; nothing without one."""
-        return {"momentum": self.buffers} if self.momentum else {}
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
+        """See the base class. A run that had no momentum before begins one, and one that has none now lets it go."""
+        if self.momentum and saved:
+            super().load_state_dict(saved)
 
 
 class Adafactor(Grouped):
-    """Adafactor (Shazeer and Stern, 2018, arXiv:1804.04235): of a matrix' second moment only row and column means."""
+    """Adafactor (Shazeer and Stern, 2018, arXiv:1804.04235): of a matrix' second moment only row and column means.
 
-    def __init__(self, groups: list[Group], beta2_decay: float, clip_threshold: float) -> None:
-        super().__init__(groups)
+    The arithmetic is that of `torch.optim.Adafactor`, which reads two norms of each parameter back from the device in
+    every step; here they stay there.
+    """
+
+    SMALLEST_SQUARE = torch.finfo(torch.float32).eps ** 2  # torch's own choice
+    SMALLEST_SIZE = 1e-3  # so that a parameter of zeros moves too (section 8 of the paper)
+
+    def __init__(self, groups: list[Group], lr: float, beta2_decay: float, clip_threshold: float) -> None:
+        super().__init__(groups, lr)
         self.beta2_decay, self.clip_threshold = beta2_decay, clip_threshold
-        self.rows = [[p.new_zeros(*p.shape[:-1], 1) if p.ndim > 1 else None for p in g.params] for g in groups]
-        self.columns = [
-            [p.new_zeros(*p.shape[:-2], 1, p.shape[-1]) if p.ndim > 1 else None for p in g.params] for g in groups
-        ]
-        self.variances = [[torch.zeros_like(p) if p.ndim <= 1 else None for p in g.params] for g in groups]
-        self.steps = [_counts(group) for group in groups]
 
-    def update(self, number: int, group: Group, lr: float) -> None:
+    def new_state(self, parameter: Tensor) -> State:
+        """Row and column means of a matrix, the whole of anything else, and the count of updates."""
+        step = torch.zeros((), dtype=torch.float32)  # on the CPU, where it can be read without waiting
+        if parameter.ndim < 2:
+            return {"variance": torch.zeros_like(parameter), "step": step}
+        *before, rows, columns = parameter.shape
+        return {"row": parameter.new_zeros(*before, rows, 1), "column": parameter.new_zeros(*before, 1, columns)} | {
+            "step": step
+        }
+
+    def update(
+        self, params: list[Tensor], gradients: list[Tensor], states: list[State], lr: float, weight_decay: float
+    ) -> None:
         """See the base class."""
-        adafactor(
-            group.params,
-            group.gradients(),
-            list(self.rows[number]),
-            list(self.columns[number]),
-            list(self.variances[number]),
-            self.steps[number],
-            foreach=False,
-            d=self.clip_threshold,
-            lr=lr,
-            beta2_decay=self.beta2_decay,
-            weight_decay=group.weight_decay,
-            eps1=torch.finfo(torch.float32).eps,  # torch's own choice for None
-            eps2=1e-3,
-            maximize=False,
-        )
+        for parameter, gradient, state in zip(params, gradients, states, strict=True):
+            state["step"] += 1
+            step, size = state["step"].item(), parameter.numel() ** 0.5
+            forgotten = step**self.beta2_decay
+            rate = (parameter.norm(2) / size).clamp_(min=self.SMALLEST_SIZE) * min(lr, step**-0.5)
+            if weight_decay:
+                parameter.mul_(1.0 - lr * weight_decay)
+            update = self._squares(gradient, state, forgotten)
+            update = update.clamp_(min=self.SMALLEST_SQUARE).rsqrt_().mul_(gradient)
+            clipped = (update.norm(2) / (size * self.clip_threshold)).clamp_(min=1.0)
+            parameter.sub_(update.mul_(rate / clipped))
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Row and column means of matrices, the whole of everything else, and the count of updates."""
-        states: dict[str, Tensor] = {}
-        for number, group in enumerate(self.groups):
-            for place, name in enumerate(group.named):
-                rows, columns = self.rows[number][place], self.columns[number][place]
-                variance = self.variances[number][place]
-                kinds = {"row": rows, "column": columns, "variance": variance, "step": self.steps[number][place]}
-                states |= {f"{name}.{kind}": tensor for kind, tensor in kinds.items() if tensor is not None}
-        return states
+    def _squares(self, gradient: Tensor, state: State, forgotten: float) -> Tensor:
+        """The estimate of the gradient's squares, brought up to date; a tensor that may be written into."""
+        if gradient.ndim < 2:
+            return state["variance"].lerp_(gradient.square(), forgotten).clone()
+        # The norm's square is the sum of squares, without a matrix of squares on the way.
+        for kind, dim in (("row", -1), ("column", -2)):
+            mean = torch.linalg.vector_norm(gradient, dim=dim, keepdim=True).square_().div_(gradient.shape[dim])
+            state[kind].lerp_(mean, forgotten)
+        rows, columns = state["row"], state["column"]
+        return (rows @ columns).div_(rows.mean(dim=-2, keepdim=True).clamp_(min=self.SMALLEST_SQUARE**0.5))
 
 
 class Lion(Grouped):
     """Lion (Chen et al., 2023, arXiv:2302.06675): steps of one size, in the direction of an interpolated sign."""
 
-    def __init__(self, groups: list[Group], betas: tuple[float, float]) -> None:
-        super().__init__(groups)
+    def __init__(self, groups: list[Group], lr: float, betas: tuple[float, float]) -> None:
+        super().__init__(groups, lr)
         self.betas = betas
-        self.momentum = [group.zeros() for group in groups]
 
-    def update(self, number: int, group: Group, lr: float) -> None:
+    def new_state(self, parameter: Tensor) -> State:
+        """The momentum."""
+        return {"momentum": torch.zeros_like(parameter)}
+
+    def update(
+        self, params: list[Tensor], gradients: list[Tensor], states: list[State], lr: float, weight_decay: float
+    ) -> None:
         """See the base class."""
-        gradients, momentum, params = group.gradients(), self.momentum[number], group.params
+        momentum = _all("momentum", states)
         directions = torch._foreach_lerp(momentum, gradients, 1.0 - self.betas[0])
         torch._foreach_sign_(directions)
-        if group.weight_decay:
-            torch._foreach_mul_(params, 1.0 - lr * group.weight_decay)
+        if weight_decay:
+            torch._foreach_mul_(params, 1.0 - lr * weight_decay)
         torch._foreach_add_(params, directions, alpha=-lr)
         torch._foreach_lerp_(momentum, gradients, 1.0 - self.betas[1])
-
-    def states(self) -> dict[str, list[list[Tensor]]]:
-        """The momentum."""
-        return {"momentum": self.momentum}

@@ -27,7 +27,7 @@ def orthogonalise(update: Tensor, steps: int) -> Tensor:
 
 
 class _Part(NamedTuple):
-    """A hidden matrix, which may be a part of a parameter."""
+    """A hidden matrix, which may be a part of a parameter; of a kernel all but the first dimension are its columns."""
 
     parameter: nn.Parameter
     rows: slice
@@ -46,7 +46,8 @@ class _MatrixStack:
     def __init__(self, parts: list[_Part]) -> None:
         self.parts = parts
         parameter, rows, turned, _ = parts[0]
-        shape = parameter[rows].mT.shape if turned else parameter[rows].shape
+        matrix = parameter[rows].flatten(1)
+        shape = matrix.mT.shape if turned else matrix.shape
         self.momentum = torch.zeros(len(parts), *shape, device=parameter.device)
         # A tall matrix moves further: its update has the same size for each output (Jordan 2024).
         self.scale = (shape[1] / shape[0]) ** 0.5 if turned else 1.0
@@ -56,7 +57,8 @@ class _MatrixStack:
         found = []
         for parameter, rows, turned, _ in self.parts:
             gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            found.append(gradient[rows].mT if turned else gradient[rows])
+            matrix = gradient[rows].flatten(1)
+            found.append(matrix.mT if turned else matrix)
         return torch.stack(found)
 
 
@@ -96,7 +98,7 @@ class Muon(Optimizer):
                 if roles[name] == kind:
                     rate = lr * ratios[name]
                     groups.setdefault(rate, Group({}, rate)).named[name] = named[name]
-        self.rest = AdamW(list(groups.values()), (config.betas[0], config.betas[1]), config.eps)
+        self.rest = AdamW(list(groups.values()), config.lr, (config.betas[0], config.betas[1]), config.eps)
 
     @property
     def lr(self) -> float:
@@ -114,10 +116,12 @@ class Muon(Optimizer):
             ahead = gradients.lerp_(stack.momentum, self.config.momentum)  # Nesterov
             updates = orthogonalise(ahead.to(self.dtype), self.config.ns_steps)
             for (parameter, rows, turned, ratio), update in zip(stack.parts, updates.unbind(), strict=True):
+                if parameter.grad is None:
+                    continue
                 part, lr = parameter[rows], self.lr * ratio
                 if self.config.weight_decay:
                     part.mul_(1.0 - lr * self.config.weight_decay)
-                part.add_(update.mT if turned else update, alpha=-lr * stack.scale)
+                part.add_((update.mT if turned else update).reshape(part.shape), alpha=-lr * stack.scale)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Momentum per shape of matrix, and AdamW's state for the rest."""
