@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from craft import data, platform
 from craft.cli import craft
-from craft.errors import ConfigError, DataError, UsageError
+from craft.config.schema import ExperimentConfig
+from craft.data import ByteTokenizer, PreparedData, TextDataset
+from craft.errors import ConfigError, CraftError, DataError, UsageError
 from craft.text import width_of
-from tests.data.helpers import TEXT, write_text
+from tests.data.helpers import TEXT, definition, write_text
 
 FILE = """
 craft = 1
@@ -181,3 +188,132 @@ class Lazy:
     assert lines[0] == "bytes: data lazy_for_cli:Lazy, tokenizer byte"
     assert any(line.split()[:3] == ["train", "1,000,000,000", "windows,"] for line in lines)
     assert any(line.split()[1:4] == ["piece", "h", "i"] for line in lines)
+
+
+# Files of tokens --------------------------------------------------------------------------------------------------
+
+
+def read_back(written: dict[str, Any]) -> PreparedData:
+    sections = written["definition"] | {"model": {"type": "transformer"}}
+    sections["data"] = {**sections["data"], "context_length": 16}
+    return data.prepare(ExperimentConfig.model_validate(sections))
+
+
+def text_of(prepared: PreparedData) -> str:
+    tokens = [prepared.splits[name].tokens for name in ("train", "val")]  # type: ignore[attr-defined]
+    return prepared.tokenizer.decode(np.concatenate(tokens))
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "bpe", "sentencepiece"])
+def test_a_text_becomes_files_of_tokens_and_comes_back(tokenizer: str, tmp_path: Path) -> None:
+    text = TEXT + "Zoë\t東京\n"
+    size = ["--vocab-size", 300] if tokenizer in ("bpe", "sentencepiece") else []
+    arguments = ["prepare", "--input", write_text(tmp_path, text), "--tokenizer", tokenizer, *size]
+    (told,) = objects(run(*arguments, "--output", tmp_path / "made" / "tokens", "--json"))
+    written = told["written"]
+    assert told["experiment"] is None
+    assert sum(file["tokens"] for file in written["files"].values()) == told["tokens"]
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["tokens"], "nothing half made is left"
+    prepared = read_back(written)
+    assert text_of(prepared) == text
+    assert prepared.tokenizer.vocab_size == written["vocab_size"]
+    if size:  # once more, by the vocabulary that was written
+        vocabulary = Path(written["path"]) / written["vocabulary"]
+        arguments = ["prepare", "--input", tmp_path / "text.txt", "--tokenizer", vocabulary]
+        (again,) = objects(run(*arguments, "--output", tmp_path / "again", "--json"))
+        assert (tmp_path / "again" / "train.bin").read_bytes() == (tmp_path / "made/tokens/train.bin").read_bytes()
+        assert again["written"]["definition"]["tokenizer"]["type"] == tokenizer
+
+
+def test_characters_are_written_as_nanogpt_reads_them(tmp_path: Path) -> None:
+    """In its own way: numbers by `np.memmap`, and `meta.pkl` by the pickle module."""
+    result = run("prepare", "--input", write_text(tmp_path), "--output", tmp_path / "chars")
+    meta = pickle.loads((tmp_path / "chars" / "meta.pkl").read_bytes())
+    ids = np.memmap(tmp_path / "chars" / "train.bin", dtype=np.uint16, mode="r")
+    assert "".join(meta["itos"][i] for i in ids) == TEXT[: int(len(TEXT) * 0.9)]
+    assert [meta["stoi"][c] for c in TEXT[:50]] == ids[:50].tolist()
+    assert meta["vocab_size"] == len(set(TEXT))
+    assert "train.bin" in result.stdout
+    assert 'data = { type = "tokens", path = ' in result.stdout
+    assert "MB/s" in result.stdout
+
+
+def test_a_vocabulary_beyond_sixteen_bits_says_its_width_itself(tmp_path: Path) -> None:
+    class Many(ByteTokenizer):
+        vocab_size = 70_000
+
+    tokens = np.arange(69_000, 70_000, dtype=np.int32)
+    written = data.write_tokens({"train": TextDataset(tokens, 8)}, Many(), tmp_path / "many")
+    assert written.tokens == {"train": ("train.npy", 1000)}
+    assert np.load(tmp_path / "many" / "train.npy").tolist() == tokens.tolist()
+    config = definition(tmp_path / "many", "ids", type="tokens", context_length=8)
+    assert data.prepare(config).splits["train"].num_target_tokens == 999
+
+
+def test_records_and_tables_become_tokens(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"m": {"t": TEXT[i : i + 50]}}) + "\n" for i in range(9)))
+    (tmp_path / "a.tsv").write_text(f'id\ttext\n1\t"{TEXT[:400]}"\n')
+    for name, extra in (("a.jsonl", ["--text-field", "m.t"]), ("a.tsv", [])):
+        made = run("prepare", "--input", tmp_path / name, "--output", tmp_path / f"{name}.made", *extra, "--json")
+        assert objects(made)[0]["data"] == ("jsonl" if "jsonl" in name else "csv")
+    assert text_of(read_back(objects(made)[0]["written"])).startswith("line 0 says")
+
+
+def test_an_experiments_tokens_are_written_too(file: Path, tmp_path: Path) -> None:
+    run("prepare", file, "bytes", "data.val_fraction=0.5", "--output", tmp_path / "out")
+    halves = [(tmp_path / "out" / name).read_bytes() for name in ("train.bin", "val.bin")]
+    assert np.frombuffer(b"".join(halves), dtype=np.uint16).astype(np.uint8).tobytes() == TEXT.encode()
+    shown = run("inspect", write_definition(tmp_path, "out"), "read").stdout
+    assert "13,842 targets" not in shown
+    assert f"{len(halves[0]) // 2 - 1:,} targets" in run("prepare", tmp_path / "read.toml").stdout
+
+
+def write_definition(folder: Path, tokens: str) -> Path:
+    path = folder / "read.toml"
+    path.write_text(
+        f'craft = 1\n[experiment.read]\nmodel = {{ type = "transformer" }}\ntokenizer = {{ type = "byte" }}\n'
+        f'data = {{ type = "tokens", path = "{tokens}", context_length = 16 }}\n'
+        "training = { max_steps = 5, batch_size = 2 }\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--input", "text.txt"], "--input needs --output"),
+        ([], "name either a FILE of experiments or texts with --input"),
+        (["experiments.toml", "small", "--tokenizer", "byte"], "--tokenizer goes with --input"),
+        (["experiments.toml", "--output", "out"], "2 different texts or tokenizers are meant; name one experiment"),
+        (["--input", "text.txt", "--output", "."], ". is there already"),
+        (["--input", "text.txt", "--output", "out", "--tokenizer", "word"], "'word' is none of char, byte"),
+        (["--input", "text.txt", "--output", "out", "--vocab-size", "9"], "--vocab-size goes with --tokenizer"),
+        (["--input", "text.txt", "--output", "out", "--text-field", "a"], "--text-field goes with .jsonl"),
+        (["--input", "text.txt", "--input", "a.csv", "--output", "out"], "files of different kinds, .csv, .txt"),
+        (["--input", "rows.pkl", "--output", "out"], 'reads it with data.type = "pickled"'),
+        (["--input", "gone.txt", "--output", "out"], "no such file or folder"),
+        (
+            ["--input", "text.txt", "--output", "out", "--tokenizer", "bpe", "--vocab-size", "9"],
+            "vocab_size = 9 is too",
+        ),
+        (["--input", "text.txt", "--output", "text.txt/out"], "cannot be written: Not a directory"),
+    ],
+)
+def test_what_cannot_be_written_is_said(
+    arguments: list[str], said: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    with pytest.raises((CraftError, click.UsageError)) as raised:
+        craft(["data", "prepare", *arguments], standalone_mode=False)
+    assert said in str(raised.value)
+    assert not Path("out").exists()
+
+
+def test_a_full_disk_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(platform, "fsync_file", full)
+    with pytest.raises(DataError, match="No space left on device"):
+        data.write_tokens({"train": TextDataset(np.arange(50), 8)}, ByteTokenizer(), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

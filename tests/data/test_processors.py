@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from craft.data import prepare
-from craft.data.processors import process
+from craft.data.processors import normalise, process
+from craft.data.tokenizers import blocks
 from craft.errors import CraftError
 from tests.data.helpers import TEXT, definition, write_text
 
@@ -22,6 +24,19 @@ def processed(documents: list[str], names: list[str], search: Path | None = None
 def test_normalise_makes_one_form_of_letters_and_of_line_ends() -> None:
     assert processed(["e\u0301\r\nb\rc\n\r\n", "\u212b"], ["normalise"]) == ["é\nb\nc\n\n", "Å"]
     assert processed(["e\u0301\r\n"], []) == ["e\u0301\r\n"], "kept as it is unless asked"
+
+
+def test_long_documents_are_processed_in_blocks_that_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A letter's sign, a pair that ends a line, or the end of a Greek word may stand where a block would end."""
+    monkeypatch.setattr(blocks, "BLOCK", 16)
+    monkeypatch.setattr(blocks.blocks, "__defaults__", (16,))
+    drawn = random.Random(1)
+    for _ in range(200):
+        text = "".join(drawn.choices(["e", "\u0301", "\u0323", "\r", "\n", " ", "Σ", "A", "가", "\u11a8", "'"], k=99))
+        for names, whole in ((["normalise"], normalise(text)), (["lowercase"], text.lower())):
+            assert processed([text], names) == [whole]
+    given = "word " * 100
+    assert max(map(len, next(iter(process([[given]], ["lowercase"]))))) < 32
 
 
 def test_processors_work_one_after_another(tmp_path: Path) -> None:

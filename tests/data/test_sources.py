@@ -120,6 +120,39 @@ def test_a_dataset_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert 'data.path = "hf:OWNER/NAME"' in message
 
 
+def test_parquet_is_read_where_it_lies(tmp_path: Path) -> None:
+    """A file, and a folder of files by splits; a row without a text is none, and a damaged file is named."""
+    datasets = pytest.importorskip("datasets")
+    (tmp_path / "set").mkdir()
+    for split, text in (("train", 2 * WORDS), ("test", 3 * WORDS)):
+        rows = datasets.Dataset.from_dict({"text": [text, None, split]})
+        rows.to_parquet(str(tmp_path / "set" / f"{split}-0.parquet"))
+    file = prepare(config_of(type="hf", path=str(tmp_path / "set" / "train-0.parquet")))
+    assert text_of(file) == f"{2 * WORDS}\n\ntrain"
+    folder = prepare(config_of(type="hf", path=str(tmp_path / "set"), split="test"))
+    assert text_of(folder) == f"{3 * WORDS}\n\ntest"
+    assert "gone" in refused(config_of(type="hf", path=str(tmp_path / "set"), split="gone"))
+    (tmp_path / "bad.parquet").write_text("no parquet")
+    assert "not loaded: ArrowInvalid" in refused(config_of(type="hf", path=str(tmp_path / "bad.parquet")))
+    (tmp_path / "a.json").write_text("{}")
+    assert "a file of .parquet or .arrow is expected" in refused(config_of(type="hf", path=str(tmp_path / "a.json")))
+
+
+def test_a_hub_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    message = refused(config_of(type="hf", path="hf:craft-tests/there-is-none"))
+    assert message.startswith('data.path = "hf:craft-tests/there-is-none": not loaded: ConnectionError')
+
+
+def test_null_is_no_document(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": null}\n' + json.dumps({"text": 3 * WORDS}))
+    assert text_of(prepare(config_of(type="jsonl", path=str(tmp_path)))) == 3 * WORDS
+    (tmp_path / "a.jsonl").write_text('{"text": null}\n{"text": ""}')
+    assert "there is no text to train on" in refused(config_of("byte", type="jsonl", path=str(tmp_path)))
+
+
 # Tokens -----------------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +209,23 @@ def test_rows_of_an_array_are_sequences(tmp_path: Path) -> None:
     inputs, targets = prepared.splits["train"].gather(np.array([0, 1]), 0)
     assert inputs.tolist() == [list(range(8)), [8, *[0] * 7]]
     assert targets.tolist() == [list(range(1, 9)), [9, *[IGNORED] * 7]]
+    assert prepared.splits["train"].num_target_tokens == 3 * 9
+    (tmp_path / "set").mkdir()
+    for split, part in (("train", rows), ("val", rows[:2])):
+        np.save(tmp_path / "set" / f"{split}.npy", part)
+    given = prepare(config_of("ids", type="tokens", path=str(tmp_path / "set"))).splits
+    assert [len(given[name]) for name in ("train", "val")] == [12, 4]  # type: ignore[arg-type]
+    assert given["train"].identity != given["val"].identity
+    np.save(tmp_path / "thin.npy", rows[:, :1])
+    assert "6 rows of tokens leave nothing to train on" in refused(
+        config_of("ids", type="tokens", path=str(tmp_path / "thin.npy"))
+    )
+
+
+def test_pieces_are_learnt_from_text_only(tmp_path: Path) -> None:
+    np.ones(100, dtype=np.uint16).tofile(tmp_path / "all.bin")
+    message = refused(config_of("bpe", type="tokens", path=str(tmp_path / "all.bin")))
+    assert "no text to learn pieces from beside these tokens; name the tokenizer that made them" in message
 
 
 def write_bad(folder: Path, name: str) -> ExperimentConfig:
