@@ -11,13 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from craft.config.logits import evaluation_windows
 from craft.config.schema.training import TrainingConfig
 from craft.data.datasets import IGNORED, Pair, Windows
 from craft.data.shuffle import Shuffle
 from craft.errors import DataError
 
-# Tokens measured at once: enough to keep a CPU's products efficient, little enough to stay in memory.
-EVALUATION_TOKENS = 16_384
 # Places of the order that are worked out at once: one numpy call costs as much for 4,096 as for the 24 of a batch.
 _BLOCK = 4096
 
@@ -123,13 +122,14 @@ class EvalWindows:
     """A whole split in windows of `context_length`, the same ones each time it is gone through.
 
     Yields inputs and targets (B, T) int64; the last window of a text is padded with the target IGNORED. Every token
-    of the split but its first is a target once. Raises DataError when not one target counts.
+    of the split but its first is a target once. A large `vocab_size` makes the batches smaller. Raises DataError when
+    not one target counts.
     """
 
-    def __init__(self, dataset: Windows, context_length: int) -> None:
+    def __init__(self, dataset: Windows, context_length: int, vocab_size: int = 1) -> None:
         assert context_length == dataset.context_length, "a split is measured in windows of the length it was made for"
         self.dataset = dataset
-        self.batch_size = max(1, EVALUATION_TOKENS // context_length)
+        self.batch_size = evaluation_windows(context_length, vocab_size)
         self._num_tokens = dataset.num_target_tokens
 
     def __len__(self) -> int:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from craft.errors import ConfigError
+
 Role = Literal["matrix", "embedding", "head", "scalar"]
 """How an optimizer treats a parameter: hidden matrices, lookup tables, the output head, norms and biases."""
 
@@ -22,8 +24,9 @@ IGNORED = -100
 class ModelOutput(NamedTuple):
     """What `forward` gives."""
 
-    logits: Tensor
-    """(B, T, V), in the model's compute dtype."""
+    logits: Tensor | None
+    """(B, T, V), in the model's compute dtype. None in training with targets where they would be so large that they
+    are never all there (craft/models/loss.py); without targets they always are."""
     loss: Tensor | None
     """Mean cross-entropy in nats over the targets that count, fp32; None without targets."""
     state: Any
@@ -34,6 +37,26 @@ class BaseModel(nn.Module):
     """A network that Craft can train. `compute_dtype` is the arithmetic of forward and backward; weights stay fp32."""
 
     compute_dtype: torch.dtype = torch.float32
+    can_recompute: bool = False
+    """Whether training can leave activations out and compute them again in the backward pass."""
+    _gradient_checkpointing = False
+
+    @property
+    def gradient_checkpointing(self) -> bool:
+        """Whether training computes activations again instead of keeping them: a model that can looks it up here.
+
+        Raises ConfigError when it is set and the model cannot.
+        """
+        return self._gradient_checkpointing
+
+    @gradient_checkpointing.setter
+    def gradient_checkpointing(self, wanted: bool) -> None:
+        if wanted and not self.can_recompute:
+            raise ConfigError(
+                f"training.gradient_checkpointing: a model of class {type(self).__name__} keeps what it computed and "
+                "cannot compute it again; leave it out, or set training.micro_batch_size to hold less at once"
+            )
+        self._gradient_checkpointing = wanted
 
     def num_parameters(self) -> int:
         """Trainable numbers, a tied one counted once."""

@@ -216,6 +216,30 @@ class HFModel(ModuleModel):
         finally:
             self.network.train()
 
+    @property
+    def gradient_checkpointing(self) -> bool:
+        """See `BaseModel`: here it is the library's own switch. Raises ConfigError for a family that has none."""
+        return self._gradient_checkpointing
+
+    @gradient_checkpointing.setter
+    def gradient_checkpointing(self, wanted: bool) -> None:
+        if wanted == self._gradient_checkpointing:
+            return
+        library: Any = self.network
+        if not getattr(library, "supports_gradient_checkpointing", False):
+            raise ConfigError(
+                f"training.gradient_checkpointing: {self.called}: transformers has none for this family; leave it out, "
+                "or set training.micro_batch_size to hold less at once"
+            )
+        # The library renamed it in version 5.
+        name = "activation" if hasattr(library, "activation_checkpointing_enable") else "gradient"
+        if wanted:
+            arguments = {f"{name}_checkpointing_kwargs": {"use_reentrant": False}}
+            getattr(library, f"{name}_checkpointing_enable")(**arguments)
+        else:
+            getattr(library, f"{name}_checkpointing_disable")()
+        self._gradient_checkpointing = wanted
+
     def _empty_cache(self) -> Any:
         from transformers import DynamicCache
 

@@ -97,6 +97,7 @@ def measure(config: ModelConfig, work: Workload, search: Path | None) -> dict[st
     with torch.backends.mkldnn.flags(enabled=False), _FAKE:
         model = create_model_from_config(config, work.vocab_size, work.context_length, search=search)
         model.compute_dtype = _DTYPES[work.precision]
+        model.gradient_checkpointing = work.recomputes
         tokens = torch.zeros(work.sequences, work.context_length, dtype=torch.int64)
         flops = _products(model, tokens)
         step, evaluation = _step(model, tokens), _evaluation(model, tokens)
@@ -165,7 +166,8 @@ def _evaluation(model: LanguageModel, tokens: Tensor) -> int:
 
         def evaluate() -> None:
             for _ in range(2):  # the logits of one batch are there while the next is computed
-                logits: Tensor = model(tokens).logits
+                logits = model(tokens).logits
+                assert logits is not None, "a model gives logits where there are no targets"
                 flat = logits.flatten(0, 1).float()
                 F.cross_entropy(flat, tokens.flatten(), reduction="sum")
                 flat.argmax(-1)

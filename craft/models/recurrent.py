@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from craft.config.schema.model import LSTMConfig, RNNConfig
 from craft.models.base import LanguageModel, ModelOutput, Role
+from craft.models.loss import is_large, linear_cross_entropy
 
 State = tuple[Tensor, ...]
 """(L, B, H) each: the hidden state, and an LSTM's cell state."""
@@ -121,6 +122,8 @@ class Recurrent(LanguageModel):
         x = F.dropout(self.token_embedding(tokens.mT).to(self.compute_dtype), dropout)  # (T, B, E)
         x, after = self._recur(x, before, dropout)  # (T, B, H)
         x = F.dropout(x.transpose(0, 1).contiguous(), dropout)  # (B, T, H)
+        if targets is not None and state is None and self.training and is_large(targets, self.vocab_size):
+            return ModelOutput(None, linear_cross_entropy(x, self.head.weight, targets), None)
         logits = F.linear(x, self.head.weight.to(x.dtype))  # (B, T, V)
         loss = None if targets is None else self.next_token_loss(logits, targets)
         return ModelOutput(logits, loss, None if state is None else after)

@@ -22,9 +22,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from craft.config.schema.model import TransformerConfig
 from craft.models.base import LanguageModel, ModelOutput, Role
+from craft.models.loss import is_large, linear_cross_entropy
 
 NORM_EPS = 1e-5  # GPT-2's; large enough for bf16
 
@@ -258,6 +260,8 @@ class Block(nn.Module):
 class Transformer(LanguageModel):
     """A decoder-only transformer over a vocabulary of `vocab_size` tokens."""
 
+    can_recompute = True
+
     def __init__(self, config: TransformerConfig, vocab_size: int, context_length: int) -> None:
         super().__init__()
         self.config, self.vocab_size, self.context_length = config, vocab_size, context_length
@@ -335,9 +339,14 @@ class Transformer(LanguageModel):
             x = x + self.position_embedding.weight[start:stop].to(self.compute_dtype)
         x = F.dropout(x, self.config.dropout, self.training)
         angles = self._rotary_angles(start, stop) if self.config.position == "rotary" else None
+        recomputes = self.gradient_checkpointing and self.training and state is None and torch.is_grad_enabled()
         for block in self.blocks:
-            x = block(x, angles, state)
-        logits = self.head(self.final_norm(x))  # (B, T, V)
+            x = checkpoint(block, x, angles, None, use_reentrant=False) if recomputes else block(x, angles, state)
+        x = self.final_norm(x)
+        if targets is not None and state is None and self.training and is_large(targets, self.vocab_size):
+            loss = linear_cross_entropy(x, self.head.weight, targets, self.config.logit_softcap)
+            return ModelOutput(None, loss, None)
+        logits = self.head(x)  # (B, T, V)
         if cap := self.config.logit_softcap:
             logits = cap * torch.tanh(logits / cap)
         if state is not None:

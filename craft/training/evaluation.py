@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from craft.config.logits import rows_at_once
 from craft.config.own_code import make_own, must_be
 from craft.config.schema.metrics import OwnMetric
 from craft.data.batches import EvalWindows
@@ -41,9 +42,12 @@ class MetricsCalculator:
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Add a batch. logits (B, T, V), targets (B, T) with IGNORED where nothing counts."""
-        flat, wanted = logits.flatten(0, 1).float(), targets.flatten()
-        self.nats += F.cross_entropy(flat, wanted, ignore_index=IGNORED, reduction="sum")
-        self.correct += (flat.argmax(-1) == wanted).sum()
+        flat, wanted = logits.flatten(0, 1), targets.flatten()
+        size = rows_at_once(len(flat), flat.shape[1], flat.device.type)  # a large vocabulary is widened in pieces
+        for some, those in zip(torch.split(flat, size), torch.split(wanted, size), strict=True):
+            wide = some.float()
+            self.nats += F.cross_entropy(wide, those, ignore_index=IGNORED, reduction="sum")
+            self.correct += (wide.argmax(-1) == those).sum()
 
     def compute(self) -> dict[str, float]:
         """loss (nats a token), perplexity, accuracy (of the next token), and bits_per_byte of the text."""
@@ -114,6 +118,7 @@ class Evaluator:
                     metric.reset()
             for inputs, targets in self.windows:
                 logits, wanted = model.forward(inputs.to(self.device)).logits, targets.to(self.device)
+                assert logits is not None, "a model gives logits where there are no targets"
                 sums.update(logits, wanted)
                 for name, metric in self.metrics.items():
                     with _named(name, "update"):

@@ -394,7 +394,8 @@ def create_trainer_from_config(
     evaluators = {}
     if "val" in data.splits:
         metrics = create_metrics(config.metrics, search=search)
-        evaluators["val"] = Evaluator(EvalWindows(data.splits["val"], context_length), arithmetic.device, metrics)
+        windows = EvalWindows(data.splits["val"], context_length, data.tokenizer.vocab_size)
+        evaluators["val"] = Evaluator(windows, arithmetic.device, metrics)
     return trainer_class(config, search)(
         config,
         model,

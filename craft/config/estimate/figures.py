@@ -15,6 +15,7 @@ from craft.config.estimate.machine import measured_precision
 from craft.config.estimate.measured import is_measured
 from craft.config.estimate.memory import Memory, training_memory
 from craft.config.estimate.parts import Architecture, ModelParts, Workload
+from craft.config.logits import evaluation_windows
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.data import SplitData, TokensData
 from craft.config.token_cache import expected_tokens_range, expected_vocab_range, find_tokens
@@ -22,9 +23,6 @@ from craft.config.token_files import token_files
 
 ARCHITECTURES: dict[str, Architecture] = {"transformer": transformer, "lstm": recurrent, "rnn": recurrent}
 """The module that describes each type of model; the others are measured."""
-
-EVALUATION_TOKENS = 16_384
-"""Tokens measured at once (craft/data/batches.py, which needs torch; a test holds that the two agree)."""
 
 BACKWARD = 2
 """The backward pass has two products for each of the forward pass: one for what came in, one for the weight."""
@@ -70,7 +68,7 @@ class Estimate:
     scores of attention are counted whole, without the half that the mask hides; everything that is no product of
     matrices is not counted. This is what torch's FlopCounterMode counts."""
     flops_per_token: Range
-    """Of training: forward and backward pass."""
+    """Of training: forward and backward pass, without what gradient checkpointing computes again."""
     memory: dict[str, Range]
     """The fields of `Memory`, for one step in micro-batches of `micro_batch_size`."""
     micro_batch_size: int
@@ -177,11 +175,12 @@ def estimate(
 
 
 def _workload(config: ExperimentConfig, vocab_size: int, precision: str, device: Device) -> Workload:
-    return Workload(vocab_size, config.data.context_length, _micro_batch(config), precision, device)
+    recomputes = config.training.gradient_checkpointing
+    return Workload(vocab_size, config.data.context_length, _micro_batch(config), precision, device, recomputes)
 
 
 def _evaluated(work: Workload) -> Workload:
-    return work._replace(sequences=max(1, EVALUATION_TOKENS // work.context_length))
+    return work._replace(sequences=evaluation_windows(work.context_length, work.vocab_size))
 
 
 def _case(config: ExperimentConfig, work: Workload, describe: Callable[[Workload], ModelParts]) -> _Case:

@@ -70,7 +70,8 @@ def _forward_backward(stages: list[Stage], accumulated: float) -> float:
         most = max(most, kept + stage.forward)
     gradients = 0.0
     for stage in reversed(stages):
-        most = max(most, kept + gradients + stage.backward)
+        again = _forward_backward(list(stage.inside), 0) if stage.inside else 0.0
+        most = max(most, kept + gradients + stage.backward + again)
         kept -= stage.keeps
         gradients += stage.waits + (0 if accumulated else stage.gradients)
     return most + accumulated
@@ -104,7 +105,8 @@ def matrices(weights: Iterable[Weights]) -> dict[tuple[int, int, bool], int]:
     found: dict[tuple[int, int, bool], int] = {}
     for weight in weights:
         if weight.role == "matrix":
-            rows, columns = weight.shape
+            rows, *rest = weight.shape
+            columns = math.prod(rest)  # of a kernel all but the first dimension
             for count in weight.stacked or (rows,):
                 shape = (count, columns, count > columns)
                 found[shape] = found.get(shape, 0) + weight.copies

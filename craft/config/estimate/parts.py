@@ -49,6 +49,8 @@ class Stage(NamedTuple):
     """The most that it holds where nothing is kept."""
     waits: float = 0
     """A gradient that waits from here to the first stage, for another of the same parameter."""
+    inside: tuple[Stage, ...] = ()
+    """Stages that are gone through again in the backward pass, as only their input was kept."""
 
 
 class Workload(NamedTuple):
@@ -61,6 +63,8 @@ class Workload(NamedTuple):
     precision: str
     """The arithmetic of forward and backward: fp32, bf16 or fp16."""
     device: Literal["cpu", "cuda", "mps"]
+    recomputes: bool = False
+    """Whether blocks are computed again in the backward pass."""
 
     @property
     def tokens(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from craft.config.estimate.head import goes_in_pieces, logits_at_once, loss_in_pieces
 from craft.config.estimate.parts import FP32, ModelParts, Stage, Weights, Workload
 from craft.config.schema.model import LSTMConfig, RNNConfig
 
@@ -115,10 +116,17 @@ def _stages(model: LSTMConfig | RNNConfig, kernel: _Kernel, work: Workload) -> l
         evaluation=2 * stream + 2 * logits,
     )
     full = logits * wide
-    loss = Stage(
-        keeps=full,
-        forward=stream + logits + (full if narrow else 0.0),
-        backward=2 * full,
-        evaluation=logits + full + (full if narrow else 0.0),
-    )
+    measuring = logits + FP32 * logits_at_once(work) * (2 if narrow else 1)
+    if goes_in_pieces(work):
+        head = Stage(keeps=stream * dropped, forward=stream, backward=stream, evaluation=head.evaluation)
+        loss = loss_in_pieces(
+            work, model.hidden_size, tied=model.tie_embeddings, softcap=False, held=stream, evaluation=measuring
+        )
+    else:
+        loss = Stage(
+            keeps=full,
+            forward=stream + logits + (full if narrow else 0.0),
+            backward=2 * full,
+            evaluation=measuring,
+        )
     return [embedding, *layers, head, loss]

@@ -6,6 +6,7 @@ width, F width of the MLP, V vocabulary.
 
 from __future__ import annotations
 
+from craft.config.estimate.head import goes_in_pieces, logits_at_once, loss_in_pieces
 from craft.config.estimate.parts import FP32, ModelParts, Stage, Weights, Workload
 from craft.config.schema.model import TransformerConfig
 
@@ -76,10 +77,24 @@ class _Memory:
     def stages(self) -> list[Stage]:
         """The whole forward pass."""
         block = [self._norm(), *self._attention(), self._norm(), *self._mlp()]
+        if self.work.recomputes:
+            block = [self._recomputed(block)]
         head, loss = self._head()
         before = [self._embedding(), *block * self.model.num_layers, self._norm(), head]
         # While an evaluation computes a batch's logits, those of the batch before are still there.
         return [*(stage._replace(evaluation=stage.evaluation + self.logits) for stage in before), loss]
+
+    def _recomputed(self, block: list[Stage]) -> Stage:
+        """A block of which only the input is kept, and which is gone through again in the backward pass."""
+        once = max(stage.evaluation for stage in block)
+        return Stage(
+            keeps=self.stream,
+            forward=once - self.stream,
+            backward=self.stream,  # what comes from the block after it
+            gradients=sum(stage.gradients for stage in block),
+            evaluation=once,
+            inside=tuple(block),
+        )
 
     def _embedding(self) -> Stage:
         model, stream = self.model, self.stream
@@ -218,10 +233,22 @@ class _Memory:
         )
         full = logits * self.full
         widened = full if self.full > 1 else 0.0
+        # An evaluation has its log-probabilities in pieces.
+        measuring = logits + FP32 * logits_at_once(self.work) * (2 if widened else 1)
+        if goes_in_pieces(self.work):
+            loss = loss_in_pieces(
+                self.work,
+                model.hidden_size,
+                tied=model.tie_embeddings,
+                softcap=model.logit_softcap > 0,
+                held=self.held + self.normal,
+                evaluation=measuring,
+            )
+            return Stage(0, 0, 0, evaluation=head.evaluation), loss
         loss = Stage(
             keeps=full,  # log-probabilities
             forward=self.held + logits + widened,
             backward=2 * full,
-            evaluation=logits + widened + full,
+            evaluation=measuring,
         )
         return head, loss

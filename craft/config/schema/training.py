@@ -21,6 +21,9 @@ class TrainingConfig(Section):
     micro_batch_size: Literal["auto"] | Count = "auto"
     """Sequences in memory at once; gradients of several are accumulated into one step. "auto" takes the
     whole batch, and less where memory runs out."""
+    gradient_checkpointing: bool = False
+    """Keep only the input of each block, and compute the block again in the backward pass: a fraction of the
+    activations' memory, for about a third more time. The same bits. For `transformer` and `hf`."""
     grad_clip: Annotated[float, Field(ge=0.0)] = 1.0
     """Scale gradients down to this global norm; 0 is off."""
     ema_decay: Probability = 0.0

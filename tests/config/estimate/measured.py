@@ -64,6 +64,7 @@ def build(case: Case) -> tuple[LanguageModel, Optimizer]:
     """A model of the case's shape and its optimizer."""
     model = create_model_from_config(case.model, case.work.vocab_size, case.work.context_length)
     model.compute_dtype = DTYPES[case.work.precision]
+    model.gradient_checkpointing = case.work.recomputes
     return model, create_optimizer(case.optimizer, model)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from craft.config.estimate import Range, estimate
-from craft.config.estimate.figures import ARCHITECTURES, EVALUATION_TOKENS
+from craft.config.estimate.figures import ARCHITECTURES
 from craft.config.fields import types_of
 from craft.config.schema import ExperimentConfig
 from craft.training.precision import choose_precision
@@ -115,12 +115,6 @@ def test_a_dataset_of_ones_own_leaves_its_length_unknown(tmp_path: Path) -> None
     found = estimate(config)
     assert (found.corpus_tokens, found.steps, found.tokens_seen, found.total_flops) == (None, None, None, None)
     assert found.peak.low > 0
-
-
-def test_an_evaluation_is_counted_at_the_size_that_the_trainer_measures() -> None:
-    from craft.data.batches import EVALUATION_TOKENS as MEASURED
-
-    assert EVALUATION_TOKENS == MEASURED
 
 
 def test_it_needs_neither_torch_nor_numpy(tmp_path: Path) -> None:

@@ -116,6 +116,18 @@ def test_what_is_measured_is_what_torch_takes(
     assert accumulating.peak == pytest.approx(twice, rel=0.2)
 
 
+def test_blocks_that_are_computed_again_are_measured_so(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRAFT_CACHE_DIR", str(cache))
+    deep = HF.model_copy(update={"num_layers": 8})
+    work = WORKS[0]._replace(recomputes=True)
+    parts = measure(deep, [work])[work]
+    case = Case(deep, work, work.sequences, MuonConfig())  # type: ignore[arg-type]
+    memory = training_memory(parts, parts, work, case.optimizer, batch_size=work.sequences)
+    taken = real.training_peak(case)
+    assert memory.peak == pytest.approx(taken, rel=0.2)
+    assert taken < 0.5 * real.training_peak(case._replace(work=WORKS[0]))
+
+
 def test_an_answer_is_kept_until_the_code_changes(
     folder: Path, cache: Path, known: dict[tuple[str, Workload], ModelParts], monkeypatch: pytest.MonkeyPatch
 ) -> None:
