@@ -383,6 +383,7 @@ def create_trainer_from_config(
     if start_from is not None:
         start_from(model)
     model.compute_dtype = DTYPES[arithmetic.precision]
+    model.gradient_checkpointing = config.training.gradient_checkpointing
     model.to(arithmetic.device)
     batches = TrainBatches(
         data.splits["train"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from craft.config.schema.model import HFConfig, LSTMConfig, ModelConfig, RNNConfig, TransformerConfig
-from craft.errors import ConfigError
+from craft.errors import ConfigError, CraftError
 from craft.models import create_model_from_config
 from craft.models.module import ModuleModel
+from craft.training.experiment import Experiment
+from tests.training import runs
+from tests.training.test_resume import run_here
 
 VOCAB, CONTEXT = 11, 16
 SIZES: dict[str, Any] = {"num_layers": 3, "num_heads": 2, "hidden_size": 16, "dropout": 0.2}
@@ -100,3 +104,24 @@ def test_a_family_without_it_says_so() -> None:
     model.network.supports_gradient_checkpointing = False  # type: ignore[union-attr]
     with pytest.raises(ConfigError, match="transformers has none for this family"):
         model.gradient_checkpointing = True
+
+
+def test_a_run_with_it_ends_in_the_same_bits(tmp_path: Path) -> None:
+    text = runs.write_text(tmp_path / "text.txt")
+    ends = []
+    for wanted in (False, True):
+        config = runs.definition(text, training={"gradient_checkpointing": wanted, "max_steps": 8})
+        folder = runs.make_run(tmp_path / "runs", config)
+        trainer = run_here(folder, config).trainer
+        assert trainer is not None
+        assert trainer.model.gradient_checkpointing is wanted
+        ends.append(runs.final_weights(folder))
+    assert ends[0] == ends[1]
+
+
+def test_a_model_that_cannot_says_so(tmp_path: Path) -> None:
+    text = runs.write_text(tmp_path / "text.txt")
+    model = {"type": "lstm", "num_layers": 1, "hidden_size": 8}
+    config = runs.definition(text, model=model, training={"gradient_checkpointing": True})
+    with pytest.raises(CraftError, match="cannot compute it again"):
+        Experiment(config, folder=runs.make_run(tmp_path / "runs", config)).run()
