@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# Numbers, in fp32. On a CPU, pieces that fit what freed memory is kept of make a loss over 32,000 tokens twice as fast
-# as all at once, and from here on none is slower (docs/measurements.md). A GPU wants large products.
+# Numbers, in fp32. On a CPU a loss in pieces of this size was 1.1 to 1.9 times as fast as all at once wherever there
+# was more than one; a quarter of it is slower with 50,257 tokens (docs/measurements.md). A GPU, where nothing was
+# measured, wants large products.
 _AT_ONCE = {"cpu": 1 << 23}
 _AT_ONCE_ELSEWHERE = 1 << 28
 

@@ -32,6 +32,7 @@ WAYS: dict[str, Settings] = {
     "fp16": {"precision": "fp16"},  # with a loss scale that follows the gradients
     "averaged": {"training": {"ema_decay": 0.9}},
     "accumulated": {"training": {"micro_batch_size": 2}},
+    "computed again": {"training": {"gradient_checkpointing": True}},
 }
 """Ways to train whatever is chosen: what sets the arithmetic, the state, or the order of a step."""
 
@@ -166,8 +167,11 @@ LEARNT = ("char", "sentencepiece", "bpe")
 
 
 def fit_together(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether two components can be in one definition: numbers have no text, and text is no numbers."""
+    """Whether two components can be in one definition: numbers have no text, and text is no numbers; and recurrent
+    models keep what they computed."""
     pair = dict((one, other))
+    if pair.keys() == {"model", "way"}:
+        return pair["way"] != "computed again" or pair["model"] not in ("lstm", "rnn")
     if pair.keys() != {"tokenizer", "data"}:
         return True
     if pair["data"] == "tokens":
