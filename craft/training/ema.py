@@ -72,3 +72,21 @@ class WeightAverage:
             tensor.copy_(saved[name])
         self._swap()  # now the model holds what is trained
         self._swapped = False
+
+
+class NoAverage:
+    """In place of an average, where none is kept: takes what is trained out of a checkpoint that held averages."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    @torch.no_grad()
+    def load_state_dict(self, saved: Mapping[str, Tensor]) -> None:
+        """The checkpoint's model was the average; training goes on from the weights beside it."""
+        for name, parameter in self.model.named_parameters():
+            if name in saved:
+                parameter.copy_(saved[name])

@@ -22,3 +22,13 @@ def require(monitor: str, figures: Iterable[str], setting: str) -> None:
     known = list(figures)
     if monitor not in known:
         raise TrainingError(f'{setting} = "{monitor}": no evaluation measures that; there are {", ".join(known)}')
+
+
+def require_evaluations(evaluated_splits: Iterable[str], eval_every: int, setting: str) -> None:
+    """Raise TrainingError when nothing is measured on the way that `setting` could be decided by."""
+    if not list(evaluated_splits):
+        raise TrainingError(f"{setting} waits for evaluations, and there is no validation split to measure")
+    if not eval_every:
+        raise TrainingError(
+            f"{setting} waits for evaluations, and training.eval_every = 0 measures the first and last step only"
+        )

@@ -73,13 +73,36 @@ class Plateau(Scheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """The rate's part of the peak, and what it waits for."""
-        return {"ratio": self.ratio, "best": self.best, "waited": self.waited, "resting": self.resting}
+        return {
+            "ratio": self.ratio,
+            "monitor": [self.config.monitor, self.config.mode],
+            "best": self.best,
+            "waited": self.waited,
+            "resting": self.resting,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on waiting. A run that had another schedule before begins anew."""
-        if state:
-            self.ratio, self.best = state["ratio"], state["best"]
-            self.waited, self.resting = state["waited"], state["resting"]
+        """Go on waiting. The rate stays what it came to; values of another figure compare with nothing."""
+        self.ratio, self.resting = state["ratio"], state["resting"]
+        if state["monitor"] == [self.config.monitor, self.config.mode]:
+            self.best, self.waited = state["best"], state["waited"]
+
+
+class ScheduleState:
+    """A schedule's state together with its type: a run that is given another schedule begins that one anew."""
+
+    def __init__(self, kind: str, scheduler: Scheduler) -> None:
+        self.kind, self.scheduler = kind, scheduler
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing for a schedule that is a function of the step."""
+        state = self.scheduler.state_dict()
+        return {"type": self.kind, "state": state} if state else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Give the schedule its own state, and no other's."""
+        if state.get("type") == self.kind:
+            self.scheduler.load_state_dict(state["state"])
 
 
 def create_scheduler(config: SchedulerConfig, max_steps: int, *, search: Path | None = None) -> Scheduler:

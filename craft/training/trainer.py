@@ -28,17 +28,17 @@ from craft.models.base import BaseModel, LanguageModel
 from craft.runs import checkpoints
 from craft.training.callbacks.base import CallbackList
 from craft.training.checkpointing import CheckpointManager, RandomStates
-from craft.training.ema import WeightAverage
+from craft.training.ema import NoAverage, WeightAverage
 from craft.training.evaluation import Evaluator
 from craft.training.loss_scale import LossScale
 from craft.training.machine import matmul_rate
 from craft.training.memory import is_out_of_memory, what_took_it
-from craft.training.monitor import is_better, require
+from craft.training.monitor import is_better, require, require_evaluations
 from craft.training.optimizers import create_optimizer
 from craft.training.precision import Arithmetic
 from craft.training.progress import ProgressTracker
 from craft.training.recorder import Recorder
-from craft.training.schedulers import create_scheduler
+from craft.training.schedulers import Plateau, ScheduleState, create_scheduler
 from craft.training.training_loop import TrainingLoop
 
 _TRUSTED_STEPS = 20
@@ -79,6 +79,8 @@ class Trainer(ABC):
         self.windows_per_epoch, self.batch_size = batches.num_windows, config.training.batch_size
         self.optimizer = create_optimizer(config.optimizer, model, search=search)
         self.scheduler = create_scheduler(config.scheduler, self.max_steps, search=search)
+        if isinstance(self.scheduler, Plateau):
+            require_evaluations(evaluators, config.training.eval_every, 'scheduler.type = "plateau"')
         setting = config.training.micro_batch_size
         self.micro_may_change = setting == "auto"
         chosen = micro_batch_size or (config.training.batch_size if setting == "auto" else setting)
@@ -121,12 +123,12 @@ class Trainer(ABC):
             tensors={
                 "optimizer": self.optimizer,
                 "random": RandomStates(arithmetic.device),
-                **({"ema": self.ema} if self.ema else {}),
+                "ema": self.ema or NoAverage(model),
             },
             values={
                 "trainer": self,
                 "loop": self.loop,
-                "scheduler": self.scheduler,
+                "scheduler": ScheduleState(config.scheduler.type, self.scheduler),
                 "loss_scale": self.loop.loss_scale,
                 "callbacks": callbacks,
             },

@@ -59,3 +59,27 @@ def test_what_is_saved_is_what_was_measured(tmp_path: Path) -> None:
     plain = trainer.evaluators["val"].evaluate(trainer.model)
     assert plain is not None
     assert plain["loss"] != pytest.approx(measured["loss"], abs=1e-6)
+
+
+def test_without_an_average_training_goes_on_from_what_was_trained(tmp_path: Path) -> None:
+    text = runs.write_text(tmp_path / "text.txt")
+    averaged = runs.definition(text, training={"ema_decay": 0.9})
+    plain = runs.definition(text)
+    with_one, without = runs.make_run(tmp_path / "runs", averaged), runs.make_run(tmp_path / "runs", plain)
+    run_here(with_one, averaged, until=20)
+    run_here(with_one, plain)
+    run_here(without, plain)
+    assert runs.final_weights(with_one) == runs.final_weights(without)
+
+
+def test_an_average_may_begin_on_a_resume(tmp_path: Path) -> None:
+    text = runs.write_text(tmp_path / "text.txt")
+    averaged, plain = runs.definition(text, training={"ema_decay": 0.9}), runs.definition(text)
+    begun, without = runs.make_run(tmp_path / "runs", plain), runs.make_run(tmp_path / "runs", plain)
+    run_here(begun, plain, until=20)
+    one, other = run_here(begun, averaged).trainer, run_here(without, plain).trainer
+    assert one is not None
+    assert other is not None
+    for a, b in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(a, b), "the average changes nothing about the training"
+    assert runs.final_weights(begun) != runs.final_weights(without), "what is saved is the average"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from craft.config.schema.callbacks import EarlyStoppingConfig
 from craft.training.callbacks.base import Callback
-from craft.training.monitor import is_better, require
+from craft.training.monitor import is_better, require, require_evaluations
 
 if TYPE_CHECKING:
     from craft.training.trainer import Trainer
@@ -19,6 +19,10 @@ class EarlyStopping(Callback):
         self.config = config
         self.best: float | None = None
         self.waited = 0
+
+    def on_train_start(self, trainer: Trainer) -> None:
+        """Refuse to wait for what never comes."""
+        require_evaluations(trainer.evaluators, trainer.config.training.eval_every, "callbacks: early_stopping")
 
     def on_evaluate(self, trainer: Trainer, figures: dict[str, float]) -> None:
         """Compare with the best so far."""
