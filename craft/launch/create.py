@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import craft
 from craft import platform
@@ -54,6 +55,7 @@ def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFold
             seed=run.config.seed,
             created=time.time(),
             source=str(run.source.absolute()),
+            overrides=_overrides(run),
             versions={"craft": craft.__version__, "python": python_platform.python_version()},
             git_commit=commit,
             definition_hash=definition_hash(run.config),
@@ -67,6 +69,21 @@ def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFold
     for name, runs in members.items():
         group_record = {"name": name, "created": time.time(), "source": str(planned[0].source.absolute()), "runs": runs}
         platform.write_file_durable(_group_file(runs_dir, name), json.dumps(group_record, indent=1).encode())
+
+
+def _overrides(run: PlannedRun) -> dict[str, Any]:
+    """The settings that were given on the command line, by dotted path."""
+    given = [path for path, origin in run.origins.items() if origin.kind == "command line"]
+    return {path: _value_at(run.config.model_dump(mode="json"), path) for path in given}
+
+
+def _value_at(settings: Any, path: str) -> Any:
+    """The value of a dotted path; None where a key has dots of its own, whose path is only to be shown."""
+    for part in path.split("."):
+        if not isinstance(settings, dict) or part not in settings:
+            return None
+        settings = settings[part]
+    return settings
 
 
 def _copy_code(run: PlannedRun, folder: RunFolder) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from craft.config.experiments import load_experiments
 from craft.config.fields import NOT_INHERITED
 from craft.config.schedule import decay_start, lr_factor
 from craft.config.schema import ExperimentConfig
-from craft.config.schema.scheduler import WarmedUp
+from craft.config.schema.scheduler import PlateauSchedule, WarmedUp
 from craft.errors import CraftError, RunBusyError, RunError
 from craft.launch.dispatch import Started, hold_queue, start_next, was_taken_over
 from craft.launch.queue import Entry, Queue
@@ -89,7 +91,7 @@ def plan_resume(folder: RunFolder, overrides: Sequence[str], *, force: bool = Fa
     present = list_checkpoints(folder)
     step = present[-1].step if present else None
     max_steps = _total_steps(after, before, status)
-    _refuse_nothing_to_do(folder, observed.phase, status, step, max_steps, changes, after)
+    _refuse_nothing_to_do(folder, observed.phase, status, step, max_steps, changes, before)
     remarks = _source_remarks(folder, name, before)
     if present and step is not None and step < status.step and not has_outcome(folder):
         remarks.append(f"it had reached step {status.step}; what came after step {step} is trained again")
@@ -133,7 +135,8 @@ def _rewrite(plan: Resumption) -> None:
     folder = plan.folder
     text = dump_definition(plan.name, plan.config, runs_dir=folder.path.parent)
     platform.write_file_durable(folder.definition, text.encode())
-    update = {"definition_hash": definition_hash(plan.config)}
+    given = read_identity(folder).overrides | {path: value for path, (_, value) in plan.changes.items()}
+    update: dict[str, Any] = {"definition_hash": definition_hash(plan.config), "overrides": given}
     if any(path in plan.changes for path in _CHOSEN):
         update_identity(folder, **update, chosen={})
     else:
@@ -176,7 +179,9 @@ def _source_remarks(folder: RunFolder, name: str, own: ExperimentConfig) -> list
     except (CraftError, OSError, ValueError):
         return []  # gone, swept, or at fault: not this run's business
     changed = {
-        path: pair for path, pair in _changes(own, now.config).items() if path.partition(".")[0] not in NOT_INHERITED
+        path: pair
+        for path, pair in _changes(own, now.config).items()
+        if path.partition(".")[0] not in NOT_INHERITED and path not in identity.overrides
     }
     if not changed:
         return []
@@ -184,7 +189,8 @@ def _source_remarks(folder: RunFolder, name: str, own: ExperimentConfig) -> list
     more = f", and {len(shown) - 4} more" if len(shown) > 4 else ""
     return [
         f"{source.name} defines {identity.experiment} otherwise by now: {'; '.join(shown[:4])}{more}. This run goes on "
-        f"with its own definition; for a new run with the other: craft run {source} {identity.experiment}"
+        f"with its own definition; for a new run with the other: "
+        f"craft run {shlex.quote(str(source))} {shlex.quote(identity.experiment)}"
     ]
 
 
@@ -194,15 +200,18 @@ def _refuse_other_run(folder: RunFolder, changes: dict[str, tuple[Any, Any]]) ->
     if not refused:
         return
     named = "; ".join(f"{path} is {_shown(changes[path][0])}, not {_shown(changes[path][1])}" for path in refused)
-    settings = " ".join(f"{path}={_shown(changes[path][1])}" for path in refused if changes[path][1] is not None)
+    settings = " ".join(
+        shlex.quote(f"{path}={_shown(changes[path][1])}") for path in refused if changes[path][1] is not None
+    )
     raise RunError(
         f"{folder.name} cannot go on with that: {named}. Its checkpoints fit only what they were trained with. "
-        f"For a new run with it: craft run {folder.definition} {settings}"
+        f"For a new run with it: craft run {shlex.quote(str(folder.definition))} {settings}"
     )
 
 
 def _shown(value: Any) -> str:
-    return "unset" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    """As a person would write it after `path=`; TOML's values of these kinds are JSON's."""
+    return "unset" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def _total_steps(after: ExperimentConfig, before: ExperimentConfig, status: Status) -> int:
@@ -210,10 +219,15 @@ def _total_steps(after: ExperimentConfig, before: ExperimentConfig, status: Stat
     limits = []
     if after.training.max_steps:
         limits.append(after.training.max_steps)
-    epochs, old_epochs = after.training.max_epochs, before.training.max_epochs
-    if epochs and old_epochs and not before.training.max_steps:
-        limits.append(round(status.max_steps * epochs / old_epochs))
+    if after.training.max_epochs and _bounded_by_epochs(before, status):
+        limits.append(round(status.max_steps * after.training.max_epochs / before.training.max_epochs))
     return min(limits) if limits else status.max_steps
+
+
+def _bounded_by_epochs(config: ExperimentConfig, status: Status) -> bool:
+    """Whether it is the epochs that end a run; with both bounds, the shorter ends it."""
+    steps = config.training.max_steps
+    return bool(config.training.max_epochs) and (not steps or 0 < status.max_steps < steps)
 
 
 def _refuse_nothing_to_do(
@@ -223,16 +237,23 @@ def _refuse_nothing_to_do(
     step: int | None,
     max_steps: int,
     changes: dict[str, tuple[Any, Any]],
-    config: ExperimentConfig,
+    before: ExperimentConfig,
 ) -> None:
     done = step if step is not None else 0
     if max_steps and done > max_steps:
         raise RunError(f"{folder.name} has trained {done} steps already; training.max_steps={max_steps} is behind it")
     if phase != "finished":
         return
-    epochs = config.training.max_epochs
-    more = f"max_epochs={2 * epochs}" if epochs else f"max_steps={2 * max(status.step, 1)}"
-    longer = f"to train longer: craft resume {folder.name} training.{more}"
+    settings = before.training
+    if _bounded_by_epochs(before, status):
+        more = [f"max_epochs={2 * settings.max_epochs}"]
+        if settings.max_steps and settings.max_steps < 2 * status.max_steps:
+            more.append(f"max_steps={2 * status.max_steps}")
+    else:
+        more = [f"max_steps={2 * max(status.step, 1)}"]
+        if settings.max_epochs:  # how many steps one takes is not known here, so they are let go
+            more.append("max_epochs=0")
+    longer = f"to train longer: craft resume {folder.name} {' '.join(f'training.{setting}' for setting in more)}"
     if max_steps and done >= max_steps:
         raise RunError(f"{folder.name} is finished, with all its {done} steps; {longer}")
     if not changes:  # its own goal was reached before the last step, as early stopping does
@@ -246,7 +267,11 @@ def _schedule_remarks(
     if (before.scheduler, before.optimizer.lr, old_steps) == (after.scheduler, after.optimizer.lr, new_steps):
         return []
     if not (isinstance(before.scheduler, WarmedUp) and isinstance(after.scheduler, WarmedUp)):
-        return []  # only the person's own class knows
+        return ["learning rate: what becomes of it only the schedule's own class knows"]
+    if isinstance(after.scheduler, PlateauSchedule):
+        return _plateau_remarks(before, after)
+    if isinstance(before.scheduler, PlateauSchedule):
+        return _remarks_of_the_fall(after, step, new_steps)  # where the rate stands, the figures decided
     was = before.optimizer.lr * lr_factor(before.scheduler, max(step, 1), old_steps)
     becomes = after.optimizer.lr * lr_factor(after.scheduler, step + 1, new_steps)
     line = (
@@ -255,13 +280,29 @@ def _schedule_remarks(
     )
     if becomes > 1.05 * was:
         line += ", so it rises again: expect the loss to rise before it falls"
-    remarks = [line]
+    return [line, *_remarks_of_the_fall(after, step, new_steps)]
+
+
+def _plateau_remarks(before: ExperimentConfig, after: ExperimentConfig) -> list[str]:
+    """What can be said of a rate that follows a figure."""
+    assert isinstance(after.scheduler, PlateauSchedule)
+    peak = ""
+    if before.optimizer.lr != after.optimizer.lr:
+        peak = f", now {format_number(after.optimizer.lr)}, not {format_number(before.optimizer.lr)},"
+    stands = (
+        "goes on from the part of its peak that it came to"
+        if isinstance(before.scheduler, PlateauSchedule)
+        else "begins at the peak"
+    )
+    return [f"learning rate: it {stands}{peak} and falls when {after.scheduler.monitor} stops improving"]
+
+
+def _remarks_of_the_fall(after: ExperimentConfig, step: int, new_steps: int) -> list[str]:
+    assert isinstance(after.scheduler, WarmedUp)
     start = decay_start(after.scheduler, new_steps)
     last = format_number(after.optimizer.lr * lr_factor(after.scheduler, new_steps, new_steps))
     if start is None:
-        remarks.append("learning rate: it never falls on this schedule")
-    elif start > step:
-        remarks.append(f"learning rate: it begins to fall after step {start}, to {last} at step {new_steps}")
-    else:
-        remarks.append(f"learning rate: it falls from there on, to {last} at step {new_steps}")
-    return remarks
+        return ["learning rate: it never falls on this schedule"]
+    if start > step:
+        return [f"learning rate: it begins to fall after step {start}, to {last} at step {new_steps}"]
+    return [f"learning rate: it falls from there on, to {last} at step {new_steps}"]

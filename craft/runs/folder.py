@@ -116,6 +116,8 @@ class RunIdentity:
     seed: int | None = None
     created: float = 0.0
     source: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """What was given on a command line, when it was made or on a resume, by dotted path."""
     parent_run: str | None = None
     parent_step: int | None = None
     versions: dict[str, str] = field(default_factory=dict)

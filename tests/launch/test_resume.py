@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -238,3 +239,81 @@ def test_a_run_of_epochs_is_lengthened_by_epochs(run: RunFolder) -> None:
         with pytest.raises(RunError, match=r"to train longer: craft resume tiny-001 training.max_epochs=4"):
             plan_resume(run, overrides)
     assert plan_resume(run, ["training.max_epochs=4"]).max_steps == 40
+
+
+def test_what_a_person_overrode_is_no_change_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("abc " * 100)
+    experiments = tmp_path / "experiments.toml"
+    experiments.write_text(EXPERIMENTS)
+    planned = load_experiments(experiments).plan(["tiny"], ["optimizer.lr=0.5"])
+    (folder,) = create_runs(tmp_path / "runs", planned)
+    stand(folder, "stopped", 10)
+    assert read_identity(folder).overrides == {"optimizer.lr": 0.5}
+    assert plan_resume(folder, []).remarks == []
+    resume(plan_resume(folder, ["training.max_steps=40"]))
+    Queue(folder.path.parent).drop([folder.name])
+    stand(folder, "stopped", 20)
+    StatusWriter(folder).write(max_steps=40)
+    assert plan_resume(folder, []).remarks == []
+    experiments.write_text(EXPERIMENTS.replace("num_heads = 2", "num_heads = 4"))
+    (remark,) = plan_resume(folder, []).remarks
+    assert "otherwise by now: model.num_heads is 4 there and 2 here. This run" in remark
+
+
+def test_a_command_that_is_advised_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    (folder / "text.txt").write_text("abc " * 100)
+    (folder / "experiments.toml").write_text(EXPERIMENTS)
+    (run,) = create_runs(folder / "runs", load_experiments(folder / "experiments.toml").plan(["tiny"]))
+    stand(run, "stopped", 10)
+    with pytest.raises(RunError) as refused:
+        plan_resume(run, ["seed=5", 'data={ type = "text", path = "an other.txt", context_length = 8 }'])
+    advised = str(refused.value).partition("For a new run with it: ")[2]
+    _, command, definition, *overrides = shlex.split(advised)
+    assert (command, definition) == ("run", str(run.definition))
+    (planned,) = load_experiments(run.definition).plan([], overrides)
+    assert (planned.config.seed, planned.config.data.context_length) == (5, 8)
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs", "taken", "advice"),
+    [
+        (0, 2, 20, ["training.max_epochs=4"]),
+        (20, 50, 20, ["training.max_steps=40", "training.max_epochs=0"]),
+        (30, 2, 20, ["training.max_epochs=4", "training.max_steps=40"]),
+        (90, 2, 20, ["training.max_epochs=4"]),
+    ],
+)
+def test_what_is_advised_to_train_longer_does(
+    run: RunFolder, steps: int, epochs: int, taken: int, advice: list[str]
+) -> None:
+    text = run.definition.read_text()
+    run.definition.write_text(
+        text.replace("max_steps = 20\nmax_epochs = 0", f"max_steps = {steps}\nmax_epochs = {epochs}")
+    )
+    stand(run, "finished", taken)
+    with pytest.raises(RunError) as refused:
+        plan_resume(run, [])
+    assert str(refused.value).partition("craft resume tiny-001 ")[2].split() == advice
+    assert plan_resume(run, advice).max_steps == 2 * taken
+
+
+def test_a_rate_that_follows_a_figure_is_not_foretold(run: RunFolder) -> None:
+    (to_plateau,) = plan_resume(run, ["scheduler.type=plateau"]).remarks
+    assert to_plateau == "learning rate: it begins at the peak and falls when val/loss stops improving"
+    resume(plan_resume(run, ["scheduler.type=plateau"]))
+    Queue(run.path.parent).drop([run.name])
+    stand(run, "stopped", 10)
+    (longer,) = plan_resume(run, ["training.max_steps=40", "optimizer.lr=0.01"]).remarks
+    assert longer == (
+        "learning rate: it goes on from the part of its peak that it came to, now 0.01, not 0.001, "
+        "and falls when val/loss stops improving"
+    )
+    (to_cosine,) = plan_resume(run, ["scheduler.type=cosine"]).remarks
+    assert to_cosine.startswith("learning rate: it falls from there on, to ")
+
+
+def test_what_a_schedule_of_ones_own_makes_of_it_is_said_to_be_unknown(run: RunFolder) -> None:
+    (remark,) = plan_resume(run, ["scheduler.type=mine:Steps"]).remarks
+    assert remark == "learning rate: what becomes of it only the schedule's own class knows"
