@@ -6,7 +6,18 @@ import contextlib
 import runpy
 import sys
 
-HERE = ("startup", "metrics_log", "run_store", "batches", "kernels", "loop_overhead", "callbacks", "workbench", "gpu")
+HERE = (
+    "startup",
+    "metrics_log",
+    "run_store",
+    "batches",
+    "kernels",
+    "optimizers",
+    "loop_overhead",
+    "callbacks",
+    "workbench",
+    "gpu",
+)
 ELSEWHERE = {
     "time_to_loss": "--text FILE [--nanogpt PATH]",
     "train_speed": "--nanogpt PATH [--model baby]",
