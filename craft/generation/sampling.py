@@ -1,68 +1,196 @@
-"""Writing text, one token at a time, from a model's distribution.
+"""Drawing the next token from a model's distribution, and texts from one token after another.
 
-Letters: B batch, T time, V vocabulary.
+Letters: B sequences, V vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from craft.generation.sequences import Sequences
 from craft.generation.settings import SamplingSettings
 from craft.models.base import LanguageModel
 
+_DRAWN_AT_ONCE = 256  # uniform numbers that a generator gives in one call
+_CERTAIN_TOP = 1024  # tokens that top_p looks at before it sorts a whole vocabulary
 
-def choose_token(logits: Tensor, settings: SamplingSettings, generator: torch.Generator) -> Tensor:
-    """Draw the next token of each row. logits: (B, V) -> (B,) int64, on the CPU in fp32, so seeds hold everywhere."""
-    logits = logits.float().cpu()
-    if settings.temperature == 0:
-        return logits.argmax(-1)
+
+def filtered(logits: Tensor, settings: SamplingSettings) -> Tensor:
+    """The logits that are drawn from: by temperature, which is above 0, and minus infinity for what top_k, top_p and
+    min_p leave out. (B, V) -> (B, V)."""
     # The largest is 0 first: then no temperature above 0, however small, can make it overflow.
     logits = (logits - logits.max(dim=-1, keepdim=True).values) / settings.temperature
-    if 0 < settings.top_k < logits.shape[-1]:
+    vocab_size = logits.shape[-1]
+    if 0 < settings.top_k < vocab_size:
         smallest = logits.topk(settings.top_k, dim=-1).values[:, -1:]
         logits = logits.masked_fill(logits < smallest, float("-inf"))
     if settings.top_p < 1:
-        ordered, order = logits.sort(dim=-1, descending=True)
-        probabilities = F.softmax(ordered, dim=-1)
-        # A token goes when those before it already hold top_p; the first always stays.
-        gone = probabilities.cumsum(-1) - probabilities >= settings.top_p
-        logits = logits.masked_fill(gone.scatter(-1, order, gone), float("-inf"))
-    return torch.multinomial(F.softmax(logits, dim=-1), 1, generator=generator)[:, 0]
+        logits = logits.masked_fill(logits < _least_of_top_p(logits, settings), float("-inf"))
+    if settings.min_p > 0:
+        # The likeliest stands at 0, so a token's logit is the logarithm of its share of the likeliest's probability.
+        logits = logits.masked_fill(logits.exp() < settings.min_p, float("-inf"))
+    return logits
 
 
-@torch.inference_mode()
-def generate_tokens(model: LanguageModel, prompt: list[int], settings: SamplingSettings) -> Iterator[int]:
-    """Tokens that follow `prompt`, as they are drawn.
+def _least_of_top_p(logits: Tensor, settings: SamplingSettings) -> Tensor:
+    """The smallest logit of the smallest set of tokens that holds top_p. (B, V) -> (B, 1)."""
+    probabilities = F.softmax(logits, dim=-1)
+    count = min(_CERTAIN_TOP, logits.shape[-1])
+    while True:
+        top, order = probabilities.topk(count, dim=-1)
+        before = top.cumsum(-1) - top  # what those before each hold
+        inside = before < settings.top_p  # the first always is
+        if count == logits.shape[-1] or not bool(inside[:, -1].any()):
+            last = inside.sum(dim=-1, keepdim=True) - 1  # (B, 1)
+            return logits.gather(-1, order.gather(-1, last))
+        count = logits.shape[-1]
 
-    The prompt is read once, and each new token costs one position: a state carries the rest. Text longer than the
-    model's context goes on over a window: when it is full, its later half is read anew. A model whose state has no
-    end reads everything, once.
-    An empty prompt starts from token 0, for want of a beginning.
+
+def choose_token(logits: Tensor, settings: SamplingSettings, uniform: Tensor) -> Tensor:
+    """The next token of each row. logits: (B, V) fp32 on the CPU, so seeds hold everywhere; uniform: (B,) float64, from
+    0 up to 1, what each draws with -> (B,) int64."""
+    if settings.temperature == 0:
+        return logits.argmax(-1)
+    cumulative = F.softmax(filtered(logits, settings), dim=-1, dtype=torch.float64).cumsum(-1)
+    # The first token whose share reaches beyond the drawn number; a token of probability 0 is never one.
+    drawn = uniform[:, None] * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, drawn, right=True)[:, 0].clamp_(max=logits.shape[-1] - 1)
+
+
+class Penalties:
+    """Lowers the logits of tokens that stand in a text already."""
+
+    def __init__(self, settings: SamplingSettings, vocab_size: int) -> None:
+        self.settings, self.vocab_size = settings, vocab_size
+        self.used = settings.repetition_penalty != 1 or settings.frequency_penalty != 0
+
+    def apply(self, logits: Tensor, sequences: Sequences) -> Tensor:
+        """(B, V) -> (B, V), a new tensor where something changes."""
+        if not self.used:
+            return logits
+        logits = logits.clone()
+        for row, (text, start) in enumerate(zip(sequences.texts, sequences.prompt_lengths, strict=True)):
+            one = logits[row]
+            if (penalty := self.settings.repetition_penalty) != 1:
+                seen = torch.tensor(sorted(set(text)))
+                some = one[seen]
+                one[seen] = torch.where(some > 0, some / penalty, some * penalty)
+            if self.settings.frequency_penalty and len(text) > start:
+                times = torch.bincount(torch.tensor(text[start:]), minlength=self.vocab_size)
+                one -= self.settings.frequency_penalty * times
+        return logits
+
+
+class Draws:
+    """The uniform numbers that sequences draw with: each has a generator of its own, so what it draws does not depend
+    on what is written beside it."""
+
+    def __init__(self, seeds: Sequence[int], drawn_before: Sequence[int] | None = None) -> None:
+        """drawn_before: how many numbers of each are left out, because they were drawn in an earlier call."""
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        for generator, count in zip(self._generators, drawn_before or [], strict=False):
+            torch.rand(count, generator=generator, dtype=torch.float64)
+        self._numbers = torch.empty(len(seeds), 0, dtype=torch.float64)
+        self._place = 0
+
+    def next(self) -> Tensor:
+        """One for each, (B,) float64."""
+        if self._place == self._numbers.shape[1]:
+            drawn = [torch.rand(_DRAWN_AT_ONCE, generator=one, dtype=torch.float64) for one in self._generators]
+            self._numbers, self._place = torch.stack(drawn), 0
+        self._place += 1
+        return self._numbers[:, self._place - 1]
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Keep those of some sequences."""
+        self._generators = [self._generators[row] for row in rows]
+        self._numbers = self._numbers[list(rows)]
+
+
+@dataclass(frozen=True)
+class Thought:
+    """What a model expected where it wrote a token: its own distribution, at temperature 1, with nothing left out."""
+
+    token: int
+    probability: float
+    """Of this token."""
+    entropy: float
+    """Of the distribution, in nats: 0 where the model is certain, at most ln V."""
+    alternatives: tuple[tuple[int, float], ...]
+    """The likeliest tokens with their probabilities, the likeliest first."""
+
+
+def thoughts(logits: Tensor, tokens: Tensor, count: int) -> list[Thought]:
+    """What was expected where `tokens` were written. logits: (B, V), tokens: (B,); with `count` alternatives each."""
+    logs = F.log_softmax(logits.double(), dim=-1)  # (B, V)
+    probabilities = logs.exp()
+    # 0 ln 0 is 0 here, as its limit is: an impossible token adds nothing.
+    entropies = -torch.where(probabilities > 0, probabilities * logs, 0.0).sum(-1)
+    top, order = probabilities.topk(min(count, logits.shape[-1]), dim=-1)
+    chosen = probabilities.gather(-1, tokens[:, None])[:, 0]
+    return [
+        Thought(token, probability, max(0.0, entropy), tuple(zip(others, shares, strict=True)))
+        for token, probability, entropy, others, shares in zip(
+            tokens.tolist(), chosen.tolist(), entropies.tolist(), order.tolist(), top.tolist(), strict=True
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One token of one sequence."""
+
+    row: int
+    """Of the prompts as they were given."""
+    token: int
+    thought: Thought | None
+
+
+def draw_tokens(
+    model: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    settings: SamplingSettings,
+    *,
+    seeds: Sequence[int] | None = None,
+    drawn_before: Sequence[int] | None = None,
+    alternatives: int | None = None,
+    finished: Callable[[int], bool] = lambda row: False,
+    sequences: Sequences | None = None,
+) -> Iterator[list[Drawn]]:
+    """One token of each prompt that is still written, at a time, until all have `max_new_tokens`.
+
+    seeds: one for each prompt; `settings.seed` for all when left out, so each text is what it would be by itself.
+    drawn_before: how many tokens at each prompt's end were drawn earlier, so that this goes on where that would have.
+    alternatives: how many likeliest tokens come with each drawn one; None leaves out what the model thought.
+    finished: asked after each token, by row; True ends that row. sequences: prompts that are read already, or are to be
+    looked at meanwhile.
     """
-    device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(settings.seed)
-    text = list(prompt) or [0]
-    # Positions beyond those trained on are not asked of a model that would have to know them.
-    window = model.context_length
-    pending = text if model.unbounded else text[-window:]
-    length = min(window, len(pending) + settings.max_new_tokens)
-    state, filled = model.init_state(1, length), 0
+    written = sequences or Sequences(model, prompts, settings.max_new_tokens)
+    rows = list(range(len(written)))
+    draws = Draws(seeds if seeds is not None else [settings.seed] * len(rows), drawn_before)
+    penalties = Penalties(settings, model.vocab_size)
     for _ in range(settings.max_new_tokens):
-        if filled + len(pending) > length and not model.unbounded:
-            pending = text[-max(1, window // 2) :]
-            length = window
-            state, filled = model.init_state(1, length), 0
-        # A long prompt is read in blocks: the logits of a whole one need not fit in memory.
-        for start in range(0, len(pending), window):
-            tokens = torch.tensor([pending[start : start + window]], device=device)  # (1, T)
-            output = model(tokens, state=state)
-            state = output.state
-        filled += len(pending)
-        token = int(choose_token(output.logits[:, -1], settings, generator))
-        text.append(token)
-        pending = [token]
-        yield token
+        if not rows:
+            return
+        logits = written.logits
+        tokens = choose_token(penalties.apply(logits, written), settings, draws.next())
+        thought = thoughts(logits, tokens, alternatives) if alternatives is not None else [None] * len(rows)
+        chosen = tokens.tolist()
+        written.push(chosen)
+        yield [Drawn(row, token, one) for row, token, one in zip(rows, chosen, thought, strict=True)]
+        going_on = [place for place, row in enumerate(rows) if not finished(row)]
+        if len(going_on) < len(rows):
+            written.select(going_on)
+            draws.select(going_on)
+            rows = [rows[place] for place in going_on]
+
+
+def generate_tokens(model: LanguageModel, prompt: Sequence[int], settings: SamplingSettings) -> Iterator[int]:
+    """Tokens that follow one prompt, as they are drawn. Stop texts are for who decodes (craft/generation/writing.py)."""
+    for drawn in draw_tokens(model, [prompt], settings):
+        yield drawn[0].token

@@ -6,6 +6,7 @@ Letters: B batch, T time (positions), V vocabulary.
 from __future__ import annotations
 
 from abc import abstractmethod
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -95,6 +96,34 @@ class LanguageModel(GenerativeModel):
     """The most positions that one state can hold; None where only memory bounds it."""
     unbounded: bool = False
     """Whether a text of any length goes on from its state; else generation keeps to windows of `context_length`."""
+
+    joins_states: bool = False
+    """Whether one state can hold sequences of different lengths, made by `join_states`."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its numbers lie."""
+        some = next(chain(self.parameters(), self.buffers()), None)
+        return torch.device("cpu") if some is None else some.device
+
+    def read(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Go on by `tokens`, (B, T), and give the logits after the last of them, (B, V), with the state then.
+
+        What generation asks for. A model may have a faster way to it than `forward`, with the same result.
+        """
+        output = self(tokens, state=state)
+        return output.logits[:, -1], output.state
+
+    def select_state(self, state: Any, rows: list[int]) -> Any:
+        """The state of some sequences of another, in this order; one may stand several times. The other is used up.
+
+        Raises NotImplementedError where a model has no way to; generation then keeps each sequence's state apart.
+        """
+        raise NotImplementedError
+
+    def join_states(self, states: list[Any]) -> Any:
+        """One state of the sequences of several, in their order. Only where `joins_states`."""
+        raise NotImplementedError
 
     @abstractmethod
     def forward(self, tokens: Tensor, targets: Tensor | None = None, state: Any = None) -> ModelOutput:

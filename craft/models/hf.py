@@ -268,6 +268,13 @@ class HFModel(ModuleModel):
             return super().init_state(batch_size, max_length)
         return self._empty_cache()
 
+    def select_state(self, state: Any, rows: list[int]) -> Any:
+        """Some texts of the library's cache, which holds texts of one length."""
+        if not self.has_cache:
+            return super().select_state(state, rows)
+        state.batch_select_indices(torch.tensor(rows, device=self.device))
+        return state
+
     def forward(self, tokens: Tensor, targets: Tensor | None = None, state: Any = None) -> ModelOutput:
         """See `LanguageModel.forward`; the library's cache is extended in place."""
         if state is not None and not self.has_cache:

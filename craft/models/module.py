@@ -55,6 +55,10 @@ class ModuleModel(LanguageModel):
         """No tokens yet."""
         return TextSoFar(None)
 
+    def select_state(self, state: Any, rows: list[int]) -> Any:
+        """The tokens of some texts; all of a state are of one length."""
+        return TextSoFar(None if state.tokens is None else state.tokens[rows])
+
     def forward(self, tokens: Tensor, targets: Tensor | None = None, state: Any = None) -> ModelOutput:
         """See `LanguageModel.forward`."""
         text = tokens if state is None or state.tokens is None else torch.cat((state.tokens, tokens), dim=1)  # (B, S)

@@ -50,6 +50,7 @@ class Recurrent(LanguageModel):
     """An embedding, layers of one kind of cell, and a head. Its state goes on without end, at the same cost."""
 
     unbounded = True
+    joins_states = True
 
     def __init__(self, config: LSTMConfig | RNNConfig, vocab_size: int, context_length: int) -> None:
         super().__init__()
@@ -112,6 +113,14 @@ class Recurrent(LanguageModel):
         device = self.head.weight.device
         parts = 2 if self.cell == "lstm" else 1
         return tuple(torch.zeros(shape, dtype=self.compute_dtype, device=device) for _ in range(parts))
+
+    def select_state(self, state: State, rows: list[int]) -> State:
+        """See `LanguageModel.select_state`."""
+        return tuple(part[:, rows] for part in state)
+
+    def join_states(self, states: list[State]) -> State:
+        """See `LanguageModel.join_states`."""
+        return tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))
 
     def forward(self, tokens: Tensor, targets: Tensor | None = None, state: State | None = None) -> ModelOutput:
         """See `LanguageModel.forward`; a state is not changed, so several texts may go on from one."""

@@ -26,30 +26,10 @@ from torch.utils.checkpoint import checkpoint
 
 from craft.config.schema.model import TransformerConfig
 from craft.models.base import LanguageModel, ModelOutput, Role
+from craft.models.kv_cache import KVCache
 from craft.models.loss import is_large, linear_cross_entropy
 
 NORM_EPS = 1e-5  # GPT-2's; large enough for bf16
-
-
-class KVCache:
-    """Keys and values of all positions so far, preallocated: a new token costs one write and no copy."""
-
-    def __init__(self, keys: Tensor, values: Tensor) -> None:
-        self.keys = keys  # (L, B, K, S_max, C)
-        self.values = values
-        self.length = 0
-
-    @property
-    def max_length(self) -> int:
-        """Positions that fit."""
-        return self.keys.shape[3]
-
-    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Write T new positions (B, K, T, C) of a layer; returns views of all S positions, (B, K, S, C)."""
-        end = self.length + key.shape[2]
-        self.keys[layer, :, :, self.length : end] = key
-        self.values[layer, :, :, self.length : end] = value
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
 
 class Linear(nn.Linear):
@@ -217,7 +197,8 @@ class Attention(nn.Module):
         value = heads[:, :, self.heads + self.kv_heads :].transpose(1, 2)
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)
-        mixed = attend(query, key, value, self.dropout if self.training else 0.0)
+            query = query.to(key.dtype)
+        mixed = attend(query, key, value, self.dropout if self.training else 0.0).to(x.dtype)
         return cast(Tensor, self.o_proj(mixed.transpose(1, 2).reshape(batch, time, -1)))
 
 
@@ -261,6 +242,7 @@ class Transformer(LanguageModel):
     """A decoder-only transformer over a vocabulary of `vocab_size` tokens."""
 
     can_recompute = True
+    joins_states = True
 
     def __init__(self, config: TransformerConfig, vocab_size: int, context_length: int) -> None:
         super().__init__()
@@ -312,10 +294,18 @@ class Transformer(LanguageModel):
     def init_state(self, batch_size: int, max_length: int) -> KVCache:
         """An empty cache for `max_length` positions."""
         config, like = self.config, self.token_embedding.weight
-        shape = (config.num_layers, batch_size, config.kv_heads, max_length, config.head_size)
-        return KVCache(*(torch.empty(shape, dtype=self.compute_dtype, device=like.device) for _ in range(2)))
+        sizes = (config.num_layers, batch_size, config.kv_heads, max_length, config.head_size)
+        return KVCache.empty(*sizes, dtype=self.compute_dtype, device=like.device)
 
-    def _rotary_angles(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def select_state(self, state: KVCache, rows: list[int]) -> KVCache:
+        """See `LanguageModel.select_state`."""
+        return state.select(rows)
+
+    def join_states(self, states: list[KVCache]) -> KVCache:
+        """See `LanguageModel.join_states`."""
+        return KVCache.join(states)
+
+    def rotary_angles(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Cosines and signed sines for positions start to stop, (T, H + K, C) each; made once per length and dtype."""
         config, device, dtype = self.config, self.token_embedding.weight.device, self.compute_dtype
         made = self.angles
@@ -332,24 +322,40 @@ class Transformer(LanguageModel):
 
     def forward(self, tokens: Tensor, targets: Tensor | None = None, state: KVCache | None = None) -> ModelOutput:
         """See `LanguageModel.forward`; the state is a `KVCache`, extended in place."""
+        x = self._hidden(tokens, state)
+        if targets is not None and state is None and self.training and is_large(targets, self.vocab_size):
+            loss = linear_cross_entropy(x, self.head.weight, targets, self.config.logit_softcap)
+            return ModelOutput(None, loss, None)
+        logits = self._logits(x)
+        loss = None if targets is None else self.next_token_loss(logits, targets)
+        return ModelOutput(logits, loss, state)
+
+    def read(self, tokens: Tensor, state: KVCache) -> tuple[Tensor, KVCache]:
+        """See `LanguageModel.read`: a single token takes the short way; of several, only the last reaches the head."""
+        if tokens.shape[1] == 1 and not self.training and not torch.is_grad_enabled():
+            from craft.models.transformer_step import step  # it is made of the parts of this file
+
+            return step(self, tokens[:, 0], state), state
+        return self._logits(self._hidden(tokens, state)[:, -1:])[:, 0], state
+
+    def _hidden(self, tokens: Tensor, state: KVCache | None) -> Tensor:
+        """What comes out of the last block, normalised. tokens: (B, T) -> (B, T, D)."""
         start = state.length if state is not None else 0
         stop = start + tokens.shape[1]
         x = self.token_embedding(tokens).to(self.compute_dtype)  # (B, T, D)
         if self.config.position == "learned":
             x = x + self.position_embedding.weight[start:stop].to(self.compute_dtype)
         x = F.dropout(x, self.config.dropout, self.training)
-        angles = self._rotary_angles(start, stop) if self.config.position == "rotary" else None
+        angles = self.rotary_angles(start, stop) if self.config.position == "rotary" else None
         recomputes = self.gradient_checkpointing and self.training and state is None and torch.is_grad_enabled()
         for block in self.blocks:
             x = checkpoint(block, x, angles, None, use_reentrant=False) if recomputes else block(x, angles, state)
-        x = self.final_norm(x)
-        if targets is not None and state is None and self.training and is_large(targets, self.vocab_size):
-            loss = linear_cross_entropy(x, self.head.weight, targets, self.config.logit_softcap)
-            return ModelOutput(None, loss, None)
-        logits = self.head(x)  # (B, T, V)
-        if cap := self.config.logit_softcap:
-            logits = cap * torch.tanh(logits / cap)
         if state is not None:
-            state.length = stop
-        loss = None if targets is None else self.next_token_loss(logits, targets)
-        return ModelOutput(logits, loss, state)
+            state.advance(tokens.shape[1])
+        return cast(Tensor, self.final_norm(x))
+
+    def _logits(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, V)."""
+        logits: Tensor = self.head(x)
+        cap = self.config.logit_softcap
+        return cap * torch.tanh(logits / cap) if cap else logits

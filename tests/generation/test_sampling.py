@@ -27,8 +27,8 @@ def model() -> Transformer:
 
 
 def draws(logits: torch.Tensor, settings: SamplingSettings, count: int = 20_000) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(settings.seed)
-    chosen = choose_token(logits.expand(count, -1), settings, generator)
+    uniform = torch.rand(count, generator=torch.Generator().manual_seed(settings.seed), dtype=torch.float64)
+    chosen = choose_token(logits.expand(count, -1), settings, uniform)
     return torch.bincount(chosen, minlength=len(logits))
 
 
