@@ -38,6 +38,7 @@ LAZY: dict[str, tuple[str, str]] = {
     "stop": ("craft.cli.stop", "Let a run save and leave, or kill it."),
     "resume": ("craft.cli.resume", "Go on with a run, or train it longer."),
     "generate": ("craft.cli.generate", "Let a checkpoint write."),
+    "evaluate": ("craft.cli.evaluate", "Measure a checkpoint, and how fast it writes."),
 }
 """Command -> (module, one line of help), in the order that help shows."""
 

@@ -17,6 +17,7 @@ from craft.platform.files import (
 )
 from craft.platform.interpreter import keep_freed_memory
 from craft.platform.locks import FileLock, is_locked
+from craft.platform.memory import peak_memory, reset_peak_memory
 from craft.platform.places import state_dir
 from craft.platform.processes import (
     ProcessIdentity,
@@ -37,10 +38,12 @@ __all__ = [
     "is_locked",
     "keep_freed_memory",
     "make_dir_durable",
+    "peak_memory",
     "reap",
     "remove_dead_temporaries",
     "rename",
     "replace",
+    "reset_peak_memory",
     "spawn_detached",
     "start_ticks",
     "state_dir",

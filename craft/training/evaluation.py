@@ -18,8 +18,10 @@ from torch.nn import functional as F
 
 from craft.config.logits import rows_at_once
 from craft.config.own_code import make_own, must_be
+from craft.config.schema import ExperimentConfig
 from craft.config.schema.metrics import OwnMetric
 from craft.data.batches import EvalWindows
+from craft.data.prepare import PreparedData
 from craft.errors import OwnCodeError
 from craft.models.base import IGNORED, BaseModel
 
@@ -133,3 +135,11 @@ class Evaluator:
             with _named(name, "compute"):
                 figures[name] = float(metric.compute())
         return figures
+
+
+def create_evaluator(
+    config: ExperimentConfig, data: PreparedData, split: str, device: torch.device, *, search: Path | None = None
+) -> Evaluator:
+    """What measures a split that there is, in training and afterwards. search: where code of one's own lies."""
+    windows = EvalWindows(data.splits[split], config.data.context_length, data.tokenizer.vocab_size)
+    return Evaluator(windows, device, create_metrics(config.metrics, search=search))

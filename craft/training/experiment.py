@@ -25,7 +25,7 @@ from craft.config.definition import definition_hash, dump_definition
 from craft.config.estimate import estimate, flops_per_token
 from craft.config.own_code import import_named
 from craft.config.schema import ExperimentConfig
-from craft.data import EvalWindows, PreparedData, TrainBatches, prepare
+from craft.data import PreparedData, TrainBatches, prepare
 from craft.data.tokenizers import Tokenizer
 from craft.errors import CheckpointError, CraftError, OwnCodeError, TrainingError
 from craft.models import LanguageModel, create_model_from_config
@@ -36,7 +36,7 @@ from craft.runs.folder import RunFolder, RunIdentity, create_run, read_identity,
 from craft.runs.lock import hold_run_lock
 from craft.training.callbacks import create_callbacks, tell_unstarted
 from craft.training.compiling import choose_compile, compile_model
-from craft.training.evaluation import Evaluator, create_metrics
+from craft.training.evaluation import create_evaluator
 from craft.training.machine import matmul_rate
 from craft.training.precision import DTYPES, Arithmetic, choose_arithmetic
 from craft.training.recorder import Recorder
@@ -394,9 +394,7 @@ def create_trainer_from_config(
     )
     evaluators = {}
     if "val" in data.splits:
-        metrics = create_metrics(config.metrics, search=search)
-        windows = EvalWindows(data.splits["val"], context_length, data.tokenizer.vocab_size)
-        evaluators["val"] = Evaluator(windows, arithmetic.device, metrics)
+        evaluators["val"] = create_evaluator(config, data, "val", arithmetic.device, search=search)
     return trainer_class(config, search)(
         config,
         model,

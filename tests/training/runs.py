@@ -43,7 +43,7 @@ def definition(text: Path, **sections: Any) -> ExperimentConfig:
     }
     for name, section in sections.items():
         whole = not isinstance(section, dict) or "type" in section or name == "callbacks"
-        settings[name] = section if whole else {**settings[name], **section}
+        settings[name] = section if whole else {**settings.get(name, {}), **section}
     return ExperimentConfig.model_validate(settings)
 
 

@@ -1,0 +1,279 @@
+"""`craft evaluate`: measure a checkpoint anew, and how fast it writes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from craft.cli.common import find_run, json_option, print_json, run_argument, runs_dir_option
+from craft.errors import CraftError
+from craft.text import clean_line
+
+if TYPE_CHECKING:
+    from craft.cli.terminal import Screen
+    from craft.training.evaluate_checkpoint import CheckpointEvaluation, Measured
+    from craft.training.inference_speed import InferenceSpeed
+
+# Where standard error is no terminal: a line about a long split after this many seconds, and then as often.
+_SAID_EVERY = 10.0
+
+
+@click.command()
+@run_argument(required=False)
+@click.argument("overrides", nargs=-1, metavar="[path=value ...]")
+@click.option(
+    "--checkpoint",
+    type=click.Path(exists=True, path_type=Path),
+    help="A checkpoint instead of a run: a folder or a file.",
+)
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    type=click.Choice(["train", "val", "test"]),
+    help="What is measured; may be given several times.  [default: val]",
+)
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Any text, instead of the run's data; may be given several times.",
+)
+@click.option("--device", help="cpu, cuda, cuda:1, mps or auto, instead of the one that the run chose.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    help="The arithmetic, instead of the one that the run chose.",
+)
+@click.option("--speed/--no-speed", default=True, show_default=True, help="Whether reading and writing are timed too.")
+@runs_dir_option
+@json_option
+def evaluate(
+    name: str | None,
+    overrides: tuple[str, ...],
+    checkpoint: Path | None,
+    splits: tuple[str, ...],
+    texts: tuple[Path, ...],
+    device: str | None,
+    precision: str | None,
+    speed: bool,
+    runs_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure a checkpoint: loss, perplexity, accuracy of the next token, bits a byte, and figures of your own.
+
+    They are the figures of training's own evaluation, to the last digit; where they cannot be, it is said why. Then
+    how fast the model reads and writes, with 1, 4 and 16 texts at once.
+
+    RUN is a run's name, an experiment's (its newest run), or a path; `RUN@best`, `RUN@latest` or `RUN@STEP` chooses
+    the checkpoint. path=value says where the data is by now, as data.path=FILE for a run that was copied.
+
+    \b
+    craft evaluate small-001
+    craft evaluate small@best --split val --split test --no-speed
+    craft evaluate small-001 --text other.txt
+    """
+    if name is not None and "=" in name and checkpoint is not None:
+        overrides = (name, *overrides)
+        name = None
+    if (name is None) == (checkpoint is None):
+        raise click.UsageError("name either a RUN or a --checkpoint")
+    if splits and texts:
+        raise click.UsageError("--split measures the run's data, and --text something else; give one of them")
+    # A name that leads nowhere is answered before torch is imported.
+    path = checkpoint or _find(name, runs_dir)
+
+    from craft.cli.terminal import Screen
+    from craft.training.evaluate_checkpoint import CheckpointEvaluation
+
+    screen = Screen(sys.stderr)
+    for tries_left in reversed(range(10)):
+        try:
+            evaluation = CheckpointEvaluation(
+                path,
+                overrides=overrides,
+                device=device,
+                precision=precision,
+                progress=lambda line: screen.redraw(clean_line(line)),
+                warn=lambda line: screen.line(f"craft: {clean_line(line)}", "yellow"),
+            )
+            break
+        except CraftError:
+            # A run that trains on saves and tidies up meanwhile: then @latest is another checkpoint by now.
+            if path.exists() or not tries_left or checkpoint is not None:
+                raise
+            path = _find(name, runs_dir)
+    said = _Said(evaluation, screen, as_json)
+    try:
+        wanted = [] if texts else list(dict.fromkeys(splits or ("val",)))
+        for split in wanted:
+            evaluation.require(split)  # all of them, before any is measured
+        said.conditions()
+        for split in wanted:
+            said.measured(evaluation.measure(split, _Progress(screen, split).advance))
+        for file in texts:
+            said.measured(evaluation.measure_text(file, _Progress(screen, str(file)).advance))
+        if speed:
+            _time(evaluation, said)
+    finally:
+        screen.erase()
+
+
+def _find(name: str | None, runs_dir: Path | None) -> Path:
+    """The checkpoint's folder that RUN means."""
+    from craft.runs.checkpoints import resolve
+
+    assert name is not None
+    run, at, which = name.rpartition("@")
+    return resolve(find_run(run if at else name, runs_dir), which if at else "latest").path
+
+
+def _time(evaluation: CheckpointEvaluation, said: _Said) -> None:
+    from craft.training.inference_speed import BATCH_SIZES, measure_speed
+
+    measured = []
+    for batch_size in BATCH_SIZES:
+        said.screen.redraw(f"timing {batch_size} text{'s' if batch_size > 1 else ''} at once")
+        measured.append(measure_speed(evaluation.model, batch_size))
+    said.speed(measured)
+
+
+class _Progress:
+    """How far a split is, on standard error: a moving line, or one now and then where nothing can move."""
+
+    def __init__(self, screen: Screen, what: str) -> None:
+        self.screen, self.what = screen, clean_line(what)
+        self.started = self.said = time.monotonic()
+
+    def advance(self, done: int, of: int) -> None:
+        """So many batches are done."""
+        from craft.analysis.numbers import format_duration, format_percent
+
+        now = time.monotonic()
+        left = format_duration((now - self.started) / done * (of - done))
+        line = f"{self.what}: {format_percent(done / of)}, {done:,} of {of:,} batches, {left} left"
+        if self.screen.live:
+            self.screen.redraw(line[: self.screen.width])
+        elif now - self.said >= _SAID_EVERY and done < of:
+            self.said = now
+            self.screen.line(line)
+
+
+class _Said:
+    """What is printed: lines for a person, or an object a line."""
+
+    def __init__(self, evaluation: CheckpointEvaluation, screen: Screen, as_json: bool) -> None:
+        self.evaluation, self.screen, self.as_json = evaluation, screen, as_json
+        conditions = evaluation.conditions
+        self.common: dict[str, Any] = {
+            "run": evaluation.run.name if evaluation.run is not None else None,
+            "step": evaluation.step,
+            "checkpoint": str(evaluation.loaded.path),
+            "device": str(conditions.device),
+            "precision": conditions.precision,
+            "threads": conditions.threads,
+        }
+
+    def conditions(self) -> None:
+        """What is measured, and how; on standard error, why the figures may be others than training's."""
+        conditions = self.evaluation.conditions
+        for reason in conditions.differs:
+            self.screen.line(f"craft: the last digits may differ from training's own: {clean_line(reason)}", "yellow")
+        if not self.as_json:
+            threads = f", {conditions.threads} thread{'s' if conditions.threads > 1 else ''}"
+            on = f"{conditions.device}{threads if conditions.device.type == 'cpu' else ''}"
+            self._print(f"{clean_line(self.evaluation.title)}: {conditions.precision} on {on}")
+
+    def measured(self, found: Measured) -> None:
+        """The figures of a split or a text."""
+        if self.as_json:
+            self._print_json(
+                {
+                    "kind": (kind := "split" if found.is_split else "text"),
+                    **self.common,
+                    kind: found.name,
+                    **found.figures,
+                    "tokens": found.tokens,
+                    "bytes": found.bytes or None,
+                    "window": found.window,
+                    "seconds": round(found.seconds, 3),
+                    "recorded": found.recorded or None,
+                    "same_as_recorded": found.repeated,
+                    "differs": list(self.evaluation.conditions.differs),
+                }
+            )
+            return
+        for line in _lines(found):
+            self._print(line)
+        if found.repeated is False:
+            recorded = ", ".join(f"{clean_line(name)} {value!r}" for name, value in found.recorded.items())
+            self._print(f"{'':<6}training itself recorded {recorded}")
+        elif found.repeated:
+            self._print(f"{'':<6}as training recorded them, to the last digit")
+
+    def speed(self, found: list[InferenceSpeed]) -> None:
+        """The figures of each batch size."""
+        import dataclasses
+
+        if self.as_json:
+            for one in found:
+                self._print_json({"kind": "speed", **self.common, **dataclasses.asdict(one)})
+            return
+        from craft.analysis.numbers import format_bytes, format_count
+        from craft.cli.table import Column, render_table
+
+        first = found[0]
+        self._print("")
+        self._print(f"speed, with {first.prompt_tokens} tokens of prompt and {first.new_tokens} to write, greedy")
+        columns = [
+            Column("TEXTS", [str(one.batch_size) for one in found]),
+            Column("READS TOK/S", [format_count(one.prompt_tokens_per_second) for one in found]),
+            Column("FIRST TOKEN", [_milliseconds(one.first_token_ms) for one in found]),
+            Column("A TOKEN", [_milliseconds(one.token_ms) for one in found]),
+            Column("95 %", [_milliseconds(one.token_ms_p95) for one in found]),
+            Column("WRITES TOK/S", [format_count(one.new_tokens_per_second) for one in found]),
+            Column("PEAK MEMORY", [format_bytes(one.peak_memory_bytes) for one in found], rank=1),
+        ]
+        for line in render_table(columns, None):
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        self.screen.erase()
+        click.echo(line)
+
+    def _print_json(self, record: dict[str, Any]) -> None:
+        self.screen.erase()
+        print_json(record)
+
+
+# The figures that every evaluation has, with their words; what is more is a person's own.
+_WORDS = ("loss", "perplexity", "accuracy", "bits_per_byte")
+
+
+def _lines(found: Measured) -> list[str]:
+    from craft.analysis.numbers import format_duration, format_loss, format_number
+
+    figures = found.figures
+    words = [
+        f"loss {format_loss(figures['loss'])}",
+        f"perplexity {format_loss(figures['perplexity'])}",
+        f"accuracy {100 * figures['accuracy']:.2f}%",
+    ]
+    if "bits_per_byte" in figures:
+        words.append(f"{format_number(figures['bits_per_byte'])} bits/byte")
+    own = [f"{clean_line(name)} {format_number(value)}" for name, value in figures.items() if name not in _WORDS]
+    of_bytes = f" of {found.bytes:,} bytes" if found.bytes else ""
+    where = f"{found.tokens:,} tokens{of_bytes}, in windows of {found.window}, {format_duration(found.seconds)}"
+    lines = [f"{clean_line(found.name):<5} {'  '.join(words)}"]
+    if own:
+        lines.append(f"{'':<6}{'  '.join(own)}")
+    return [*lines, f"{'':<6}{where}"]
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"

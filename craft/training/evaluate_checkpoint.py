@@ -1,0 +1,340 @@
+"""A checkpoint measured anew, with the figures that training's own evaluation gives, to the last digit.
+
+The windows, the batches and the arithmetic are the same: device, precision and threads as the run chose them at its
+first start, and the weights as they were saved, which are the averages where a run keeps such. (Training evaluates
+uncompiled, so compiling plays no part.) What cannot be repeated here is named in `Conditions.differs`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from craft import platform
+from craft.config.corpus import open_corpus
+from craft.config.experiments import load_experiments
+from craft.config.reading import read_documents
+from craft.config.schema import ExperimentConfig
+from craft.config.schema.data import PythonDataset, SplitData, TextFilesData
+from craft.data import EvalWindows, PreparedData, TextDataset, TrainBatches, prepare
+from craft.data.prepare import SEPARATOR, Say
+from craft.data.processors import process
+from craft.errors import CheckpointError, CraftError, DataError, UsageError
+from craft.generation.checkpoint import load_checkpoint
+from craft.models.device import choose_device
+from craft.runs.folder import RunFolder, RunIdentity, load_identity
+from craft.runs.lock import read_owner
+from craft.training.checkpointing import VALUES
+from craft.training.evaluation import Evaluator, create_evaluator, create_metrics
+from craft.training.precision import DTYPES, choose_precision
+
+Advance = Callable[[int, int], None]
+"""Takes the batches that are done, and all there are."""
+
+# The longest window that a model from elsewhere is measured in: beyond it the logits of one alone are gigabytes.
+_LONGEST_WINDOW = 2048
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How it is measured."""
+
+    device: torch.device
+    precision: str
+    threads: int
+    differs: tuple[str, ...]
+    """Why the figures may differ from those of training in their last digits, or more; empty where they do not."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of one split, or of one text."""
+
+    name: str
+    """"train", "val" or "test"; a text's path."""
+    is_split: bool
+    figures: dict[str, float]
+    """As `MetricsCalculator.compute` gives them, and those of a person's own."""
+    tokens: int
+    """Tokens that were predicted."""
+    bytes: int
+    """Bytes of text that they stand for; 0 where nobody knows."""
+    window: int
+    """Tokens that the model sees at most."""
+    seconds: float
+    recorded: dict[str, float] = field(default_factory=dict)
+    """What training itself measured at this step; empty where it did not."""
+
+    @property
+    def repeated(self) -> bool | None:
+        """Whether these are training's own figures, to the last digit; None where it has none to compare."""
+        common = self.recorded.keys() & self.figures.keys()
+        return all(_same(self.recorded[name], self.figures[name]) for name in common) if common else None
+
+
+def _same(left: float, right: float) -> bool:
+    return left == right or (math.isnan(left) and math.isnan(right))
+
+
+class CheckpointEvaluation:
+    """A checkpoint that is loaded to be measured. How many threads torch uses is set for the whole process."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overrides: Sequence[str] = (),
+        device: str | None = None,
+        precision: str | None = None,
+        progress: Say | None = None,
+        warn: Say | None = None,
+    ) -> None:
+        """path: whatever `load_checkpoint` reads. overrides: `path=value`, for where the data is by now. device and
+        precision: instead of those that the run chose. progress, warn: as for `prepare`.
+
+        Raises CheckpointError, and ConfigError or UsageError for overrides.
+        """
+        self._progress, self._warn = progress, warn
+        self.loaded = load_checkpoint(path)
+        place = self.loaded.path if self.loaded.path.is_dir() else self.loaded.path.parent
+        self.run = _run_of(place)
+        self._state = _training_state(place)
+        if not place.is_dir():
+            raise CheckpointError(f"{place}: it was tidied up while it was read")
+        self.config = _definition(self.run, place, overrides) if self.loaded.config is not None else None
+        if self.config is None and overrides:
+            raise UsageError(f"{overrides[0]}: {place} has no definition that it could change; --text names a text")
+        self.search = self.run.code if self.run is not None and self.run.code.is_dir() else None
+        self.conditions = _conditions(self.config, self.run, device, precision)
+        self.model = self.loaded.model
+        self.model.compute_dtype = DTYPES[self.conditions.precision]
+        self.model.to(self.conditions.device).eval()
+
+    @property
+    def step(self) -> int | None:
+        """The checkpoint's; None for one from elsewhere."""
+        name = self.loaded.path.name
+        return int(name.removeprefix("step-")) if name.startswith("step-") else None
+
+    @property
+    def title(self) -> str:
+        """What is measured, in a few words."""
+        return f"{self.run.name}, step {self.step}" if self.run is not None else str(self.loaded.path)
+
+    def require(self, split: str) -> None:
+        """Look whether the run's data has a split. Raises DataError where it has not, or is other data by now."""
+        there = self.data.splits
+        if split in there:
+            return
+        assert self.config is not None
+        data = self.config.data
+        why = f"data.{split}_fraction holds none out" if isinstance(data, SplitData) else f"{data.type} has none"
+        raise DataError(
+            f"{self.title}: there is no {split} split: {why}. There is {' and '.join(there)}; --text measures any text"
+        )
+
+    def measure(self, split: str, advance: Advance = lambda done, of: None) -> Measured:
+        """Measure a split of the run's data. Raises DataError as `require` does."""
+        self.require(split)
+        assert self.config is not None
+        evaluator = create_evaluator(self.config, self.data, split, self.conditions.device, search=self.search)
+        return self._measured(split, evaluator, advance)
+
+    def measure_text(self, file: Path, advance: Advance = lambda done, of: None) -> Measured:
+        """Measure any text, in windows side by side. Raises DataError, and TokenizerError for what has no token."""
+        tokenizer, window = self.loaded.tokenizer, self.model.context_length
+        tokens = [part.astype(np.int32) for part in tokenizer.encode_parts(self._text_of(file))]
+        row = np.concatenate(tokens) if tokens else np.zeros(0, dtype=np.int32)
+        if len(row) < 2:
+            raise DataError(
+                f"{file}: {len(row)} tokens are too short a text: there is no token to predict after another"
+            )
+        if self.config is None:
+            window = min(window, _LONGEST_WINDOW, len(row) - 1)
+        dataset = TextDataset(row, window, token_bytes=tokenizer.token_bytes(), identity=str(file))
+        windows = EvalWindows(dataset, window, tokenizer.vocab_size)
+        metrics = create_metrics(self.config.metrics, search=self.search) if self.config is not None else {}
+        return self._measured(str(file), Evaluator(windows, self.conditions.device, metrics), advance, is_split=False)
+
+    def _measured(self, name: str, evaluator: Evaluator, advance: Advance, *, is_split: bool = True) -> Measured:
+        windows, done = evaluator.windows, 0
+
+        def one_more() -> bool:
+            nonlocal done
+            done += 1
+            advance(done, len(windows))
+            return False
+
+        started = time.perf_counter()
+        figures = evaluator.evaluate(self.model, given_up=one_more)
+        assert figures is not None
+        seconds = time.perf_counter() - started
+        return Measured(
+            name=name,
+            is_split=is_split,
+            figures=figures,
+            tokens=windows.num_tokens,
+            bytes=windows.num_bytes,
+            window=windows.dataset.context_length,
+            seconds=seconds,
+            recorded=self._recorded(name) if is_split else {},
+        )
+
+    # The data --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def data(self) -> PreparedData:
+        """The run's data. Raises DataError when it is not what the checkpoint was trained on."""
+        if self.config is None:
+            raise DataError(
+                f"{self.loaded.path}: a checkpoint from elsewhere has no data of its own; --text names a text"
+            )
+        data = prepare(self.config, progress=self._progress, warn=self._warn, search=self.search)
+        known = (self._state.get("trainer") or {}).get("fingerprint")
+        if known is not None and not isinstance(self.config.data, PythonDataset):
+            batches = TrainBatches(
+                data.splits["train"],
+                batch_size=1,
+                shuffle=self.config.data.shuffle,
+                seed=self.config.seed,
+            )
+            found = f"{batches.fingerprint}, of text {data.corpus_hash}"
+            if found != known:
+                raise DataError(
+                    f"the data is not what {self.title} was trained on: it is {found} now, and was {known}; give its "
+                    "place as data.path=..., or measure any text with --text"
+                )
+        elif data.tokenizer.state_dict() != self.loaded.tokenizer.state_dict():
+            raise DataError(
+                f"the data gives another tokenizer than {self.title} was trained with, so it is other data; give its "
+                "place as data.path=..., or measure any text with --text"
+            )
+        return data
+
+    def _text_of(self, file: Path) -> Iterator[str]:
+        """A text in parts, as the run's own would pass."""
+        own = self.config.data if self.config is not None else None
+        processors = own.processors if own is not None and hasattr(own, "processors") else []
+        data = TextFilesData(path=str(file.absolute()), processors=processors)
+        documents = read_documents(data, open_corpus(data), lambda size: None)
+        for number, document in enumerate(process(documents, processors, self.search)):
+            if number:
+                yield SEPARATOR
+            yield from document
+
+    def _recorded(self, split: str) -> dict[str, float]:
+        """What training measured at the checkpoint's own step."""
+        trainer = self._state.get("trainer") or {}
+        if trainer.get("evaluated_step") != trainer.get("step"):
+            return {}
+        prefix, evaluated = f"{split}/", trainer.get("evaluated") or {}
+        return {name.removeprefix(prefix): value for name, value in evaluated.items() if name.startswith(prefix)}
+
+
+def _run_of(place: Path) -> RunFolder | None:
+    """The run that a checkpoint's folder lies in; None for one by itself."""
+    folder = RunFolder(place.resolve().parent.parent)
+    return folder if place.resolve().parent == folder.checkpoints and folder.run_json.is_file() else None
+
+
+def _training_state(place: Path) -> dict[str, Any]:
+    """The values beside the weights; empty where only the weights are."""
+    try:
+        state = json.loads((place / VALUES).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+# What a checkpoint follows: where its data is by now, and which figures are wanted.
+_MAY_CHANGE = ("data.path", "tokenizer.path", "metrics.")
+
+
+def _definition(run: RunFolder | None, place: Path, overrides: Sequence[str]) -> ExperimentConfig:
+    """The definition with the overrides. A run's own knows best where its data is: a resume may have moved it."""
+    file = run.definition if run is not None and run.definition.is_file() else place / "experiment.toml"
+    experiments = load_experiments(file)
+    (plain,) = experiments.plan()
+    if not overrides:
+        return plain.config
+    (changed,) = experiments.plan([plain.experiment], overrides)
+    own = isinstance(plain.config.data, PythonDataset)
+    may_change = (*_MAY_CHANGE, "data.arguments.") if own else _MAY_CHANGE
+    for path in (override.partition("=")[0].strip() for override in overrides):
+        if not path.startswith(may_change):
+            options = {"device": "; --device says it", "precision": "; --precision says it"}
+            raise UsageError(
+                f"{path}: a checkpoint is measured as it was trained; an override says where the data is now "
+                f"({', '.join(may_change[:2])}) or adds a figure (metrics.NAME){options.get(path, '')}"
+            )
+    return changed.config
+
+
+# The conditions -----------------------------------------------------------------------------------------------------
+
+
+def _conditions(
+    config: ExperimentConfig | None, run: RunFolder | None, device: str | None, precision: str | None
+) -> Conditions:
+    """What the run chose, as far as it is here and nothing else was asked for. Raises UsageError for a bad device."""
+    identity = load_identity(run)[0] if run is not None else None
+    chosen = identity.chosen if identity is not None else {}
+    differs = []
+    if config is not None and not chosen:
+        differs.append("which device, precision and threads it was trained with is not known: there is no run.json")
+    trained_on = chosen.get("device")
+    there = _device(device, trained_on or (config.device if config is not None else "auto"), differs)
+    if trained_on is not None and torch.device(trained_on) != there:
+        differs.append(f"it was trained on {trained_on}, and is measured on {there}")
+    trained_in = chosen.get("precision")
+    if precision is None:
+        precision = trained_in or (config.precision if config is not None else "fp32")
+    precision, _ = choose_precision(precision, there)
+    if trained_in is not None and trained_in != precision:
+        differs.append(f"it was trained in {trained_in}, and is measured in {precision}")
+    if there.type == "cpu":
+        _set_threads(config, chosen, differs)
+    if identity is not None:
+        differs += _other_machine(run, identity)
+    return Conditions(there, precision, torch.get_num_threads(), tuple(differs))
+
+
+def _device(given: str | None, trained_on: str, differs: list[str]) -> torch.device:
+    try:
+        return choose_device(given or trained_on)[0]
+    except CraftError as error:
+        if given is not None:
+            raise UsageError(str(error)) from error
+        return choose_device("auto")[0]
+
+
+def _set_threads(config: ExperimentConfig | None, chosen: dict[str, Any], differs: list[str]) -> None:
+    """As many as in training: sums are made in another order by more or fewer."""
+    wanted = chosen.get("threads")
+    if wanted is None and config is not None and config.training.threads != "auto":
+        wanted = config.training.threads
+    if isinstance(wanted, int) and wanted > 0:
+        torch.set_num_threads(wanted)
+        if torch.get_num_threads() != wanted:
+            differs.append(f"it was trained on {wanted} threads, and {torch.get_num_threads()} are to be had")
+
+
+def _other_machine(run: RunFolder | None, identity: RunIdentity) -> list[str]:
+    """Where it was trained, and by which torch, as far as that is another."""
+    found = []
+    trained_by = identity.versions.get("torch")
+    if trained_by is not None and trained_by != torch.__version__:
+        found.append(f"it was trained with torch {trained_by}, and is measured with {torch.__version__}")
+    owner = read_owner(run) if run is not None else None
+    if owner is not None and owner.host != platform.hostname():
+        found.append(f"it was trained on the machine {owner.host}, and is measured on {platform.hostname()}")
+    return found
