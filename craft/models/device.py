@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
-from craft.errors import TrainingError
+from craft.errors import TrainingError, UsageError
 
 
 def choose_device(wanted: str) -> tuple[torch.device, str]:
-    """The device for a `device` setting. Raises TrainingError when it is not there."""
+    """The device for a `device` setting. Raises TrainingError when it is not there, UsageError for none at all."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,4})?", wanted):  # on a command line it can be anything
+        raise UsageError(f'device = "{wanted}": no device; there are auto, cpu, cuda, cuda:1 and mps')
     if wanted == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda"), f"device cuda: {torch.cuda.get_device_name()} is there"
