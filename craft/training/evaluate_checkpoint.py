@@ -155,9 +155,8 @@ class CheckpointEvaluation:
         tokens = [part.astype(np.int32) for part in tokenizer.encode_parts(self._text_of(file))]
         row = np.concatenate(tokens) if tokens else np.zeros(0, dtype=np.int32)
         if len(row) < 2:
-            raise DataError(
-                f"{file}: {len(row)} tokens are too short a text: there is no token to predict after another"
-            )
+            count = f"{len(row)} token{'' if len(row) == 1 else 's'}"
+            raise DataError(f"{file}: the text is {count}, and there is nothing to predict; it takes two at least")
         if self.config is None:
             window = min(window, _LONGEST_WINDOW, len(row) - 1)
         dataset = TextDataset(row, window, token_bytes=tokenizer.token_bytes(), identity=str(file))

@@ -182,6 +182,7 @@ class Experiment:
         ]
         update_identity(
             self.folder,
+            versions={**read_identity(self.folder).versions, "torch": torch.__version__},
             chosen={
                 "device": str(arithmetic.device),
                 "precision": arithmetic.precision,

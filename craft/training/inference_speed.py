@@ -66,22 +66,22 @@ def measure_speed(model: LanguageModel, batch_size: int) -> InferenceSpeed:
     firsts: list[float] = []
     steps: list[float] = []
     started = time.perf_counter()
-    while not firsts or (len(steps) < _STEPS and time.perf_counter() - started < _ENOUGH_SECONDS):
+    timed = steps if new_tokens > 1 else firsts
+    while not firsts or (len(timed) < _STEPS and time.perf_counter() - started < _ENOUGH_SECONDS):
         first, others = _pass(model, prompts, new_tokens)
         firsts.append(first)
         steps += others
     first = statistics.median(firsts)
-    # A context of one token leaves no second one to be timed.
-    token = statistics.median(steps) if steps else first
+    steps = steps or firsts  # a context of one token leaves no second one to be timed
     return InferenceSpeed(
         batch_size=batch_size,
         prompt_tokens=prompt_tokens,
         new_tokens=new_tokens,
         prompt_tokens_per_second=batch_size * prompt_tokens / first,
         first_token_ms=1000 * first,
-        token_ms=1000 * token,
-        token_ms_p95=1000 * _at(steps or firsts, 0.95),
-        new_tokens_per_second=batch_size * len(steps) / sum(steps) if steps else batch_size / first,
+        token_ms=1000 * statistics.median(steps),
+        token_ms_p95=1000 * _at(steps, 0.95),
+        new_tokens_per_second=batch_size * len(steps) / sum(steps),
         peak_memory_bytes=_peak(model.device) if knows_peak else None,
     )
 
