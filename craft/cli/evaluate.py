@@ -11,15 +11,15 @@ import click
 
 from craft.cli.common import find_run, json_option, print_json, run_argument, runs_dir_option
 from craft.errors import CraftError
-from craft.text import clean_line
+from craft.text import clean_line, shorten
 
 if TYPE_CHECKING:
     from craft.cli.terminal import Screen
     from craft.training.evaluate_checkpoint import CheckpointEvaluation, Measured
     from craft.training.inference_speed import InferenceSpeed
 
-# Where standard error is no terminal: a line about a long split after this many seconds, and then as often.
-_SAID_EVERY = 10.0
+# Seconds between two looks at a long split: of a line that moves, and where standard error is no terminal.
+_MOVES_EVERY, _SAID_EVERY = 0.1, 10.0
 
 
 @click.command()
@@ -99,7 +99,7 @@ def evaluate(
                 overrides=overrides,
                 device=device,
                 precision=precision,
-                progress=lambda line: screen.redraw(clean_line(line)),
+                progress=lambda line: screen.redraw(shorten(line, screen.width, ascii_only=not screen.unicode)),
                 warn=lambda line: screen.line(f"craft: {clean_line(line)}", "yellow"),
             )
             break
@@ -130,17 +130,20 @@ def _find(name: str | None, runs_dir: Path | None) -> Path:
 
     assert name is not None
     run, at, which = name.rpartition("@")
-    return resolve(find_run(run if at else name, runs_dir), which if at else "latest").path
+    if not at or "/" in which:  # an @ of a folder's name
+        run, which = name, "latest"
+    return resolve(find_run(run, runs_dir), which).path
 
 
 def _time(evaluation: CheckpointEvaluation, said: _Said) -> None:
     from craft.training.inference_speed import BATCH_SIZES, measure_speed
 
-    measured = []
+    found = []
     for batch_size in BATCH_SIZES:
         said.screen.redraw(f"timing {batch_size} text{'s' if batch_size > 1 else ''} at once")
-        measured.append(measure_speed(evaluation.model, batch_size))
-    said.speed(measured)
+        found.append(measure_speed(evaluation.model, batch_size))
+        said.timed(found[-1])
+    said.speeds(found)
 
 
 class _Progress:
@@ -152,15 +155,17 @@ class _Progress:
 
     def advance(self, done: int, of: int) -> None:
         """So many batches are done."""
+        now = time.monotonic()
+        if now - self.said < (_MOVES_EVERY if self.screen.live else _SAID_EVERY) or done == of:
+            return
+        self.said = now
         from craft.analysis.numbers import format_duration, format_percent
 
-        now = time.monotonic()
         left = format_duration((now - self.started) / done * (of - done))
         line = f"{self.what}: {format_percent(done / of)}, {done:,} of {of:,} batches, {left} left"
         if self.screen.live:
-            self.screen.redraw(line[: self.screen.width])
-        elif now - self.said >= _SAID_EVERY and done < of:
-            self.said = now
+            self.screen.redraw(shorten(line, self.screen.width, ascii_only=not self.screen.unicode))
+        else:
             self.screen.line(line)
 
 
@@ -216,13 +221,16 @@ class _Said:
         elif found.repeated:
             self._print(f"{'':<6}as training recorded them, to the last digit")
 
-    def speed(self, found: list[InferenceSpeed]) -> None:
-        """The figures of each batch size."""
-        import dataclasses
-
+    def timed(self, one: InferenceSpeed) -> None:
+        """The figures of one batch size, as an object."""
         if self.as_json:
-            for one in found:
-                self._print_json({"kind": "speed", **self.common, **dataclasses.asdict(one)})
+            import dataclasses
+
+            self._print_json({"kind": "speed", **self.common, **dataclasses.asdict(one)})
+
+    def speeds(self, found: list[InferenceSpeed]) -> None:
+        """The figures of all, as a table."""
+        if self.as_json:
             return
         from craft.analysis.numbers import format_bytes, format_count
         from craft.cli.table import Column, render_table

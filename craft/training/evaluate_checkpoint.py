@@ -17,42 +17,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from craft import platform
 from craft.config.corpus import open_corpus
 from craft.config.experiments import load_experiments
 from craft.config.reading import read_documents
 from craft.config.schema import ExperimentConfig
-from craft.config.schema.data import PythonDataset, SplitData, TextFilesData
+from craft.config.schema.data import PythonDataset, SplitData, TextData, TextFilesData
 from craft.data import EvalWindows, PreparedData, TextDataset, TrainBatches, prepare
 from craft.data.prepare import SEPARATOR, Say
 from craft.data.processors import process
-from craft.errors import CheckpointError, CraftError, DataError, UsageError
+from craft.errors import CheckpointError, DataError, UsageError
 from craft.generation.checkpoint import load_checkpoint
-from craft.models.device import choose_device
-from craft.runs.folder import RunFolder, RunIdentity, load_identity
-from craft.runs.lock import read_owner
+from craft.runs.folder import RunFolder
+from craft.runs.manifest import STEP_FOLDER
 from craft.training.checkpointing import VALUES
+from craft.training.conditions import take_up_conditions
 from craft.training.evaluation import Evaluator, create_evaluator, create_metrics
-from craft.training.precision import DTYPES, choose_precision
+from craft.training.precision import DTYPES
 
 Advance = Callable[[int, int], None]
 """Takes the batches that are done, and all there are."""
 
 # The longest window that a model from elsewhere is measured in: beyond it the logits of one alone are gigabytes.
 _LONGEST_WINDOW = 2048
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """How it is measured."""
-
-    device: torch.device
-    precision: str
-    threads: int
-    differs: tuple[str, ...]
-    """Why the figures may differ from those of training in their last digits, or more; empty where they do not."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +90,9 @@ class CheckpointEvaluation:
 
         Raises CheckpointError, and ConfigError or UsageError for overrides.
         """
-        self._progress, self._warn = progress, warn
+        self._progress, self._warn, self._overridden = progress, warn, bool(overrides)
         self.loaded = load_checkpoint(path)
-        place = self.loaded.path if self.loaded.path.is_dir() else self.loaded.path.parent
+        self.place = place = self.loaded.path if self.loaded.path.is_dir() else self.loaded.path.parent
         self.run = _run_of(place)
         self._state = _training_state(place)
         if not place.is_dir():
@@ -114,7 +101,7 @@ class CheckpointEvaluation:
         if self.config is None and overrides:
             raise UsageError(f"{overrides[0]}: {place} has no definition that it could change; --text names a text")
         self.search = self.run.code if self.run is not None and self.run.code.is_dir() else None
-        self.conditions = _conditions(self.config, self.run, device, precision)
+        self.conditions = take_up_conditions(self.config, self.run, device, precision)
         self.model = self.loaded.model
         self.model.compute_dtype = DTYPES[self.conditions.precision]
         self.model.to(self.conditions.device).eval()
@@ -122,8 +109,8 @@ class CheckpointEvaluation:
     @property
     def step(self) -> int | None:
         """The checkpoint's; None for one from elsewhere."""
-        name = self.loaded.path.name
-        return int(name.removeprefix("step-")) if name.startswith("step-") else None
+        found = STEP_FOLDER.fullmatch(self.place.resolve().name)
+        return int(found[1]) if found else None
 
     @property
     def title(self) -> str:
@@ -199,7 +186,9 @@ class CheckpointEvaluation:
             )
         data = prepare(self.config, progress=self._progress, warn=self._warn, search=self.search)
         known = (self._state.get("trainer") or {}).get("fingerprint")
-        if known is not None and not isinstance(self.config.data, PythonDataset):
+        # Where a dataset of a person's own reads is an argument, and arguments are all that is known of its content.
+        told = isinstance(self.config.data, PythonDataset) and self._overridden
+        if known is not None and not told:
             batches = TrainBatches(
                 data.splits["train"],
                 batch_size=1,
@@ -222,7 +211,7 @@ class CheckpointEvaluation:
     def _text_of(self, file: Path) -> Iterator[str]:
         """A text in parts, as the run's own would pass."""
         own = self.config.data if self.config is not None else None
-        processors = own.processors if own is not None and hasattr(own, "processors") else []
+        processors = own.processors if isinstance(own, TextData) else []
         data = TextFilesData(path=str(file.absolute()), processors=processors)
         documents = read_documents(data, open_corpus(data), lambda size: None)
         for number, document in enumerate(process(documents, processors, self.search)):
@@ -276,64 +265,3 @@ def _definition(run: RunFolder | None, place: Path, overrides: Sequence[str]) ->
                 f"({', '.join(may_change[:2])}) or adds a figure (metrics.NAME){options.get(path, '')}"
             )
     return changed.config
-
-
-# The conditions -----------------------------------------------------------------------------------------------------
-
-
-def _conditions(
-    config: ExperimentConfig | None, run: RunFolder | None, device: str | None, precision: str | None
-) -> Conditions:
-    """What the run chose, as far as it is here and nothing else was asked for. Raises UsageError for a bad device."""
-    identity = load_identity(run)[0] if run is not None else None
-    chosen = identity.chosen if identity is not None else {}
-    differs = []
-    if config is not None and not chosen:
-        differs.append("which device, precision and threads it was trained with is not known: there is no run.json")
-    trained_on = chosen.get("device")
-    there = _device(device, trained_on or (config.device if config is not None else "auto"), differs)
-    if trained_on is not None and torch.device(trained_on) != there:
-        differs.append(f"it was trained on {trained_on}, and is measured on {there}")
-    trained_in = chosen.get("precision")
-    if precision is None:
-        precision = trained_in or (config.precision if config is not None else "fp32")
-    precision, _ = choose_precision(precision, there)
-    if trained_in is not None and trained_in != precision:
-        differs.append(f"it was trained in {trained_in}, and is measured in {precision}")
-    if there.type == "cpu":
-        _set_threads(config, chosen, differs)
-    if identity is not None:
-        differs += _other_machine(run, identity)
-    return Conditions(there, precision, torch.get_num_threads(), tuple(differs))
-
-
-def _device(given: str | None, trained_on: str, differs: list[str]) -> torch.device:
-    try:
-        return choose_device(given or trained_on)[0]
-    except CraftError as error:
-        if given is not None:
-            raise UsageError(str(error)) from error
-        return choose_device("auto")[0]
-
-
-def _set_threads(config: ExperimentConfig | None, chosen: dict[str, Any], differs: list[str]) -> None:
-    """As many as in training: sums are made in another order by more or fewer."""
-    wanted = chosen.get("threads")
-    if wanted is None and config is not None and config.training.threads != "auto":
-        wanted = config.training.threads
-    if isinstance(wanted, int) and wanted > 0:
-        torch.set_num_threads(wanted)
-        if torch.get_num_threads() != wanted:
-            differs.append(f"it was trained on {wanted} threads, and {torch.get_num_threads()} are to be had")
-
-
-def _other_machine(run: RunFolder | None, identity: RunIdentity) -> list[str]:
-    """Where it was trained, and by which torch, as far as that is another."""
-    found = []
-    trained_by = identity.versions.get("torch")
-    if trained_by is not None and trained_by != torch.__version__:
-        found.append(f"it was trained with torch {trained_by}, and is measured with {torch.__version__}")
-    owner = read_owner(run) if run is not None else None
-    if owner is not None and owner.host != platform.hostname():
-        found.append(f"it was trained on the machine {owner.host}, and is measured on {platform.hostname()}")
-    return found

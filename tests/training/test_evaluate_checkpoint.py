@@ -33,7 +33,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "bf16": {"precision": "bf16"},
     "fp16": {"precision": "fp16"},
     "averaged": {"training": {**SHORT, "ema_decay": 0.9}},
-    "two threads": {"training": {**SHORT, "threads": 2}},
     "lstm": {"model": {"type": "lstm", **SMALL}},
     "rnn, bf16": {"model": {"type": "rnn", **SMALL}, "precision": "bf16"},
     "gpt2 of transformers": {"model": {"type": "hf", "model_type": "gpt2", "num_heads": 2, **SMALL}},
@@ -78,6 +77,15 @@ def test_every_figure_is_training_s_own(tmp_path: Path, sections: dict[str, Any]
         assert found.repeated is True
         assert (evaluation.step, evaluation.conditions.differs) == (info.step, ())
     assert len(found.figures) == 4, "loss, perplexity, accuracy, bits_per_byte"
+
+
+@pytest.mark.slow  # two threads that spin beside other work take long
+def test_as_many_threads_as_in_training(tmp_path: Path) -> None:
+    folder, _, _ = trained(tmp_path, training={**SHORT, "threads": 2})
+    torch.set_num_threads(1)
+    evaluation = CheckpointEvaluation(checkpoints.resolve(folder, "latest").path)
+    assert evaluation.conditions.threads == 2
+    assert evaluation.measure("val").figures == recorded(folder, 20)
 
 
 def test_another_process_measured_the_same(tmp_path: Path) -> None:
