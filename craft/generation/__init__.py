@@ -10,6 +10,7 @@ sequences.py         texts that grow side by side: states, windows, positions
 sampling.py          the distribution, what is drawn from it, what the model thought
 writing.py           pieces of text as they come, stop texts
 batch_generation.py  one call, one answer
+beam_search.py       the likeliest whole texts; beam_tree.py holds all that was looked at
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _NAMES = {
     "Writing": "writing",
     "Prompt": "writing",
     "batch_generate": "batch_generation",
+    "beam_search_generate": "beam_search",
     "generate_text_sampling": "batch_generation",
     "sample_text": "batch_generation",
     "load_checkpoint": "checkpoint",

@@ -68,6 +68,9 @@ class BeamSettings:
     mean of a token."""
     num_results: int = 1
     """Texts to give, the best first; at most `width`."""
+    early_stopping: bool = False
+    """End as soon as `width` texts have ended; else go on while one that goes on scores better, at its present length,
+    than the worst of them."""
     stop: tuple[str, ...] = ()
     """Texts that end the writing; they are not part of what was written."""
 
