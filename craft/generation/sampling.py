@@ -191,6 +191,6 @@ def draw_tokens(
 
 
 def generate_tokens(model: LanguageModel, prompt: Sequence[int], settings: SamplingSettings) -> Iterator[int]:
-    """Tokens that follow one prompt, as they are drawn. Stop texts are for who decodes (craft/generation/writing.py)."""
+    """Tokens that follow one prompt, as they are drawn. Stop texts are for craft/generation/writing.py."""
     for drawn in draw_tokens(model, [prompt], settings):
         yield drawn[0].token

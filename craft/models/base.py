@@ -114,6 +114,9 @@ class LanguageModel(GenerativeModel):
         output = self(tokens, state=state)
         return output.logits[:, -1], output.state
 
+    def pack_cells(self, precision: Literal["fp32", "bf16", "int8"]) -> None:
+        """Lay out for generation what has weights and is no linear layer. See craft/models/packed.py."""
+
     def select_state(self, state: Any, rows: list[int]) -> Any:
         """The state of some sequences of another, in this order; one may stand several times. The other is used up.
 

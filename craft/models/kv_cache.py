@@ -19,6 +19,8 @@ class KVCache:
     def __init__(self, pairs: Tensor, lengths: list[int]) -> None:
         """pairs: (L, 2, B, K, S_max, C), keys before values."""
         self.pairs, self.lengths = pairs, lengths
+        self._layers = pairs.unbind(0)  # a view costs as much as a small product: these are made once
+        self._rows = [kept.flatten(1, 2).unbind(0) for kept in self._layers]  # keys and values, (B K, S_max, C)
 
     @classmethod
     def empty(
@@ -38,30 +40,26 @@ class KVCache:
         """Whether all sequences are of one length."""
         return min(self.lengths) == max(self.lengths)
 
-    def places(self) -> Tensor:
-        """The next place of each sequence, (B,) int64."""
-        return torch.tensor(self.lengths, device=self.pairs.device)
-
     def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Write T new positions of a layer, (B, K, T, C); gives all S, (B, K, S, C). Only where all have one length."""
         assert self.even, "several positions at once are read by sequences of one length"
         start, end = self.length, self.length + key.shape[2]
-        keys, values = self.pairs[layer]
+        keys, values = self._layers[layer]
         keys[:, :, start:end], values[:, :, start:end] = key, value
         return keys[:, :, :end], values[:, :, :end]
 
     def put(self, layer: int, pairs: Tensor, places: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Write one new position of each sequence, (B, 2, K, C); gives all S, (B, K, S, C), the longest's.
+        """Write one new position of each sequence, (B, 2, K, C); gives all S of the longest, (B K, S, C).
 
-        places: those of `places()`, or None where all sequences are of one length.
+        places: the next of each, (B,), or None where all are of one length.
         """
-        kept, end = self.pairs[layer], self.length + 1
+        kept, length = self._layers[layer], self.lengths[0] if places is None else self.length
         if places is None:
-            kept[:, :, :, self.length] = pairs.transpose(0, 1)
+            kept.select(3, length).copy_(pairs.transpose(0, 1))
         else:
-            kept[:, torch.arange(len(places), device=places.device), :, places] = pairs.to(kept.dtype)
-        keys, values = kept
-        return keys[:, :, :end], values[:, :, :end]
+            kept[:, torch.arange(len(places), device=places.device), :, places] = pairs
+        keys, values = self._rows[layer]
+        return keys.narrow(1, 0, length + 1), values.narrow(1, 0, length + 1)
 
     def advance(self, positions: int) -> None:
         """Count positions that were written."""

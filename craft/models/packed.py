@@ -27,6 +27,10 @@ through the layers is bf16 then."""
 COMPUTE = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.bfloat16}
 # The rows that the layout is made for. It serves any number; made for one row, it is half as fast for several.
 _ROWS = 64
+# torch's int8 product takes this many inputs at once, and reads beyond the end where they are fewer.
+_INT8_INPUTS = 64
+# fp32 weights below this number stay as they are: starting oneDNN's product takes longer than a small one of torch's.
+_SMALL = 1 << 16
 
 
 @lru_cache(maxsize=2)
@@ -47,20 +51,22 @@ def can_pack(dtype: torch.dtype) -> bool:
 class PackedLinear(nn.Module):
     """A linear layer for generation alone. x: (..., K) -> (..., N), in the dtype that `COMPUTE` names."""
 
-    def __init__(self, linear: nn.Linear, precision: Precision) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, precision: Precision) -> None:
+        """weight: (N, K)."""
         super().__init__()
-        weight, bias = linear.weight.detach(), linear.bias
+        weight = weight.detach()
         self.out_features, self.in_features = weight.shape
         self.dtype = COMPUTE[precision]
         self.bias = None if bias is None else bias.detach().to(self.dtype)
         self.scales: Tensor | None = None
         self.packs = False
+        self._missing = -self.in_features % _INT8_INPUTS
         if precision == "int8":
             largest = weight.float().abs().amax(dim=1).clamp(min=1e-12)  # (N,)
             self.scales = (largest / 127).to(self.dtype)
             whole = (weight.float() / self.scales.float()[:, None]).round().clamp(-127, 127)
-            self.weight = whole.to(torch.int8)  # (N, K)
-        elif weight.device.type == "cpu" and can_pack(self.dtype):
+            self.weight = F.pad(whole.to(torch.int8), (0, self._missing))  # (N, K), K a multiple of _INT8_INPUTS
+        elif weight.device.type == "cpu" and can_pack(self.dtype) and (weight.numel() >= _SMALL or precision == "bf16"):
             self.packs = True
             self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.to(self.dtype).contiguous(), _ROWS)
         else:
@@ -88,24 +94,23 @@ class PackedLinear(nn.Module):
         return self._plain(x).add_(residual)
 
     def _pointwise(self, x: Tensor, function: str, form: str) -> Tensor:
-        made: Tensor = torch.ops.mkldnn._linear_pointwise.default(
-            x.to(self.dtype), self.weight, self.bias, function, [], form
-        )
+        x = x if x.dtype == self.dtype else x.to(self.dtype)
+        made: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, self.weight, self.bias, function, [], form)
         return made
 
     def _plain(self, x: Tensor) -> Tensor:
-        x = x.to(self.dtype)
+        x = x if x.dtype == self.dtype else x.to(self.dtype)
         if self.scales is None:
             return F.linear(x, self.weight, self.bias)
-        made = torch._weight_int8pack_mm(x.reshape(-1, self.in_features), self.weight, self.scales)
-        if self.bias is not None:
-            made += self.bias
-        return made.view(*x.shape[:-1], self.out_features)
+        if x.ndim != 2:
+            return self._plain(x.flatten(0, -2)).view(*x.shape[:-1], self.out_features)
+        made = torch._weight_int8pack_mm(F.pad(x, (0, self._missing)) if self._missing else x, self.weight, self.scales)
+        return made if self.bias is None else made.add_(self.bias)
 
 
 @torch.inference_mode()
 def pack(model: LanguageModel, precision: Precision) -> None:
-    """Lay out every linear layer of a model for generation, in place; it can be trained and saved no more.
+    """Lay out every linear layer and cell of a model for generation, in place; it can be trained and saved no more.
 
     Embeddings stay as they are: a token reads one row of them. A network that does something of its own with its
     layers' weights, and gives other logits for it, is left as it was. Raises UsageError for a precision that the
@@ -120,7 +125,8 @@ def pack(model: LanguageModel, precision: Precision) -> None:
     model.compute_dtype = COMPUTE[precision]
     try:
         for name, module in before.items():
-            model.set_submodule(name, PackedLinear(module, precision))
+            model.set_submodule(name, PackedLinear(module.weight, module.bias, precision))
+        model.pack_cells(precision)
         found = model(sample).logits
         # What is off by its precision is off by little: a wrong layer shows as something else altogether.
         fits = bool((found.float() - wanted.float()).abs().max() <= 0.25 * max(1.0, float(wanted.abs().max())))

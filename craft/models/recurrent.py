@@ -26,7 +26,9 @@ from torch.nn import functional as F
 
 from craft.config.schema.model import LSTMConfig, RNNConfig
 from craft.models.base import LanguageModel, ModelOutput, Role
+from craft.models.linear import Linear
 from craft.models.loss import is_large, linear_cross_entropy
+from craft.models.packed import Precision
 
 State = tuple[Tensor, ...]
 """(L, B, H) each: the hidden state, and an LSTM's cell state."""
@@ -66,9 +68,10 @@ class Recurrent(LanguageModel):
                 self.layers = nn.GRU(*sizes)
             case _:
                 self.layers = nn.RNN(*sizes, nonlinearity=self.cell)
-        self.head = nn.Linear(config.hidden_size, vocab_size, bias=False)
+        self.head = Linear(config.hidden_size, vocab_size, bias=False)
         if config.tie_embeddings:
             self.head.weight = self.token_embedding.weight
+        self._step: Any = None
         self._initialise()
 
     @torch.no_grad()
@@ -110,9 +113,23 @@ class Recurrent(LanguageModel):
     def init_state(self, batch_size: int, max_length: int) -> State:
         """Zeros; how long the text becomes plays no part."""
         shape = (self.config.num_layers, batch_size, self.config.hidden_size)
-        device = self.head.weight.device
+        device = self.token_embedding.weight.device
         parts = 2 if self.cell == "lstm" else 1
         return tuple(torch.zeros(shape, dtype=self.compute_dtype, device=device) for _ in range(parts))
+
+    def pack_cells(self, precision: Precision) -> None:
+        """See `LanguageModel.pack_cells`."""
+        from craft.models.recurrent_step import RecurrentStep
+
+        self._step = RecurrentStep(self, precision)
+
+    def read(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `LanguageModel.read`: of several tokens, only the last reaches the head."""
+        if self._step is not None and tokens.shape[1] == 1:
+            x, after = self._step(tokens[:, 0], state)  # (B, H)
+            return self.head(x), after
+        x, after = self._hidden(tokens, state)
+        return self.head(x[:, -1]), after
 
     def select_state(self, state: State, rows: list[int]) -> State:
         """See `LanguageModel.select_state`."""
@@ -124,18 +141,21 @@ class Recurrent(LanguageModel):
 
     def forward(self, tokens: Tensor, targets: Tensor | None = None, state: State | None = None) -> ModelOutput:
         """See `LanguageModel.forward`; a state is not changed, so several texts may go on from one."""
+        x, after = self._hidden(tokens, self.init_state(len(tokens), 0) if state is None else state)
+        if targets is not None and state is None and self.training and is_large(targets, self.vocab_size):
+            return ModelOutput(None, linear_cross_entropy(x, self.head.weight, targets), None)
+        logits = self.head(x)  # (B, T, V)
+        loss = None if targets is None else self.next_token_loss(logits, targets)
+        return ModelOutput(logits, loss, None if state is None else after)
+
+    def _hidden(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """What the last layer puts out, (B, T, H), and the state after it. tokens: (B, T)."""
         dropout = self.config.dropout if self.training else 0.0
-        before = self.init_state(len(tokens), 0) if state is None else state
         # Time comes first in between: where the steps do not lie apart in memory, and no gradient is asked for, torch
         # copies the input matrix once a step (docs/measurements.md).
         x = F.dropout(self.token_embedding(tokens.mT).to(self.compute_dtype), dropout)  # (T, B, E)
-        x, after = self._recur(x, before, dropout)  # (T, B, H)
-        x = F.dropout(x.transpose(0, 1).contiguous(), dropout)  # (B, T, H)
-        if targets is not None and state is None and self.training and is_large(targets, self.vocab_size):
-            return ModelOutput(None, linear_cross_entropy(x, self.head.weight, targets), None)
-        logits = F.linear(x, self.head.weight.to(x.dtype))  # (B, T, V)
-        loss = None if targets is None else self.next_token_loss(logits, targets)
-        return ModelOutput(logits, loss, None if state is None else after)
+        x, after = self._recur(x, state, dropout)  # (T, B, H)
+        return F.dropout(x.transpose(0, 1).contiguous(), dropout), after
 
     def _recur(self, x: Tensor, state: State, dropout: float) -> tuple[Tensor, State]:
         """All layers over all steps of x, (T, B, E): outputs (T, B, H) and the state after them, in the dtype of x."""

@@ -27,21 +27,10 @@ from torch.utils.checkpoint import checkpoint
 from craft.config.schema.model import TransformerConfig
 from craft.models.base import LanguageModel, ModelOutput, Role
 from craft.models.kv_cache import KVCache
+from craft.models.linear import Linear
 from craft.models.loss import is_large, linear_cross_entropy
 
 NORM_EPS = 1e-5  # GPT-2's; large enough for bf16
-
-
-class Linear(nn.Linear):
-    """A linear layer that keeps fp32 weights and computes in the dtype of what comes in.
-
-    This is mixed precision without autocast's per-operation lookups, which cost a small model more than its
-    products (docs/measurements.md).
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        bias = None if self.bias is None else self.bias.to(x.dtype)
-        return F.linear(x, self.weight.to(x.dtype), bias)
 
 
 class RMSNormalise(torch.autograd.Function):
@@ -257,6 +246,7 @@ class Transformer(LanguageModel):
         if config.tie_embeddings:
             self.head.weight = self.token_embedding.weight
         self.angles: tuple[Tensor, Tensor] | None = None
+        self._step: Any = None
         self._initialise()
 
     @torch.no_grad()
@@ -292,7 +282,8 @@ class Transformer(LanguageModel):
         }
 
     def init_state(self, batch_size: int, max_length: int) -> KVCache:
-        """An empty cache for `max_length` positions."""
+        """An empty cache for `max_length` positions. Steps from it on go through the weights as they are now."""
+        self._step = None
         config, like = self.config, self.token_embedding.weight
         sizes = (config.num_layers, batch_size, config.kv_heads, max_length, config.head_size)
         return KVCache.empty(*sizes, dtype=self.compute_dtype, device=like.device)
@@ -333,9 +324,11 @@ class Transformer(LanguageModel):
     def read(self, tokens: Tensor, state: KVCache) -> tuple[Tensor, KVCache]:
         """See `LanguageModel.read`: a single token takes the short way; of several, only the last reaches the head."""
         if tokens.shape[1] == 1 and not self.training and not torch.is_grad_enabled():
-            from craft.models.transformer_step import step  # it is made of the parts of this file
+            if self._step is None:
+                from craft.models.transformer_step import TransformerStep  # it is made of the parts of this file
 
-            return step(self, tokens[:, 0], state), state
+                self._step = TransformerStep(self)
+            return self._step(tokens[:, 0], state), state
         return self._logits(self._hidden(tokens, state)[:, -1:])[:, 0], state
 
     def _hidden(self, tokens: Tensor, state: KVCache | None) -> Tensor:

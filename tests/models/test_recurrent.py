@@ -125,19 +125,19 @@ def test_tied_widths_must_be_alike() -> None:
 def test_generation_never_begins_anew() -> None:
     model = model_of("gru").eval()
     read: list[int] = []
-    forward = model.forward
+    once = model.read
 
-    def counted(tokens: torch.Tensor, **rest: Any) -> Any:
+    def counted(tokens: torch.Tensor, state: Any) -> Any:
         read.append(tokens.shape[1])
-        return forward(tokens, **rest)
+        return once(tokens, state)
 
-    model.forward = counted  # type: ignore[method-assign]
+    model.read = counted  # type: ignore[method-assign]
     prompt = [1, 2, 3] * 9
     written = list(generate_tokens(model, prompt, SamplingSettings(max_new_tokens=20, temperature=0)))
     assert read == [27] + [1] * 19, "the prompt, and then a token at a time"
     greedy = list(prompt)
     for _ in range(20):
-        greedy.append(int(forward(torch.tensor([greedy])).logits[0, -1].argmax()))
+        greedy.append(int(model(torch.tensor([greedy])).logits[0, -1].argmax()))
     assert written == greedy[len(prompt) :]
 
 
