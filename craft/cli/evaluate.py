@@ -276,7 +276,9 @@ def _lines(found: Measured) -> list[str]:
         words.append(f"{format_number(figures['bits_per_byte'])} bits/byte")
     own = [f"{clean_line(name)} {format_number(value)}" for name, value in figures.items() if name not in _WORDS]
     of_bytes = f" of {found.bytes:,} bytes" if found.bytes else ""
-    where = f"{found.tokens:,} tokens{of_bytes}, in windows of {found.window}, {format_duration(found.seconds)}"
+    where = f"{found.tokens:,} tokens{of_bytes}, in windows of {found.window}"
+    if (took := format_duration(found.seconds)) != "0s":
+        where += f", in {took}"
     lines = [f"{clean_line(found.name):<5} {'  '.join(words)}"]
     if own:
         lines.append(f"{'':<6}{'  '.join(own)}")
