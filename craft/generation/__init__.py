@@ -11,6 +11,7 @@ sampling.py          the distribution, what is drawn from it, what the model tho
 writing.py           pieces of text as they come, stop texts
 batch_generation.py  one call, one answer
 beam_search.py       the likeliest whole texts; beam_tree.py holds all that was looked at
+scoring.py           how much a model expected each token of a given text
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _NAMES = {
     "Prompt": "writing",
     "batch_generate": "batch_generation",
     "beam_search_generate": "beam_search",
+    "score_text": "scoring",
     "generate_text_sampling": "batch_generation",
     "sample_text": "batch_generation",
     "load_checkpoint": "checkpoint",

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from craft.config.schema.model import HFConfig, LSTMConfig, RNNConfig, TransformerConfig
+from craft.config.schema.model import LSTMConfig, TransformerConfig
 from craft.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer
 from craft.errors import CraftError, TokenizerError, UsageError
 from craft.generation import beam_search_generate
@@ -24,74 +24,7 @@ from craft.generation.writing import Prompt
 from craft.models import LanguageModel, create_model_from_config
 from craft.models.base import ModelOutput
 from craft.models.initial import load_initial
-from craft.models.module import ModuleModel
-
-LETTERS = CharTokenizer.train("abcdefghijklm")
-VOCAB = LETTERS.vocab_size
-
-
-def randomise(model: nn.Module, seed: int = 0, std: float = 0.5) -> None:
-    """Weights that make some tokens much likelier than others."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * std)
-
-
-class Plain(nn.Module):
-    """A network of someone's own: it looks at the mean of all tokens so far."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embedding, self.head = nn.Embedding(VOCAB, 8), nn.Linear(8, VOCAB)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        x = self.embedding(tokens).cumsum(1) / torch.arange(1, tokens.shape[1] + 1)[:, None] ** 0.5
-        logits: Tensor = self.head(x)
-        return logits
-
-
-class Own(LanguageModel):
-    """A language model of someone's own whose state nobody else can part: a list, changed in place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.vocab_size, self.context_length = VOCAB, 12
-        self.network = Plain()
-
-    def init_state(self, batch_size: int, max_length: int) -> Any:
-        return []
-
-    def forward(self, tokens: Tensor, targets: Tensor | None = None, state: Any = None) -> ModelOutput:
-        if state is None:
-            return ModelOutput(self.network(tokens), None, None)
-        state.append(tokens)
-        logits = self.network(torch.cat(state, dim=1))[:, -tokens.shape[1] :]
-        return ModelOutput(logits, None, state)
-
-
-def make(kind: str, context: int = 12) -> LanguageModel:
-    torch.manual_seed(0)
-    sizes = {"num_layers": 1, "hidden_size": 16}
-    match kind:
-        case "own":
-            model: LanguageModel = Own()
-        case "plain":
-            model = ModuleModel(Plain(), VOCAB, context, called="plain")
-        case "lstm":
-            model = create_model_from_config(LSTMConfig(**sizes), VOCAB, context)
-        case "rnn":
-            model = create_model_from_config(RNNConfig(**sizes), VOCAB, context)
-        case "hf":
-            pytest.importorskip("transformers")
-            model = create_model_from_config(HFConfig(model_type="gpt2", num_heads=2, **sizes), VOCAB, context)
-        case _:
-            model = create_model_from_config(TransformerConfig(num_heads=2, position=kind, **sizes), VOCAB, context)
-    randomise(model)
-    return model.eval()
-
-
-KINDS = ["rotary", "learned", "lstm", "rnn", "hf", "plain", "own"]
+from tests.generation.models import KINDS, LETTERS, VOCAB, make, randomise
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2])
@@ -314,7 +247,7 @@ def test_the_tree_holds_what_was_found_and_what_was_given_up() -> None:
     assert sizes == sorted(set(sizes))
     nodes = search.tree.nodes
     finished = [node for node in nodes if node.state == "finished"]
-    assert sorted((node.score for node in finished), reverse=True) == [beam.score for beam in search.results]
+    assert sorted((node.score or 0 for node in finished), reverse=True) == [beam.score for beam in search.results]
     leading = {one.id for node in finished for one in search.tree.path(node.id)}
     assert leading == {node.id for node in nodes if node.state != "given up"}
     for node in nodes:
