@@ -9,6 +9,7 @@ Letters: B sequences, T new positions, V vocabulary.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from craft.errors import CheckpointError
 from craft.models.base import LanguageModel
 
 _BLOCK = 2048
@@ -65,9 +67,14 @@ class Sequences:
     @property
     def logits(self) -> Tensor:
         """(B, V) fp32 on the CPU: what is expected next in each. Taking them there is all the waiting for a device that
-        a token needs."""
+        a token needs. Raises CheckpointError when there is no distribution in them."""
         if self._logits is None:
             self._logits = self._advance()
+            if not math.isfinite(self._logits.max()):
+                raise CheckpointError(
+                    "the model's logits are no numbers: its training had diverged, or its weights are damaged; take an "
+                    "earlier checkpoint"
+                )
         return self._logits
 
     def push(self, tokens: Sequence[int]) -> None:

@@ -5,6 +5,8 @@ Letters: L layers, B sequences, T new positions, S positions so far, K key/value
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,8 @@ class KVCache:
     def __init__(self, pairs: Tensor, lengths: list[int]) -> None:
         """pairs: (L, 2, B, K, S_max, C), keys before values."""
         self.pairs, self.lengths = pairs, lengths
+        self.step: Any = None
+        """The model's layers, ready to take one token after another, while this text is written."""
         self._layers = pairs.unbind(0)  # a view costs as much as a small product: these are made once
         self._rows = [kept.flatten(1, 2).unbind(0) for kept in self._layers]  # keys and values, (B K, S_max, C)
 
@@ -73,6 +77,7 @@ class KVCache:
         layers, two, _, heads, room, width = self.pairs.shape
         chosen = KVCache(self.pairs.new_empty(layers, two, len(rows), heads, room, width), lengths)
         end, index = max(lengths), torch.tensor(rows, device=self.pairs.device)
+        chosen.step = self.step
         chosen.pairs[..., :end, :] = self.pairs[..., :end, :].index_select(2, index)
         return chosen
 
@@ -86,6 +91,7 @@ class KVCache:
         lengths = [length for cache in caches for length in cache.lengths]
         room = max(cache.pairs.shape[4] for cache in caches)
         joined = KVCache(first.new_empty(layers, two, len(lengths), heads, room, width), lengths)
+        joined.step = caches[0].step
         row = 0
         for cache in caches:
             count, end = len(cache.lengths), cache.length

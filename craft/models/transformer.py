@@ -197,6 +197,7 @@ class MLP(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.activation = config.mlp
+        self.gelu_form = "tanh"  # GPT-2's; "none" is the exact one, which nanoGPT's weights were trained with
         if config.mlp == "swiglu":
             self.gate_proj = Linear(config.hidden_size, config.mlp_size, bias=config.bias)
         self.up_proj = Linear(config.hidden_size, config.mlp_size, bias=config.bias)
@@ -207,7 +208,7 @@ class MLP(nn.Module):
             case "relu2":
                 hidden: Tensor = SquaredReLU.apply(self.up_proj(x))  # type: ignore[no-untyped-call]
             case "gelu":
-                hidden = F.gelu(self.up_proj(x), approximate="tanh")
+                hidden = F.gelu(self.up_proj(x), approximate=self.gelu_form)
             case "swiglu":
                 hidden = F.silu(self.gate_proj(x)) * self.up_proj(x)
         return cast(Tensor, self.down_proj(hidden))
@@ -246,7 +247,6 @@ class Transformer(LanguageModel):
         if config.tie_embeddings:
             self.head.weight = self.token_embedding.weight
         self.angles: tuple[Tensor, Tensor] | None = None
-        self._step: Any = None
         self._initialise()
 
     @torch.no_grad()
@@ -282,8 +282,7 @@ class Transformer(LanguageModel):
         }
 
     def init_state(self, batch_size: int, max_length: int) -> KVCache:
-        """An empty cache for `max_length` positions. Steps from it on go through the weights as they are now."""
-        self._step = None
+        """An empty cache for `max_length` positions."""
         config, like = self.config, self.token_embedding.weight
         sizes = (config.num_layers, batch_size, config.kv_heads, max_length, config.head_size)
         return KVCache.empty(*sizes, dtype=self.compute_dtype, device=like.device)
@@ -324,11 +323,11 @@ class Transformer(LanguageModel):
     def read(self, tokens: Tensor, state: KVCache) -> tuple[Tensor, KVCache]:
         """See `LanguageModel.read`: a single token takes the short way; of several, only the last reaches the head."""
         if tokens.shape[1] == 1 and not self.training and not torch.is_grad_enabled():
-            if self._step is None:
+            if state.step is None:
                 from craft.models.transformer_step import TransformerStep  # it is made of the parts of this file
 
-                self._step = TransformerStep(self)
-            return self._step(tokens[:, 0], state), state
+                state.step = TransformerStep(self)
+            return state.step(tokens[:, 0], state), state
         return self._logits(self._hidden(tokens, state)[:, -1:])[:, 0], state
 
     def _hidden(self, tokens: Tensor, state: KVCache | None) -> Tensor:
