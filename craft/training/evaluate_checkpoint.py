@@ -139,8 +139,8 @@ class CheckpointEvaluation:
     def measure_text(self, file: Path, advance: Advance = lambda done, of: None) -> Measured:
         """Measure any text, in windows side by side. Raises DataError, and TokenizerError for what has no token."""
         tokenizer, window = self.loaded.tokenizer, self.model.context_length
-        tokens = [part.astype(np.int32) for part in tokenizer.encode_parts(self._text_of(file))]
-        row = np.concatenate(tokens) if tokens else np.zeros(0, dtype=np.int32)
+        parts = list(tokenizer.encode_parts(self._text_of(file)))
+        row = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint8)
         if len(row) < 2:
             count = f"{len(row)} token{'' if len(row) == 1 else 's'}"
             raise DataError(f"{file}: the text is {count}, and there is nothing to predict; it takes two at least")
@@ -213,7 +213,15 @@ class CheckpointEvaluation:
         own = self.config.data if self.config is not None else None
         processors = own.processors if isinstance(own, TextData) else []
         data = TextFilesData(path=str(file.absolute()), processors=processors)
-        documents = read_documents(data, open_corpus(data), lambda size: None)
+        corpus, done = open_corpus(data), 0
+
+        def advance(size: int) -> None:
+            nonlocal done
+            done += size
+            if self._progress is not None:
+                self._progress(f"{file}: {done / 1e6:,.1f} of {corpus.num_bytes / 1e6:,.1f} MB read")
+
+        documents = read_documents(data, corpus, advance)
         for number, document in enumerate(process(documents, processors, self.search)):
             if number:
                 yield SEPARATOR
