@@ -75,7 +75,9 @@ class KVCache:
             return self
         lengths = [self.lengths[row] for row in rows]
         layers, two, _, heads, room, width = self.pairs.shape
-        chosen = KVCache(self.pairs.new_empty(layers, two, len(rows), heads, room, width), lengths)
+        # Beyond a shorter sequence lie places that weigh nothing; nothing times what is no number would be none either.
+        fresh = self.pairs.new_empty if self.even else self.pairs.new_zeros
+        chosen = KVCache(fresh(layers, two, len(rows), heads, room, width), lengths)
         end, index = max(lengths), torch.tensor(rows, device=self.pairs.device)
         chosen.step = self.step
         chosen.pairs[..., :end, :] = self.pairs[..., :end, :].index_select(2, index)
@@ -90,7 +92,7 @@ class KVCache:
         layers, two, _, heads, _, width = first.shape
         lengths = [length for cache in caches for length in cache.lengths]
         room = max(cache.pairs.shape[4] for cache in caches)
-        joined = KVCache(first.new_empty(layers, two, len(lengths), heads, room, width), lengths)
+        joined = KVCache(first.new_zeros(layers, two, len(lengths), heads, room, width), lengths)  # as in `select`
         joined.step = caches[0].step
         row = 0
         for cache in caches:

@@ -19,15 +19,16 @@ VOCAB = LETTERS.vocab_size
 
 
 def randomise(model: nn.Module, seed: int = 0, std: float = 0.5) -> None:
-    """Draw all weights anew: many begin as zeros, which would hide mistakes behind them."""
+    """Draw all matrices anew, and change the rest: many begin as zeros, which would hide mistakes behind them."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * std)
+            drawn = torch.randn(parameter.shape, generator=generator) * std
+            parameter.copy_(drawn if parameter.ndim > 1 else parameter + 0.2 * drawn)
 
 
 class Plain(nn.Module):
-    """A network of someone's own: it looks at all tokens so far, the newest twice."""
+    """A network of someone's own: it looks at the sum of all tokens so far, and at the newest."""
 
     def __init__(self, vocab_size: int = VOCAB) -> None:
         super().__init__()
@@ -35,8 +36,7 @@ class Plain(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embedding(tokens)
-        x = x + x.cumsum(1) / torch.arange(1, tokens.shape[1] + 1)[:, None] ** 0.5
-        logits: Tensor = self.head(x)
+        logits: Tensor = self.head(2 * torch.sin(x + 2 * x.cumsum(1)))
         return logits
 
 
@@ -65,6 +65,7 @@ KINDS = ["rotary", "learned", "grouped", "lstm", "gru", "rnn", "hf", "plain", "o
 
 def make(kind: str, context: int = 12, vocab_size: int = VOCAB, seed: int = 0) -> LanguageModel:
     """One of `KINDS`."""
+    torch.manual_seed(seed)
     sizes = {"num_layers": 1, "hidden_size": 16}
     match kind:
         case "own":
