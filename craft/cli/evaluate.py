@@ -88,9 +88,11 @@ def evaluate(
     # A name that leads nowhere is answered before torch is imported.
     path = checkpoint or _find(name, runs_dir)
 
+    from craft import platform
     from craft.cli.terminal import Screen
     from craft.training.evaluate_checkpoint import CheckpointEvaluation
 
+    platform.keep_freed_memory()
     screen = Screen(sys.stderr)
     for tries_left in reversed(range(10)):
         try:
@@ -136,12 +138,12 @@ def _find(name: str | None, runs_dir: Path | None) -> Path:
 
 
 def _time(evaluation: CheckpointEvaluation, said: _Said) -> None:
-    from craft.training.inference_speed import BATCH_SIZES, measure_speed
+    from craft.training.inference_speed import BATCH_SIZES
 
     found = []
     for batch_size in BATCH_SIZES:
         said.screen.redraw(f"timing {batch_size} text{'s' if batch_size > 1 else ''} at once")
-        found.append(measure_speed(evaluation.model, batch_size))
+        found.append(evaluation.measure_speed(batch_size))
         said.timed(found[-1])
     said.speeds(found)
 
@@ -178,7 +180,7 @@ class _Said:
         self.common: dict[str, Any] = {
             "run": evaluation.run.name if evaluation.run is not None else None,
             "step": evaluation.step,
-            "checkpoint": str(evaluation.loaded.path),
+            "checkpoint": str(evaluation.loaded.path.absolute()),
             "device": str(conditions.device),
             "precision": conditions.precision,
             "threads": conditions.threads,
@@ -279,7 +281,12 @@ def _lines(found: Measured) -> list[str]:
     where = f"{found.tokens:,} tokens{of_bytes}, in windows of {found.window}"
     if (took := format_duration(found.seconds)) != "0s":
         where += f", in {took}"
-    lines = [f"{clean_line(found.name):<5} {'  '.join(words)}"]
+    # A path may be long: it stands on a line of its own.
+    lines = (
+        [f"{found.name:<5} {'  '.join(words)}"]
+        if found.is_split
+        else [clean_line(found.name), f"{'':<6}{'  '.join(words)}"]
+    )
     if own:
         lines.append(f"{'':<6}{'  '.join(own)}")
     return [*lines, f"{'':<6}{where}"]

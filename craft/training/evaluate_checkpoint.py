@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 
@@ -28,11 +28,13 @@ from craft.data.prepare import SEPARATOR, Say
 from craft.data.processors import process
 from craft.errors import CheckpointError, DataError, UsageError
 from craft.generation.checkpoint import load_checkpoint
+from craft.models.packed import Precision, pack
 from craft.runs.folder import RunFolder
 from craft.runs.manifest import STEP_FOLDER
 from craft.training.checkpointing import VALUES
 from craft.training.conditions import take_up_conditions
 from craft.training.evaluation import Evaluator, create_evaluator, create_metrics
+from craft.training.inference_speed import InferenceSpeed, measure_speed
 from craft.training.precision import DTYPES
 
 Advance = Callable[[int, int], None]
@@ -105,6 +107,7 @@ class CheckpointEvaluation:
         self.model = self.loaded.model
         self.model.compute_dtype = DTYPES[self.conditions.precision]
         self.model.to(self.conditions.device).eval()
+        self._laid_out = False
 
     @property
     def step(self) -> int | None:
@@ -151,7 +154,18 @@ class CheckpointEvaluation:
         metrics = create_metrics(self.config.metrics, search=self.search) if self.config is not None else {}
         return self._measured(str(file), Evaluator(windows, self.conditions.device, metrics), advance, is_split=False)
 
+    def measure_speed(self, batch_size: int) -> InferenceSpeed:
+        """Time the model as `craft generate` would use it in this precision, with `batch_size` texts at once.
+
+        Its weights are laid out for writing then, so no text can be measured afterwards.
+        """
+        if not self._laid_out and self.conditions.precision in get_args(Precision):
+            pack(self.model, cast(Precision, self.conditions.precision))
+        self._laid_out = True
+        return measure_speed(self.model, batch_size)
+
     def _measured(self, name: str, evaluator: Evaluator, advance: Advance, *, is_split: bool = True) -> Measured:
+        assert not self._laid_out, "the arithmetic is another after a timing"
         windows, done = evaluator.windows, 0
 
         def one_more() -> bool:

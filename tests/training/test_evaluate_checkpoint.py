@@ -311,3 +311,18 @@ def test_what_training_did_not_measure_is_not_compared(tmp_path: Path) -> None:
     unmeasured = CheckpointEvaluation(checkpoints.resolve(folder, "18").path).measure("val")
     assert (unmeasured.recorded, unmeasured.repeated) == ({}, None)
     assert np.isfinite(unmeasured.figures["loss"])
+
+
+# How fast it writes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_it_is_timed_as_it_would_write(tmp_path: Path, precision: str) -> None:
+    folder, _, _ = trained(tmp_path, precision=precision)
+    evaluation = CheckpointEvaluation(checkpoints.resolve(folder, "latest").path)
+    evaluation.measure("val")
+    found = evaluation.measure_speed(4)
+    assert (found.batch_size, found.prompt_tokens, found.new_tokens) == (4, 8, 8)
+    assert 0 < found.token_ms <= found.token_ms_p95
+    with pytest.raises(AssertionError, match="after a timing"):
+        evaluation.measure("val")
