@@ -17,38 +17,56 @@ from craft.generation.settings import SamplingSettings
 from craft.models.base import LanguageModel
 
 _DRAWN_AT_ONCE = 256  # uniform numbers that a generator gives in one call
-_CERTAIN_TOP = 1024  # tokens that top_p looks at before it sorts a whole vocabulary
+_LARGE = 8192  # a vocabulary of which only the likeliest tokens are looked at, where that is surely enough
+_LIKELIEST, _SPARE = 1024, 64  # how many, without top_k; and how many more, for equal ones at the border
 
 
 def filtered(logits: Tensor, settings: SamplingSettings) -> Tensor:
     """The logits that are drawn from: by temperature, which is above 0, and minus infinity for what top_k, top_p and
-    min_p leave out. (B, V) -> (B, V)."""
+    min_p leave out. Equal ones at a border stay together. (B, V) -> (B, V)."""
+    return _filter(_scaled(logits, settings), settings)
+
+
+def _scaled(logits: Tensor, settings: SamplingSettings) -> Tensor:
     # The largest is 0 first: then no temperature above 0, however small, can make it overflow.
-    logits = (logits - logits.max(dim=-1, keepdim=True).values) / settings.temperature
-    vocab_size = logits.shape[-1]
-    if 0 < settings.top_k < vocab_size:
+    return (logits - logits.max(dim=-1, keepdim=True).values) / settings.temperature
+
+
+def _filter(logits: Tensor, settings: SamplingSettings, total: Tensor | None = None) -> Tensor:
+    """Minus infinity for what is left out. total: (B, 1), the logsumexp where these are not all logits."""
+    if 0 < settings.top_k < logits.shape[-1]:
         smallest = logits.topk(settings.top_k, dim=-1).values[:, -1:]
         logits = logits.masked_fill(logits < smallest, float("-inf"))
     if settings.top_p < 1:
-        logits = logits.masked_fill(logits < _least_of_top_p(logits, settings), float("-inf"))
+        total = logits.logsumexp(dim=-1, keepdim=True) if total is None else total
+        ordered = logits.sort(dim=-1, descending=True).values
+        probabilities = (ordered - total).exp()
+        # A token is inside while those before it hold less than top_p; the first always is.
+        inside = probabilities.cumsum(-1) - probabilities < settings.top_p
+        least = ordered.gather(-1, inside.sum(dim=-1, keepdim=True) - 1)
+        logits = logits.masked_fill(logits < least, float("-inf"))
     if settings.min_p > 0:
         # The likeliest stands at 0, so a token's logit is the logarithm of its share of the likeliest's probability.
         logits = logits.masked_fill(logits.exp() < settings.min_p, float("-inf"))
     return logits
 
 
-def _least_of_top_p(logits: Tensor, settings: SamplingSettings) -> Tensor:
-    """The smallest logit of the smallest set of tokens that holds top_p. (B, V) -> (B, 1)."""
-    probabilities = F.softmax(logits, dim=-1)
-    count = min(_CERTAIN_TOP, logits.shape[-1])
-    while True:
-        top, order = probabilities.topk(count, dim=-1)
-        before = top.cumsum(-1) - top  # what those before each hold
-        inside = before < settings.top_p  # the first always is
-        if count == logits.shape[-1] or not bool(inside[:, -1].any()):
-            last = inside.sum(dim=-1, keepdim=True) - 1  # (B, 1)
-            return logits.gather(-1, order.gather(-1, last))
-        count = logits.shape[-1]
+def _kept(logits: Tensor, settings: SamplingSettings) -> tuple[Tensor, Tensor | None]:
+    """The logits that are drawn from, in the order of their tokens, and which tokens they are; None: all.
+
+    Of a large vocabulary the likeliest are enough, if the least likely of them is left out in every row.
+    """
+    scaled, vocab_size = _scaled(logits, settings), logits.shape[-1]
+    leaves_out = 0 < settings.top_k < vocab_size or settings.top_p < 1 or settings.min_p > 0
+    count = (settings.top_k or _LIKELIEST) + _SPARE
+    if leaves_out and vocab_size >= max(_LARGE, 2 * count):
+        values, tokens = scaled.topk(count, dim=-1)  # (B, count)
+        total = None if settings.top_k else scaled.logsumexp(dim=-1, keepdim=True)
+        values = _filter(values, settings, total)
+        if not bool((values[:, -1] > float("-inf")).any()):
+            tokens, order = tokens.sort(dim=-1)
+            return values.gather(-1, order), tokens
+    return _filter(scaled, settings), None
 
 
 def choose_token(logits: Tensor, settings: SamplingSettings, uniform: Tensor) -> Tensor:
@@ -56,10 +74,12 @@ def choose_token(logits: Tensor, settings: SamplingSettings, uniform: Tensor) ->
     0 up to 1, what each draws with -> (B,) int64."""
     if settings.temperature == 0:
         return logits.argmax(-1)
-    cumulative = F.softmax(filtered(logits, settings), dim=-1, dtype=torch.float64).cumsum(-1)
+    kept, tokens = _kept(logits, settings)
+    cumulative = F.softmax(kept, dim=-1).cumsum(-1, dtype=torch.float64)
     # The first token whose share reaches beyond the drawn number; a token of probability 0 is never one.
     drawn = uniform[:, None] * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, drawn, right=True)[:, 0].clamp_(max=logits.shape[-1] - 1)
+    places = torch.searchsorted(cumulative, drawn, right=True).clamp_(max=kept.shape[-1] - 1)
+    return (places if tokens is None else tokens.gather(-1, places))[:, 0]
 
 
 class Penalties:
