@@ -7,6 +7,7 @@ uncompiled, so compiling plays no part.) What cannot be repeated here is named i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -26,7 +27,7 @@ from craft.config.schema.data import PythonDataset, SplitData, TextData, TextFil
 from craft.data import EvalWindows, PreparedData, TextDataset, TrainBatches, prepare
 from craft.data.prepare import SEPARATOR, Say
 from craft.data.processors import process
-from craft.errors import CheckpointError, DataError, UsageError
+from craft.errors import CheckpointError, DataError, TrainingError, UsageError
 from craft.generation.checkpoint import load_checkpoint
 from craft.models.packed import Precision, pack
 from craft.runs.folder import RunFolder
@@ -35,6 +36,7 @@ from craft.training.checkpointing import VALUES
 from craft.training.conditions import take_up_conditions
 from craft.training.evaluation import Evaluator, create_evaluator, create_metrics
 from craft.training.inference_speed import InferenceSpeed, measure_speed
+from craft.training.memory import is_out_of_memory
 from craft.training.precision import DTYPES
 
 Advance = Callable[[int, int], None]
@@ -106,7 +108,8 @@ class CheckpointEvaluation:
         self.conditions = take_up_conditions(self.config, self.run, device, precision)
         self.model = self.loaded.model
         self.model.compute_dtype = DTYPES[self.conditions.precision]
-        self.model.to(self.conditions.device).eval()
+        with self._within_memory():
+            self.model.to(self.conditions.device).eval()
         self._laid_out = False
 
     @property
@@ -159,10 +162,11 @@ class CheckpointEvaluation:
 
         Its weights are laid out for writing then, so no text can be measured afterwards.
         """
-        if not self._laid_out and self.conditions.precision in get_args(Precision):
-            pack(self.model, cast(Precision, self.conditions.precision))
-        self._laid_out = True
-        return measure_speed(self.model, batch_size)
+        with self._within_memory():
+            if not self._laid_out and self.conditions.precision in get_args(Precision):
+                pack(self.model, cast(Precision, self.conditions.precision))
+            self._laid_out = True
+            return measure_speed(self.model, batch_size)
 
     def _measured(self, name: str, evaluator: Evaluator, advance: Advance, *, is_split: bool = True) -> Measured:
         assert not self._laid_out, "the arithmetic is another after a timing"
@@ -175,7 +179,8 @@ class CheckpointEvaluation:
             return False
 
         started = time.perf_counter()
-        figures = evaluator.evaluate(self.model, given_up=one_more)
+        with self._within_memory():
+            figures = evaluator.evaluate(self.model, given_up=one_more)
         assert figures is not None
         seconds = time.perf_counter() - started
         return Measured(
@@ -188,6 +193,18 @@ class CheckpointEvaluation:
             seconds=seconds,
             recorded=self._recorded(name) if is_split else {},
         )
+
+    @contextlib.contextmanager
+    def _within_memory(self) -> Iterator[None]:
+        """Say what ran out of memory: a training run may hold most of a GPU."""
+        try:
+            yield
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            device = self.conditions.device
+            mend = "free some, or measure it with --device cpu" if device.type != "cpu" else "free some"
+            raise TrainingError(f"{self.title}: memory ran out on {device}; {mend}") from error
 
     # The data --------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import torch
 from craft.config.schema import ExperimentConfig
 from craft.data import TextDataset, create_dataset_from_config
 from craft.data.batches import EvalWindows
-from craft.errors import CheckpointError, DataError, TokenizerError, UsageError
+from craft.errors import CheckpointError, DataError, TokenizerError, TrainingError, UsageError
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.metrics import MetricsReader
@@ -326,3 +326,17 @@ def test_it_is_timed_as_it_would_write(tmp_path: Path, precision: str) -> None:
     assert 0 < found.token_ms <= found.token_ms_p95
     with pytest.raises(AssertionError, match="after a timing"):
         evaluation.measure("val")
+
+
+def test_memory_that_runs_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _, _ = trained(tmp_path)
+    evaluation = CheckpointEvaluation(checkpoints.resolve(folder, "latest").path)
+
+    def forward(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(evaluation.model, "forward", forward)
+    with pytest.raises(TrainingError, match="tiny-001, step 20: memory ran out on cpu"):
+        evaluation.measure("val")
+    with pytest.raises(TrainingError, match="tiny-001, step 20: memory ran out on cpu"):
+        evaluation.measure_speed(1)
