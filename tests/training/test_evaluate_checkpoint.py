@@ -297,6 +297,26 @@ def test_another_torch_and_another_machine_are_named(tmp_path: Path) -> None:
     assert second.startswith("it was trained on the machine elsewhere")
 
 
+@pytest.mark.parametrize("overridden", [False, True])
+def test_a_trainer_that_measures_in_its_own_way_is_named(tmp_path: Path, overridden: bool) -> None:
+    config = runs.definition(
+        runs.write_text(tmp_path / "text.txt"), training={**SHORT, "trainer": f"my_trainer_{overridden}:Own"}
+    )
+    folder = runs.make_run(tmp_path / "runs", config)
+    folder.code.mkdir()
+    (folder.code / f"my_trainer_{overridden}.py").write_text(
+        "from craft.training.trainer import LanguageModelTrainer\n"
+        "class Own(LanguageModelTrainer):\n"
+        f"    def {'evaluate' if overridden else 'another'}(self):\n"
+        "        super().evaluate()\n"
+    )
+    run_here(folder, config)
+    evaluation, found = measured_anew(folder)
+    named = [reason for reason in evaluation.conditions.differs if "my_trainer_True:Own" in reason]
+    assert len(named) == overridden
+    assert found.figures == recorded(folder, 20)
+
+
 def test_a_checkpoint_by_itself_is_measured_by_its_definition(tmp_path: Path) -> None:
     folder, _, _ = trained(tmp_path)
     alone = Path(shutil.copytree(checkpoints.resolve(folder, "latest").path, tmp_path / "alone"))
@@ -304,6 +324,30 @@ def test_a_checkpoint_by_itself_is_measured_by_its_definition(tmp_path: Path) ->
     assert evaluation.run is None
     assert "not known" in evaluation.conditions.differs[0]
     assert evaluation.measure("val").figures == recorded(folder, 20)
+
+
+def test_weights_that_are_still_zero_are_measured(tmp_path: Path) -> None:
+    """As a last layer's are that begins at zero; the manifest says that the file is whole."""
+    config = runs.definition(
+        runs.write_text(tmp_path / "text.txt"), model={"type": "my_zeros:Net"}, training=SHORT, checkpoint={"keep": 9}
+    )
+    folder = runs.make_run(tmp_path / "runs", config)
+    folder.code.mkdir()
+    (folder.code / "my_zeros.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self, vocab_size, context_length):\n"
+        "        super().__init__()\n"
+        "        self.embedding = nn.Embedding(vocab_size, 16)\n"
+        "        self.output = nn.Linear(16, vocab_size)\n"
+        "        nn.init.zeros_(self.output.weight)\n"
+        "        nn.init.zeros_(self.output.bias)\n"
+        "    def forward(self, tokens):\n"
+        "        return self.output(self.embedding(tokens))\n"
+    )
+    run_here(folder, config)
+    found = CheckpointEvaluation(checkpoints.resolve(folder, "0").path).measure("val")
+    assert found.figures == recorded(folder, 0)
 
 
 def test_what_training_did_not_measure_is_not_compared(tmp_path: Path) -> None:
