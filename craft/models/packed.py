@@ -82,9 +82,9 @@ class PackedLinear(nn.Module):
         """x W^T + b."""
         return self._pointwise(x, "none", "") if self.packs else self._plain(x)
 
-    def gelu(self, x: Tensor) -> Tensor:
-        """GELU, by its tanh form, of x W^T + b."""
-        return self._pointwise(x, "gelu", "tanh") if self.packs else F.gelu(self._plain(x), approximate="tanh")
+    def gelu(self, x: Tensor, form: str) -> Tensor:
+        """GELU of x W^T + b. form: "tanh", or "none" for the exact one."""
+        return self._pointwise(x, "gelu", form) if self.packs else F.gelu(self._plain(x), approximate=form)
 
     def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
         """residual + x W^T + b. residual: (..., N)."""

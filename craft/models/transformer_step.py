@@ -10,6 +10,7 @@ V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -140,12 +141,12 @@ class TransformerStep:
 
     def _layer(self, block: Block) -> _Layer:
         attention, mlp, dtype = block.attention, block.mlp, self.dtype
-        up, gate = _linear(mlp.up_proj, dtype), None
+        up, gate, form = _linear(mlp.up_proj, dtype), None, mlp.gelu_form
         match mlp.activation:
             case "gelu" if isinstance(mlp.up_proj, PackedLinear):
-                activated: Function = mlp.up_proj.gelu
+                activated: Function = partial(mlp.up_proj.gelu, form=form)
             case "gelu":
-                activated = lambda x: F.gelu(up(x), approximate="tanh")  # noqa: E731
+                activated = lambda x: F.gelu(up(x), approximate=form)  # noqa: E731
             case "relu2":
                 activated = lambda x: F.relu(up(x)).square_()  # noqa: E731
             case _:
