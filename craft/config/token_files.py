@@ -54,8 +54,11 @@ def characters_beside(data: TokensData) -> str | None:
     """The characters of nanoGPT's `meta.pkl`, in the order of their ids; None where there is no such file."""
     place = Path(data.path).expanduser()
     file = (place if place.is_dir() else place.parent) / "meta.pkl"
-    if not file.is_file():
-        return None
+    return read_characters(file) if file.is_file() else None
+
+
+def read_characters(file: Path) -> str:
+    """The characters of a `meta.pkl`, in the order of their ids. Raises DataError for any other, having run nothing."""
     meta = load_plain(file)
     names = meta.get("itos") if isinstance(meta, dict) else None
     if not isinstance(names, dict) or sorted(names) != list(range(len(names))):

@@ -9,13 +9,18 @@ from pathlib import Path
 from craft.config.definition import load_definition
 from craft.config.schema import ExperimentConfig
 from craft.data.tokenizers import Tokenizer, load_tokenizer
-from craft.errors import CheckpointError
-from craft.generation.sampling import generate_tokens
+from craft.errors import CheckpointError, ConfigError, CraftError, TokenizerError
+from craft.generation.places import DEFINITION, TOKENIZER, CheckpointPlace, find_checkpoint
 from craft.generation.settings import SamplingSettings
+from craft.generation.writing import Writing
 from craft.models import LanguageModel, create_model_from_config
 from craft.models.device import choose_device
-from craft.models.weights import load_weights
-from craft.runs import checkpoints
+from craft.models.foreign import steady
+from craft.models.packed import num_bytes
+from craft.models.weights import put_weights, read_tensors
+from craft.runs import manifest
+
+_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -23,34 +28,100 @@ class LoadedCheckpoint:
     """A model that is ready to write, in fp32."""
 
     path: Path
-    config: ExperimentConfig
+    """The checkpoint's folder, or the file that was read."""
+    config: ExperimentConfig | None
+    """The definition; None for what another program wrote."""
     model: LanguageModel
     tokenizer: Tokenizer
+    source: str = ""
+    """What it is, in words: "checkpoint of small-001, step 500", "nanoGPT's ckpt.pt"."""
+    run: str | None = None
+    step: int | None = None
+    end_tokens: frozenset[int] = frozenset()
+    """Tokens with which the model says that its text is over; a model of Craft's own has none."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of what was read, such as that there is no tokenizer."""
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that the model sees at most."""
+        return self.model.context_length
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory that the model holds."""
+        return num_bytes(self.model)
 
     def stream(self, prompt: str, settings: SamplingSettings) -> Iterator[str]:
         """Pieces of the text that follows `prompt`, as they come. Raises TokenizerError before the first."""
-        ids = self.tokenizer.encode(prompt)
-        decoder = self.tokenizer.stream()
-        for token in generate_tokens(self.model, ids, settings):
-            if piece := decoder.push(token):
-                yield piece
-        if piece := decoder.flush():
-            yield piece
+        for piece in Writing(self.model, self.tokenizer, [prompt], settings, end_tokens=self.end_tokens):
+            if piece.text:
+                yield piece.text
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> LoadedCheckpoint:
-    """Load a checkpoint folder after verifying it. Raises CheckpointError naming what is wrong."""
-    if problems := checkpoints.verify(path):
-        raise CheckpointError(f"{path}: damaged: {'; '.join(problems)}")
-    _, config = load_definition(path / "experiment.toml")
-    search = _code_of(path)
-    tokenizer = load_tokenizer(path, search=search)
-    model = create_model_from_config(config.model, tokenizer.vocab_size, config.data.context_length, search=search)
+    """Load whatever holds a language model: a run (its newest whole checkpoint), a checkpoint's folder, its weights
+    with the definition and the tokenizer beside them, a Hugging Face folder, nanoGPT's ckpt.pt, their files.
+
+    Raises CheckpointError naming what is wrong. Nothing in a file is ever run, but a run's own code.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        place = find_checkpoint(path)
+        try:
+            return _load(place, device)
+        except CraftError:
+            # A run that trains on tidies up meanwhile: then its newest is another by now.
+            if place.path == path or place.path.exists() or not tries_left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _load(place: CheckpointPlace, device: str) -> LoadedCheckpoint:
     chosen, _ = choose_device(device)
-    model.to(chosen)
-    load_weights(model, path, chosen)
-    model.eval()
-    return LoadedCheckpoint(path, config, model, tokenizer)
+    if place.kind == "foreign":
+        from craft.generation.foreign_checkpoint import load_foreign
+
+        found = load_foreign(place.path)
+        found.model.to(chosen).eval()
+        return LoadedCheckpoint(
+            place.path,
+            None,
+            found.model,
+            found.tokenizer,
+            found.source,
+            step=found.step,
+            end_tokens=found.end_tokens,
+            remarks=found.remarks,
+        )
+    folder, weights = place.folder, place.weights
+    _require_whole(place)
+    with steady(weights, folder / DEFINITION, folder / TOKENIZER):
+        if place.kind == "checkpoint" and (problems := manifest.verify(folder)):
+            raise CheckpointError(f"{folder}: damaged: {'; '.join(problems)}")
+        try:
+            _, config = load_definition(folder / DEFINITION)
+        except ConfigError as error:
+            raise CheckpointError(str(error)) from error
+        search = _code_of(folder)
+        try:
+            tokenizer = load_tokenizer(folder, search=search)
+        except TokenizerError as error:
+            raise CheckpointError(str(error)) from error
+        model = create_model_from_config(config.model, tokenizer.vocab_size, config.data.context_length, search=search)
+        put_weights(model, read_tensors(weights), weights)
+    model.to(chosen).eval()
+    return LoadedCheckpoint(place.path, config, model, tokenizer, place.title, place.run, place.step)
+
+
+def _require_whole(place: CheckpointPlace) -> None:
+    """Raise CheckpointError when what belongs to weights is not beside them."""
+    if place.kind == "checkpoint":
+        return  # its manifest says
+    if not (place.folder / TOKENIZER).is_file():
+        raise CheckpointError(
+            f"{place.path}: weights alone write no text: {TOKENIZER} is missing beside them; copy it from the "
+            "checkpoint's folder"
+        )
 
 
 def _code_of(path: Path) -> Path | None:

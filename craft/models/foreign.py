@@ -5,18 +5,18 @@ GPT-2's names are known, as nanoGPT and the transformers library write them, and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import re
 import warnings
-from collections.abc import Callable, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from craft.config.schema.model import PRESETS
@@ -24,6 +24,7 @@ from craft.errors import CheckpointError, CraftError
 from craft.models.base import LanguageModel
 from craft.models.hf import HFModel
 from craft.models.transformer import Transformer
+from craft.models.weights import read_tensors
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DistributedDataParallel put before names
@@ -38,6 +39,8 @@ class Foreign:
     tensors: dict[str, Tensor]
     facts: dict[str, Any] = field(default_factory=dict)
     """Settings of its model, as it calls them: Hugging Face's config.json, nanoGPT's model_args."""
+    beside: dict[str, Any] = field(default_factory=dict)
+    """What stands in a PyTorch file beside the weights: nanoGPT's `config` and `iter_num`."""
 
     @property
     def is_gpt2(self) -> bool:
@@ -79,30 +82,50 @@ def read(place: Path) -> Foreign:
         files = _files_of(place)
         read_files = [read(file) for file in files]
         tensors = {name: tensor for one in read_files for name, tensor in one.tensors.items()}
-        return Foreign(files, tensors, _json(place / "config.json"))
-    if place.suffix == ".safetensors":
-        return Foreign([place], _safetensors(place), _json(place.parent / "config.json"))
-    return _torch_file(place)
+        return Foreign(files, tensors, read_json(place / "config.json"))
+    with steady(place):
+        if place.suffix == ".safetensors":
+            return Foreign([place], read_tensors(place), read_json(place.parent / "config.json"))
+        return _torch_file(place)
+
+
+@contextlib.contextmanager
+def steady(*files: Path) -> Iterator[None]:
+    """Raises CheckpointError where one of the files becomes another while it is read inside."""
+    before = [_mark(file) for file in files]
+
+    def changed() -> Path | None:
+        return next((file for file, mark in zip(files, before, strict=True) if _mark(file) != mark), None)
+
+    try:
+        yield
+    except Exception as error:
+        if (file := changed()) is None:
+            raise
+        raise CheckpointError(f"{file}: it changed while it was read; try again once it is written") from error
+    if file := changed():
+        raise CheckpointError(f"{file}: it changed while it was read; try again once it is written")
+
+
+def _mark(file: Path) -> tuple[int, ...] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _files_of(folder: Path) -> list[Path]:
     for name in _WEIGHTS:
         if (folder / name).is_file():
             return [folder / name]
-        shards = _json(folder / f"{name}.index.json").get("weight_map")
+        shards = read_json(folder / f"{name}.index.json").get("weight_map")
         if isinstance(shards, dict):
             names = sorted(set(map(str, shards.values())))
             if strange := [shard for shard in names if Path(shard).name != shard]:
                 raise CheckpointError(f"{folder}: its index names '{strange[0]}', which is no file beside it")
             return [folder / shard for shard in names]
     raise CheckpointError(f"{folder}: it holds no weights that can be read: no {' and no '.join(_WEIGHTS)}")
-
-
-def _safetensors(file: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{file}: does not load: {error}") from error
 
 
 def _torch_file(file: Path) -> Foreign:
@@ -116,8 +139,12 @@ def _torch_file(file: Path) -> Foreign:
             f"{file}: it is damaged, or holds more than tensors and plain values, and loading that could run any "
             "code, so it is not loaded; where it was made, write torch.save(model.state_dict(), ...) or safetensors"
         ) from error
+        _check_sums(file)
+    except CheckpointError:
+        raise
     except Exception as error:  # a damaged file fails in many ways
-        raise CheckpointError(f"{file}: does not load: {type(error).__name__}: {error}") from error
+        first = str(error).partition("\n")[0]
+        raise CheckpointError(f"{file}: does not load: {type(error).__name__}: {first}") from error
     facts = content.get("model_args") if isinstance(content, dict) else None
     state = content
     for key in ("model", "state_dict", "model_state_dict"):
@@ -127,15 +154,38 @@ def _torch_file(file: Path) -> Foreign:
     tensors = {str(k): v for k, v in state.items() if isinstance(v, Tensor)} if isinstance(state, dict) else {}
     if not tensors:
         raise CheckpointError(f"{file}: there are no tensors by name in it, nor under 'model' or 'state_dict'")
-    return Foreign([file], tensors, facts if isinstance(facts, dict) else {})
+    beside = {key: value for key, value in content.items() if value is not state and key in ("config", "iter_num")}
+    return Foreign(
+        [file], tensors, facts if isinstance(facts, dict) else read_json(file.parent / "config.json"), beside
+    )
 
 
-def _json(file: Path) -> dict[str, Any]:
+def _check_sums(file: Path) -> None:
+    """torch writes a checksum of each part, and does not look at it when it reads."""
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as parts:
+        summed = [info for info in parts.infolist() if info.CRC]  # whoever saves may leave them out
+        for info in summed:
+            try:
+                with parts.open(info) as part:
+                    while part.read(1 << 20):
+                        pass
+            except (zipfile.BadZipFile, OSError) as error:
+                raise CheckpointError(f"{file}: damaged: '{info.filename}' in it is not what was written") from error
+
+
+def read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Some of many, and how many more there are."""
+    return "; ".join(names[:most]) + (f"; and {len(names) - most:,} more" if len(names) > most else "")
 
 
 # Names ------------------------------------------------------------------------------------------------------------
@@ -146,7 +196,7 @@ def translate(read: Foreign, model: LanguageModel, remarks: list[str]) -> dict[s
 
     Raises CheckpointError when they are of a GPT-2 and this is a transformer of another kind.
     """
-    tensors = {_bare(name): tensor for name, tensor in read.tensors.items() if not _MASKS.search(name)}
+    tensors = {bare_name(name): tensor for name, tensor in read.tensors.items() if not _MASKS.search(name)}
     if read.is_gpt2:
         tensors = _outputs_first(tensors)
         heads = read.facts.get("n_head")
@@ -175,7 +225,7 @@ def best_names(tensors: dict[str, Tensor], model: LanguageModel) -> dict[str, Te
     return {way(name): tensor for name, tensor in tensors.items()}
 
 
-def _bare(name: str) -> str:
+def bare_name(name: str) -> str:
     for wrapper in _WRAPPERS:
         name = name.removeprefix(wrapper)
     return name

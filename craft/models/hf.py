@@ -110,7 +110,7 @@ def config_fault(config: HFConfig, context_length: int) -> tuple[tuple[str, ...]
     Nothing is built, so sizes that only building shows not to fit together are not found.
     """
     try:
-        with _quiet():
+        with quiet():
             library_config(config, 256, context_length)
     except CraftError as error:
         named = re.match(r"model\.(\w+)(?:: | = \"[^\"]*\":? )", str(error))
@@ -169,7 +169,7 @@ class HFModel(ModuleModel):
         import_transformers()
         from transformers import AutoModelForCausalLM
 
-        with _quiet():
+        with quiet():
             try:
                 self.library_config = library_config(config, vocab_size, context_length)
                 network = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
@@ -181,8 +181,20 @@ class HFModel(ModuleModel):
                 raise ConfigError(
                     f'model.model_type = "{config.model_type}": transformers cannot build it: {_words(error)}'
                 ) from error
+        self._wrap(network, vocab_size, context_length, f'model.model_type = "{config.model_type}"')
+
+    @classmethod
+    def around(cls, network: nn.Module, context_length: int, *, called: str) -> HFModel:
+        """A model of the library that is there already. Raises ConfigError for one that is not causal."""
+        model = cls.__new__(cls)
+        library: Any = network
+        model.library_config = library.config
+        model._wrap(network, library.get_input_embeddings().weight.shape[0], context_length, called)
+        return model
+
+    def _wrap(self, network: nn.Module, vocab_size: int, context_length: int, called: str) -> None:
         turned = turn_conv1d(network)
-        super().__init__(network, vocab_size, context_length, called=f'model.model_type = "{config.model_type}"')
+        super().__init__(network, vocab_size, context_length, called=called)
         self.turned = frozenset(f"network.{name}.weight" for name in turned)
         """Parameters whose matrix lies the other way round in the library's own files."""
         # A model that is only measured holds no numbers.
@@ -316,13 +328,16 @@ def _words(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the library's remarks on vocabularies and token ids, which are ours to choose."""
+def quiet() -> Iterator[None]:
+    """Without the library's remarks and bars: what it says of vocabularies and token ids is ours to choose."""
     from transformers.utils import logging
 
-    before = logging.get_verbosity()
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from craft.config.definition import load_definition
@@ -20,7 +18,7 @@ from craft.config.schema.model import ModelConfig
 from craft.errors import CheckpointError, ConfigError
 from craft.models import foreign
 from craft.models.base import LanguageModel
-from craft.models.weights import FILE
+from craft.models.weights import FILE, PLAIN, read_tensors
 from craft.runs import manifest
 from craft.runs.initial import find_weights
 
@@ -86,7 +84,7 @@ def load_initial(
     report = InitReport(source, str(place), "")
     is_craft = (place / manifest.NAME).is_file() and (place / FILE).is_file()
     if is_craft:
-        files, tensors = [place / FILE], _load_safetensors(place / FILE)
+        files, tensors = [place / FILE], read_tensors(place / FILE)
         report.remarks += _differences(place, config)
     else:
         read = foreign.read(place)
@@ -99,6 +97,18 @@ def load_initial(
         reasons = "; ".join(f"{name}: {why}" for name, why in list(report.misfits.items())[:3])
         raise CheckpointError(f'init_from = "{source}": nothing in {place} fits this model: {reasons}')
     return report
+
+
+def load_whole(model: LanguageModel, read: foreign.Foreign, called: str) -> None:
+    """Put what was read of another program's files into a model, all of it. Raises CheckpointError, naming what has no
+    place in the model and what the model lacks; then it is of no use."""
+    report = InitReport("", called, "")
+    tensors = foreign.translate(read, model, report.remarks)
+    _take(model, foreign.best_names(tensors, model), report, "")
+    wrong = [f"{name}: {why}" for name, why in report.misfits.items()]
+    wrong += [f"{name}: the model has none of this name" for name in report.unused]
+    if wrong:
+        raise CheckpointError(f"{called}: {foreign.listed(wrong)}")
 
 
 @torch.no_grad()
@@ -121,7 +131,7 @@ def _take(model: LanguageModel, tensors: dict[str, Tensor], report: InitReport, 
             given = given[: len(own)]
         if given.shape != own.shape:
             report.misfits[name] = f"its shape is {tuple(given.shape)} there and {tuple(own.shape)} here"
-        elif not (given.is_floating_point() or given.dtype == own.dtype):
+        elif given.dtype not in (*PLAIN, own.dtype):
             report.misfits[name] = f"it holds {given.dtype} there"
         elif strange and roles.get(name) in ("embedding", "head") and not of_places and len(own) == model.vocab_size:
             report.misfits[name] = strange
@@ -136,13 +146,6 @@ def _take(model: LanguageModel, tensors: dict[str, Tensor], report: InitReport, 
 def _holds_places(name: str) -> bool:
     """Whether a tensor's rows are positions: of learned ones the first are worth taking by themselves."""
     return "position" in name or ".wpe." in name or "embed_positions" in name
-
-
-def _load_safetensors(file: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{file}: does not load: {error}") from error
 
 
 def _differences(checkpoint: Path, config: ModelConfig | None) -> list[str]:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 
 from craft.errors import CheckpointError
 
 FILE = "model.safetensors"
+PLAIN = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+"""What weights are kept in. Others, as float8, mean nothing without scales that lie elsewhere."""
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
@@ -45,6 +47,29 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
     return kept
 
 
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file that anybody may have written. Raises CheckpointError when it is damaged.
+
+    The file is read, not mapped into memory: one that another program cuts short meanwhile would end this process.
+    """
+    try:
+        content = file.read_bytes()
+        _refuse_zeros(file, content)
+        return load(content)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{file}: does not load: {error}") from error
+
+
+def _refuse_zeros(file: Path, content: bytes) -> None:
+    """A crash may leave a file of the right size whose end was never written; the format itself has no checksum."""
+    end = content[-(len(content) // 8) :]
+    if end and not any(end[::997]) and end.count(0) == len(end):
+        raise CheckpointError(
+            f"{file}: damaged: its last {len(end):,} bytes are nothing but zeros, as a file has that was not written "
+            "to its end; copy it again from where it was made"
+        )
+
+
 def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
     """Load `model.safetensors` of a checkpoint folder into a model. Raises CheckpointError when it does not fit."""
     file = path / FILE
@@ -52,15 +77,23 @@ def load_weights(model: nn.Module, path: Path, device: torch.device) -> None:
         saved = load_file(file, device=str(device))
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{file}: does not load: {error}") from error
+    put_weights(model, saved, file)
+
+
+def put_weights(model: nn.Module, saved: dict[str, Tensor], file: Path) -> None:
+    """Put a model's own weights into it, all of them. Raises CheckpointError, naming `file`, when they do not fit."""
     own = weights(model)
     if own.keys() != saved.keys():
         odd = sorted(own.keys() ^ saved.keys())[0]
         where = "in the file only" if odd in saved else "in the model only"
         raise CheckpointError(f"{file}: holds another model: '{odd}' is {where}")
     for name, tensor in own.items():
-        if tensor.shape != saved[name].shape:
+        given = saved[name]
+        if tensor.shape != given.shape:
             raise CheckpointError(
-                f"{file}: holds another model: '{name}' has shape {tuple(saved[name].shape)}, "
+                f"{file}: holds another model: '{name}' has shape {tuple(given.shape)}, "
                 f"the definition gives {tuple(tensor.shape)}"
             )
+        if given.dtype != tensor.dtype and given.dtype not in PLAIN:
+            raise CheckpointError(f"{file}: '{name}' holds {given.dtype}, and the model {tensor.dtype}")
     model.load_state_dict(saved, strict=False)
