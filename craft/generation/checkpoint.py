@@ -108,7 +108,7 @@ def _load(place: CheckpointPlace, device: str) -> LoadedCheckpoint:
         except TokenizerError as error:
             raise CheckpointError(str(error)) from error
         model = create_model_from_config(config.model, tokenizer.vocab_size, config.data.context_length, search=search)
-        put_weights(model, read_tensors(weights), weights)
+        put_weights(model, read_tensors(weights, whole=place.kind == "checkpoint"), weights)
     model.to(chosen).eval()
     return LoadedCheckpoint(place.path, config, model, tokenizer, place.title, place.run, place.step)
 

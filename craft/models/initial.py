@@ -84,7 +84,7 @@ def load_initial(
     report = InitReport(source, str(place), "")
     is_craft = (place / manifest.NAME).is_file() and (place / FILE).is_file()
     if is_craft:
-        files, tensors = [place / FILE], read_tensors(place / FILE)
+        files, tensors = [place / FILE], read_tensors(place / FILE, whole=not manifest.verify(place))
         report.remarks += _differences(place, config)
     else:
         read = foreign.read(place)
