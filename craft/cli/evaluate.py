@@ -189,6 +189,8 @@ class _Said:
     def conditions(self) -> None:
         """What is measured, and how; on standard error, why the figures may be others than training's."""
         conditions = self.evaluation.conditions
+        for remark in self.evaluation.loaded.remarks:
+            self.screen.line(f"craft: {clean_line(remark)}", "yellow")
         for reason in conditions.differs:
             self.screen.line(f"craft: the last digits may differ from training's own: {clean_line(reason)}", "yellow")
         if not self.as_json:

@@ -237,6 +237,8 @@ class CheckpointEvaluation:
                 f"the data gives another tokenizer than {self.title} was trained with, so it is other data; give its "
                 "place as data.path=..., or measure any text with --text"
             )
+        elif self._warn is not None:
+            self._warn(f"whether {self.title} was trained on this very data is not known: nothing here tells")
         return data
 
     def _text_of(self, file: Path) -> Iterator[str]:

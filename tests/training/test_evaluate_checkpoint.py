@@ -193,6 +193,53 @@ def test_a_text_that_cannot_be_measured(tmp_path: Path, content: bytes, error: t
         evaluation.measure_text(file)
 
 
+def test_a_model_from_elsewhere_is_measured_on_a_text(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    file = runs.write_text(tmp_path / "text.txt", words=300)
+    folder = tmp_path / "gpt2"
+    tokenizer = Tokenizer(models.WordLevel({"?": 0, "a": 1, "b": 2, "c": 3, " ": 4}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=5, n_positions=32, n_embd=16, n_layer=1, n_head=2)).eval()
+    model.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    ids = tokenizer.encode(file.read_text()).ids
+
+    evaluation = CheckpointEvaluation(folder)
+    found = evaluation.measure_text(file)
+    nats = 0.0
+    with torch.no_grad():
+        for start in range(0, len(ids) - 1, 32):
+            window = torch.tensor([ids[start : start + 33]])
+            logits = model(window[:, :-1]).logits[0].double()
+            nats += float(torch.nn.functional.cross_entropy(logits, window[0, 1:], reduction="sum"))
+    assert (found.tokens, found.window) == (len(ids) - 1, 32)
+    assert found.figures["loss"] == pytest.approx(nats / found.tokens, rel=1e-6)
+    assert evaluation.measure_speed(4).prompt_tokens == 16
+    with pytest.raises(DataError, match="--text names a text"):
+        CheckpointEvaluation(folder).measure("val")
+    with pytest.raises(UsageError, match="no definition that it could change"):
+        CheckpointEvaluation(folder, overrides=["data.path=x"])
+
+
+def test_weights_beside_their_definition(tmp_path: Path) -> None:
+    folder, _, _ = trained(tmp_path)
+    path = checkpoints.resolve(folder, "latest").path
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for name in ("model.safetensors", "experiment.toml", "tokenizer.json"):
+        shutil.copy(path / name, alone)
+    evaluation = CheckpointEvaluation(alone / "model.safetensors")
+    assert evaluation.measure("val").figures == recorded(folder, 20)
+    assert (evaluation.run, evaluation.step, evaluation.measure("val").recorded) == (None, None, {})
+    other = tmp_path / "other.txt"
+    other.write_text("not the same abcdefgh " * 200)
+    with pytest.raises(DataError, match="another tokenizer"):
+        CheckpointEvaluation(alone, overrides=[f"data.path={other}"]).measure("val")
+
+
 # Where the data is --------------------------------------------------------------------------------------------------
 
 
