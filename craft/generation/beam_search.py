@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from craft.data.tokenizers import Tokenizer
-from craft.errors import CraftError
 from craft.generation.beam_tree import BeamTree
 from craft.generation.sequences import Sequences
 from craft.generation.settings import BeamSettings
@@ -87,7 +86,7 @@ def beam_search_generate(
     """The best texts after a prompt, the best first; `settings` are those of `BeamSettings`, by name.
 
     There are `num_results` of them, fewer only where there are no more. Raises UsageError for a setting that makes no
-    sense, TokenizerError for a prompt that cannot be encoded.
+    sense, TokenizerError for a prompt that cannot be encoded, CheckpointError for a model whose logits are no numbers.
     """
     search = BeamSearch(model, tokenizer, prompt, BeamSettings(**settings), end_tokens=end_tokens)
     for _ in search:
@@ -145,7 +144,8 @@ class BeamSearch:
 
     def _steps(self) -> Iterator[int]:
         """The number of each step, from 1."""
-        sequences = Sequences(self._model, [self._prompt], self.settings.max_new_tokens)
+        before = [len(self._chosen)]
+        sequences = Sequences(self._model, [self._prompt], self.settings.max_new_tokens, written_before=before)
         self.unread = sequences.unread[0]
         for step in range(1, self.settings.max_new_tokens + 1):
             self.tree.step = step
@@ -174,11 +174,6 @@ class BeamSearch:
         width = self.settings.width
         logs = F.log_softmax(logits.double(), dim=-1)  # (B, V)
         totals = logs + torch.tensor([one.total for one in self._open], dtype=logs.dtype)[:, None]
-        if not bool((totals > -math.inf).any()):
-            raise CraftError(
-                "the model expects no token at all (its logits are no numbers): its weights are damaged, or training "
-                "had diverged; take another checkpoint"
-            )
         # As many as are enough when each open text has each token for the end among the best; stop texts may need more.
         count = width * (2 + len(self._end_tokens))
         while True:

@@ -11,7 +11,8 @@ State = Literal["kept", "finished", "given up"]
 """kept: the search goes on from here, or from what follows; at its end, what leads to a finished text. finished: a text
 ends here that is one of the best. given up: others were better, or better ones ended."""
 
-_FIGURES = 30  # columns beside the text of a line: a log-probability and what became of it
+_FIGURES = 28  # columns beside the text of a line: a log-probability and what became of it
+_LEAST = 6  # columns of its text, however deep it stands
 
 
 @dataclass(slots=True)
@@ -99,39 +100,53 @@ class BeamTree:
 
     # Drawing ---------------------------------------------------------------------------------------------------------
 
-    def drawing(self, *, columns: int = 100, depth: int = 0, ascii_only: bool = False) -> list[str]:
-        """Lines for a terminal: the texts that the search went on from, joined where they begin alike.
+    def drawing(
+        self, *, columns: int = 100, depth: int = 0, given_up: bool = True, ascii_only: bool = False
+    ) -> list[str]:
+        """Lines for a terminal: each a text as far as it came, under the one that it parts from, the best on top.
 
-        depth: tokens that are drawn, 0 for all; where a text goes on, it says so. Beyond `columns` text is cut at its
-        beginning, which stands further up or matters least. The text is cleaned.
+        Before each stands the step in which it parts. depth: steps that are drawn, 0 for all; where a text goes on, it
+        says so. given_up: draw texts that were given up as well. What is wider than `columns` is cut at its beginning.
+        The text is cleaned.
         """
+        reached = self._reached()
         children: dict[int | None, list[BeamNode]] = {}
         for node in self.nodes:
-            if node.kept and (not depth or node.depth <= depth):
+            if node.kept and (not depth or node.depth <= depth) and (given_up or node.state != "given up"):
                 children.setdefault(node.parent, []).append(node)
+        for some in children.values():
+            some.sort(key=lambda node: reached[node.id], reverse=True)
         marks = ("|- ", "`- ", "|  ", "   ") if ascii_only else ("├─ ", "└─ ", "│  ", "   ")
         lines: list[str] = []
-        waiting = self._branches(children, None, "")
+        waiting = [(node, "", "") for node in reversed(children.get(None, []))]
         while waiting:
-            first, indent, last = waiting.pop()
-            node, text = first, first.piece
-            # What has one child alone stands on one line with it.
-            while len(children.get(node.id, ())) == 1:
-                node = children[node.id][0]
+            node, lead, indent = waiting.pop()
+            step, text, parting = node.depth, node.piece, list[BeamNode]()
+            while below := children.get(node.id):
+                node = below[0]
                 text += node.piece
-            below = children.get(node.id, [])
-            cut = not below and self.goes_on(node.id)
-            lead = indent + (marks[1] if last else marks[0])
-            lines.append(_line(lead, text, _figures(node, cut=cut), columns, ascii_only=ascii_only))
-            waiting += self._branches(children, node.id, indent + (marks[3] if last else marks[2]))
+                parting += below[1:]
+            figures = _figures(node, cut=self.goes_on(node.id))
+            lines.append(_line(f"{step:4} ", lead, text, figures, columns, ascii_only=ascii_only))
+            for place, one in enumerate(reversed(parting)):
+                last = place == 0
+                waiting.append((one, indent + marks[last], indent + marks[2 + last]))
         return lines
 
-    def _branches(
-        self, children: dict[int | None, list[BeamNode]], parent: int | None, indent: str
-    ) -> list[tuple[BeamNode, str, bool]]:
-        """The children of a node, the likeliest on top of a stack, and which of them is the last."""
-        ordered = sorted(children.get(parent, []), key=lambda node: node.total)
-        return [(node, indent, place == 0) for place, node in enumerate(ordered)]
+    def _reached(self) -> list[tuple[int, float]]:
+        """How far what follows each node came: the best finished text, else the likeliest open one, else the last step
+        in which it was not given up."""
+        reached: list[tuple[int, float]] = []
+        for node in self.nodes:
+            if node.state == "finished":
+                reached.append((2, node.score or 0.0))
+            else:
+                is_open = node.state == "kept" and not self.goes_on(node.id)
+                reached.append((1, node.total) if is_open else (0, node.step))
+        for node in reversed(self.nodes):
+            if node.parent is not None:
+                reached[node.parent] = max(reached[node.parent], reached[node.id])
+        return reached
 
 
 def _figures(node: BeamNode, *, cut: bool) -> str:
@@ -145,13 +160,19 @@ def _figures(node: BeamNode, *, cut: bool) -> str:
     return f"{node.total:9.3f}  {what}"
 
 
-def _line(lead: str, text: str, figures: str, columns: int, *, ascii_only: bool) -> str:
-    room = max(8, columns - _FIGURES - width_of(lead))
-    text = clean_line(text, ascii_only=ascii_only)
-    if width_of(text) > room:
-        # The end is what tells it from others; what is wide or combining may leave a column free.
-        text = ("~" if ascii_only else "\N{HORIZONTAL ELLIPSIS}") + text[len(text) - (room - 1) :]
-        while width_of(text) > room:
-            text = text[0] + text[2:]
-    line = lead + fit(text, room, ascii_only=ascii_only) + figures
+def _line(step: str, lead: str, text: str, figures: str, columns: int, *, ascii_only: bool) -> str:
+    free = columns - _FIGURES - len(step)
+    room = max(_LEAST, free - len(lead))
+    lead, text = _end_of(lead, max(1, free - room), "<"), _end_of(clean_line(text, ascii_only=ascii_only), room)
+    line = step + lead + fit(text, room, ascii_only=ascii_only) + figures
     return shorten(line.rstrip(), columns, ascii_only=ascii_only)
+
+
+def _end_of(text: str, columns: int, mark: str = "~") -> str:
+    """The end of a text, which is what tells it from others above it."""
+    if width_of(text) <= columns:
+        return text
+    text = text[-(columns - 1) :] if columns > 1 else ""
+    while width_of(text) >= columns:  # wide characters
+        text = text[1:]
+    return mark + text

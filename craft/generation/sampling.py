@@ -190,7 +190,7 @@ def draw_tokens(
     finished: asked after each token, by row; True ends that row. sequences: prompts that are read already, or are to be
     looked at meanwhile.
     """
-    written = sequences or Sequences(model, prompts, settings.max_new_tokens)
+    written = sequences or Sequences(model, prompts, settings.max_new_tokens, written_before=drawn_before)
     rows = list(range(len(written)))
     draws = Draws(seeds if seeds is not None else [settings.seed] * len(rows), drawn_before)
     penalties = Penalties(settings, model.vocab_size)

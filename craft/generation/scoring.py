@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from craft.data.tokenizers import Tokenizer
-from craft.errors import CraftError, UsageError
+from craft.errors import CheckpointError, UsageError
 from craft.generation.writing import evaluating
 from craft.models.base import LanguageModel
 
@@ -163,7 +163,8 @@ def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str, alternativ
     is judged with at least half a window before it, and once. A model whose state has no end reads everything, once.
     In one window the mean is the loss that `model(tokens, targets)` gives.
 
-    Raises UsageError for an empty text, TokenizerError for one that cannot be encoded.
+    Raises UsageError for an empty text, TokenizerError for one that cannot be encoded, CheckpointError for a model
+    whose logits are no numbers.
     """
     if alternatives < 0:
         raise UsageError(f"alternatives must be 0 (none) or more, found {alternatives}")
@@ -180,9 +181,9 @@ def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str, alternativ
             num_windows += windows
             _judge(logits, targets, figures, place)
     if bool(np.isnan(figures.losses).any()):
-        raise CraftError(
-            "the model's logits are no numbers: its weights are damaged, or training had diverged; take another "
-            "checkpoint"
+        raise CheckpointError(
+            "the model's logits are no numbers: its training had diverged, or its weights are damaged; take an "
+            "earlier checkpoint"
         )
     return TextScore(tokenizer, tokens, figures, window=window, num_windows=num_windows)
 

@@ -45,14 +45,26 @@ class Sequences:
     whose state has no end reads everything, once. An empty prompt starts from token 0, for want of a beginning.
     """
 
-    def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> None:
-        """prompts: token ids. max_new_tokens: how many each will grow by at most, for which room is made."""
+    def __init__(
+        self,
+        model: LanguageModel,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        *,
+        written_before: Sequence[int] | None = None,
+    ) -> None:
+        """prompts: token ids. max_new_tokens: how many each will grow by at most, for which room is made.
+        written_before: how many tokens at the end of each were written, as it were, so that it goes on from them as it
+        would have gone on then; none when left out."""
         assert not model.training, "dropout would draw at random"
         self.model, self.window = model, model.context_length
-        self.texts = [list(prompt) or [0] for prompt in prompts]
+        before = list(written_before or [0] * len(prompts))
+        self.texts = [
+            list(prompt) if len(prompt) > count else [0, *prompt] for prompt, count in zip(prompts, before, strict=True)
+        ]
         """The tokens of each, prompt included."""
-        self.prompt_lengths = [len(text) for text in self.texts]
-        self.unread = [0 if model.unbounded else max(0, len(text) - self.window) for text in self.texts]
+        self.prompt_lengths = [len(text) - count for text, count in zip(self.texts, before, strict=True)]
+        self.unread = [0 if model.unbounded else max(0, length - self.window) for length in self.prompt_lengths]
         """Tokens at the beginning of each prompt that are further back than the model looks, and were never read."""
         self.slides = [0] * len(self.texts)
         """How often the window of each was moved on."""
@@ -144,13 +156,25 @@ class Sequences:
         """Read the texts of some rows up to their last token: those of one length together."""
         by_length: dict[int, list[int]] = {}
         for row in rows:
-            length = len(self.texts[row]) if self.model.unbounded else min(len(self.texts[row]), self.window)
+            length = len(self.texts[row]) if self.model.unbounded else self._window_at(row)
             by_length.setdefault(length, []).append(row)
         made = []
         for length, some in by_length.items():
             made += self._read_window(some, length, min(self.window, length + max(1, self._left)))
         self._join()
         return made
+
+    def _window_at(self, row: int) -> int:
+        """Tokens in the window of a text that is to be read from its beginning. Where some of it was written before,
+        the window has moved on since its prompt."""
+        filled = min(self.prompt_lengths[row], self.window)
+        for _ in range(len(self.texts[row]) - self.prompt_lengths[row]):
+            if filled < self.window:
+                filled += 1
+            else:
+                filled = max(1, self.window // 2)
+                self.slides[row] += 1
+        return filled
 
     def _read_window(self, rows: list[int], length: int, room: int) -> list[tuple[list[int], Tensor]]:
         """Read the last `length` tokens of some rows into new states with `room` positions."""

@@ -64,10 +64,11 @@ class TextStream:
         if self.stopped:
             return ""
         text = self._held + text
-        found = [place for stop in self._stop if (place := text.find(stop)) >= 0]
+        # Of several the one that is complete first, however the text comes in pieces.
+        found = [(place + len(stop), place) for stop in self._stop if (place := text.find(stop)) >= 0]
         if found:
             self.stopped, self._held = True, ""
-            return text[: min(found)]
+            return text[: min(found)[1]]
         # The end of the text may be the beginning of a stop text: that much waits.
         longest = max((_overlap(text, stop) for stop in self._stop), default=0)
         self._held = text[len(text) - longest :]
@@ -135,7 +136,7 @@ class Writing:
 
     def _pieces(self) -> Iterator[Piece]:
         settings, ended = self.settings, [False] * len(self.texts)
-        sequences = Sequences(self._model, self._ids, settings.max_new_tokens)
+        sequences = Sequences(self._model, self._ids, settings.max_new_tokens, written_before=self._chosen)
         for text, unread in zip(self.texts, sequences.unread, strict=True):
             text.unread = unread
         steps = draw_tokens(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from craft.config.schema.model import LSTMConfig, TransformerConfig
 from craft.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer
-from craft.errors import CraftError, TokenizerError, UsageError
+from craft.errors import CheckpointError, TokenizerError, UsageError
 from craft.generation import beam_search_generate
 from craft.generation.beam_search import BeamSearch
 from craft.generation.sampling import generate_tokens
@@ -282,10 +282,13 @@ def test_the_drawing_fits_a_terminal() -> None:
         lines = search.tree.drawing(columns=columns)
         assert max(map(len, lines)) <= columns
         assert sum("score" in line for line in lines) == 4
+    best = search.tree.drawing(given_up=False)
+    assert len(best) == 4
+    assert LETTERS.decode(search.results[0].tokens)[-50:] in best[0]
     plain = "\n".join(search.tree.drawing(columns=80, ascii_only=True))
     assert plain.isascii()
     shallow = search.tree.drawing(columns=80, depth=2)
-    assert any(line.endswith("goes on") for line in shallow)
+    assert shallow[0].endswith("goes on")
     assert len(shallow) < len(search.tree.drawing())
 
 
@@ -319,7 +322,7 @@ def test_what_makes_no_sense_is_refused() -> None:
     broken = copy.deepcopy(model)
     with torch.no_grad():
         next(broken.parameters()).fill_(math.nan)
-    with pytest.raises(CraftError, match="no numbers"):
+    with pytest.raises(CheckpointError, match="no numbers"):
         beam_search_generate(broken, LETTERS, "a")
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from craft.data.tokenizers import ByteTokenizer, CharTokenizer
-from craft.errors import CraftError, TokenizerError, UsageError
+from craft.errors import CheckpointError, TokenizerError, UsageError
 from craft.generation import score_text
 from craft.generation.sampling import thoughts
 from craft.models import LanguageModel
@@ -136,7 +136,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         score_text(model, LETTERS, "a?")
     with torch.no_grad():
         next(model.parameters()).fill_(math.nan)
-    with pytest.raises(CraftError, match="no numbers"):
+    with pytest.raises(CheckpointError, match="no numbers"):
         score_text(model, LETTERS, "abc")
 
 
