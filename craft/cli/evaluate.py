@@ -177,6 +177,7 @@ class _Said:
     def __init__(self, evaluation: CheckpointEvaluation, screen: Screen, as_json: bool) -> None:
         self.evaluation, self.screen, self.as_json = evaluation, screen, as_json
         conditions = evaluation.conditions
+        self._unsaid = conditions.differs
         self.common: dict[str, Any] = {
             "run": evaluation.run.name if evaluation.run is not None else None,
             "step": evaluation.step,
@@ -187,19 +188,22 @@ class _Said:
         }
 
     def conditions(self) -> None:
-        """What is measured, and how; on standard error, why the figures may be others than training's."""
+        """What is measured, and how."""
         conditions = self.evaluation.conditions
         for remark in self.evaluation.loaded.remarks:
             self.screen.line(f"craft: {clean_line(remark)}", "yellow")
-        for reason in conditions.differs:
-            self.screen.line(f"craft: the last digits may differ from training's own: {clean_line(reason)}", "yellow")
         if not self.as_json:
             threads = f", {conditions.threads} thread{'s' if conditions.threads > 1 else ''}"
             on = f"{conditions.device}{threads if conditions.device.type == 'cpu' else ''}"
             self._print(f"{clean_line(self.evaluation.title)}: {conditions.precision} on {on}")
 
     def measured(self, found: Measured) -> None:
-        """The figures of a split or a text."""
+        """The figures of a split or a text; on standard error, why they may be others than training's."""
+        if found.is_split and not found.repeated:  # where they are the same, nothing has kept them from it
+            for reason in self._unsaid:
+                line = f"craft: the last digits may differ from training's own: {clean_line(reason)}"
+                self.screen.line(line, "yellow")
+            self._unsaid = ()
         if self.as_json:
             self._print_json(
                 {

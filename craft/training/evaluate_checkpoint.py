@@ -98,7 +98,7 @@ class CheckpointEvaluation:
         self.loaded = load_checkpoint(path)
         self.place = place = self.loaded.path if self.loaded.path.is_dir() else self.loaded.path.parent
         self.run = _run_of(place)
-        self._state = _training_state(place)
+        self._trainer = _trainer_state(place)
         if not place.is_dir():
             raise CheckpointError(f"{place}: it was tidied up while it was read")
         self.config = _definition(self.run, place, overrides) if self.loaded.config is not None else None
@@ -216,7 +216,7 @@ class CheckpointEvaluation:
                 f"{self.loaded.path}: a checkpoint from elsewhere has no data of its own; --text names a text"
             )
         data = prepare(self.config, progress=self._progress, warn=self._warn, search=self.search)
-        known = (self._state.get("trainer") or {}).get("fingerprint")
+        known = self._trainer.get("fingerprint")
         # Where a dataset of a person's own reads is an argument, and arguments are all that is known of its content.
         told = isinstance(self.config.data, PythonDataset) and self._overridden
         if known is not None and not told:
@@ -262,10 +262,9 @@ class CheckpointEvaluation:
 
     def _recorded(self, split: str) -> dict[str, float]:
         """What training measured at the checkpoint's own step."""
-        trainer = self._state.get("trainer") or {}
-        if trainer.get("evaluated_step") != trainer.get("step"):
+        if self._trainer.get("evaluated_step") != self._trainer.get("step"):
             return {}
-        prefix, evaluated = f"{split}/", trainer.get("evaluated") or {}
+        prefix, evaluated = f"{split}/", self._trainer.get("evaluated", {})
         return {name.removeprefix(prefix): value for name, value in evaluated.items() if name.startswith(prefix)}
 
 
@@ -275,11 +274,11 @@ def _run_of(place: Path) -> RunFolder | None:
     return folder if place.resolve().parent == folder.checkpoints and folder.run_json.is_file() else None
 
 
-def _training_state(place: Path) -> dict[str, Any]:
-    """The values beside the weights; empty where only the weights are."""
+def _trainer_state(place: Path) -> dict[str, Any]:
+    """The Trainer's values beside the weights; empty where only the weights are."""
     try:
-        state = json.loads((place / VALUES).read_bytes())
-    except (OSError, ValueError):
+        state = json.loads((place / VALUES).read_bytes())["trainer"]
+    except (OSError, ValueError, LookupError, TypeError):
         return {}
     return state if isinstance(state, dict) else {}
 

@@ -94,7 +94,10 @@ def test_a_text_and_a_checkpoint_by_itself(run: RunFolder, evaluate: Any, tmp_pa
     assert status == 0
     assert "399 tokens of 399 bytes" in output
     assert "\x1b" not in output + error
-    assert "not known" in error
+    assert error == "", "training has no figures of this text"
+    status, _, error = evaluate("--checkpoint", str(alone), "--split", "train", "--no-speed")
+    assert status == 0
+    assert "which device, precision and threads it was trained with is not known" in error
     status, output, _ = evaluate(run.name, "--text", str(text), "--text", "text.txt", "--no-speed", "--json")
     one, two = map(json.loads, output.splitlines())
     assert (status, one["kind"], one["text"], two["text"]) == (0, "text", str(text), "text.txt")
