@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from craft.config.schema.base import Count, CountOrOff, Section
+from craft.config.schema.base import Count, CountOrOff, Fraction, Section
 
 
 class GenerationConfig(Section):
@@ -22,3 +22,11 @@ class GenerationConfig(Section):
     """Sample from this many of the likeliest tokens; 0 is off."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Sample from the smallest set of tokens that holds this much probability; 1 is off."""
+    min_p: Fraction = 0.0
+    """Sample from the tokens that are at least this many times as likely as the likeliest; 0 is off."""
+    repetition_penalty: Annotated[float, Field(gt=0.0)] = 1.0
+    """How much less likely tokens become that stand in the text already, prompt included; 1 is off."""
+    frequency_penalty: float = 0.0
+    """What a token loses for each time that it was written, the prompt not counted; 0 is off."""
+    stop: list[Annotated[str, StringConstraints(min_length=1)]] = []
+    """Texts that end the writing, and are no part of what was written; none is off."""
