@@ -1,4 +1,4 @@
-"""One position by the short way: the numbers of `forward`, for every switch, alone and beside others of other lengths."""
+"""One position by the short way: the numbers of `forward`, for every switch, alone and beside texts of any length."""
 
 from __future__ import annotations
 
