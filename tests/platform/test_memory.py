@@ -13,7 +13,7 @@ def test_a_peak_is_seen_and_forgotten() -> None:
     if not platform.reset_peak_memory():
         pytest.skip("this system cannot begin anew")
     before = platform.peak_memory()
-    block = bytearray(SIZE)
+    block = b"x" * SIZE  # written to: what was never touched is nowhere
     with_block = platform.peak_memory()
     del block
     after = platform.peak_memory()
@@ -24,5 +24,5 @@ def test_a_peak_is_seen_and_forgotten() -> None:
     assert after is not None
     assert anew is not None
     assert with_block - before > 0.9 * SIZE
-    assert after >= with_block
+    assert after > 0.95 * with_block  # the kernel counts pages in batches
     assert after - anew > 0.9 * SIZE
