@@ -134,12 +134,12 @@ def _torch_file(file: Path) -> Foreign:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other protocols than torch's own; what matters is raised
             content = torch.load(file, map_location="cpu", weights_only=True)
+        _check_sums(file)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{file}: it is damaged, or holds more than tensors and plain values, and loading that could run any "
             "code, so it is not loaded; where it was made, write torch.save(model.state_dict(), ...) or safetensors"
         ) from error
-        _check_sums(file)
     except CheckpointError:
         raise
     except Exception as error:  # a damaged file fails in many ways
