@@ -14,7 +14,8 @@ class SamplingSettings:
     """How the next token is drawn.
 
     They apply in this order: repetition_penalty, frequency_penalty, temperature, top_k, top_p, min_p. All but the
-    penalties leave a temperature of 0 as it is: the likeliest token, always.
+    penalties leave a temperature of 0 as it is: the likeliest token, always. Of tokens that are equally likely at the
+    border of top_k or top_p, all stay.
     """
 
     max_new_tokens: int = 200
