@@ -28,8 +28,9 @@ def filtered(logits: Tensor, settings: SamplingSettings) -> Tensor:
 
 
 def _scaled(logits: Tensor, settings: SamplingSettings) -> Tensor:
-    # The largest is 0 first: then no temperature above 0, however small, can make it overflow.
-    return (logits - logits.max(dim=-1, keepdim=True).values) / settings.temperature
+    # The largest is 0 first: then no temperature above 0 can make it overflow, if fp32 can hold it.
+    temperature = max(settings.temperature, torch.finfo(torch.float32).tiny)
+    return (logits - logits.max(dim=-1, keepdim=True).values) / temperature
 
 
 def _filter(logits: Tensor, settings: SamplingSettings, total: Tensor | None = None) -> Tensor:

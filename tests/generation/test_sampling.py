@@ -282,6 +282,32 @@ def test_top_p_of_a_large_vocabulary_is_that_of_all_of_it() -> None:
     assert kept[0].all()  # equal ones at the border all stay
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SamplingSettings(top_k=3),
+        SamplingSettings(top_p=0.5),
+        SamplingSettings(top_p=0.999),
+        SamplingSettings(min_p=0.05),
+        SamplingSettings(temperature=1.5, top_k=2000, top_p=0.9, min_p=0.001),
+        SamplingSettings(top_k=9_900),
+        SamplingSettings(),
+    ],
+)
+def test_of_a_large_vocabulary_the_same_is_drawn_as_of_all_of_it(settings: SamplingSettings) -> None:
+    generator = torch.Generator().manual_seed(2)
+    logits = torch.randn(64, 10_000, generator=generator) * torch.linspace(0.5, 5, 64)[:, None]
+    logits[3] = 0.0  # all are equal
+    logits[4] = logits[4].round()  # many are
+    uniform = torch.rand(64, generator=generator, dtype=torch.float64)
+    found = choose_token(logits, settings, uniform)
+    cumulative = torch.softmax(filtered(logits, settings).double(), -1).cumsum(-1)
+    wanted = torch.searchsorted(cumulative, uniform[:, None] * cumulative[:, -1:], right=True)[:, 0]
+    # A number may lie so near to a border that the last digit of a sum decides.
+    assert (found == wanted).sum() >= 63
+    assert torch.isfinite(filtered(logits, settings)).gather(-1, found[:, None]).all()
+
+
 def test_thoughts_know_the_entropy() -> None:
     logits = torch.stack(
         (torch.zeros(8), torch.tensor([50.0, *[-math.inf] * 7]), torch.tensor([1.0, 1.0, *[-99.0] * 6]))
