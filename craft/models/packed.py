@@ -108,16 +108,30 @@ class PackedLinear(nn.Module):
         return made if self.bias is None else made.add_(self.bias)
 
 
+def choose_precision(wanted: str, device: torch.device) -> tuple[Precision, str]:
+    """The precision of the weights for generation that "auto", or a set one, means on a device, and why.
+
+    Raises UsageError for one that there is not.
+    """
+    match wanted:
+        case "auto" if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0):
+            return "bf16", "precision bf16: this GPU computes it at full rate"
+        case "auto":
+            return "fp32", "precision fp32: the weights as they were trained"
+        case "int8" if device.type != "cpu":
+            raise UsageError(f"precision int8: it is for the CPU, and the model lies on {device}; take bf16 or fp32")
+        case "fp32" | "bf16" | "int8":
+            return wanted, f"precision {wanted}: as set"  # type: ignore[return-value]
+    raise UsageError(f"precision must be auto, fp32, bf16 or int8, found '{wanted}'")
+
+
 @torch.inference_mode()
 def pack(model: LanguageModel, precision: Precision) -> None:
     """Lay out every linear layer and cell of a model for generation, in place; it can be trained and saved no more.
 
     Embeddings stay as they are: a token reads one row of them. A network that does something of its own with its
-    layers' weights, and gives other logits for it, is left as it was. Raises UsageError for a precision that the
-    device has not.
+    layers' weights, and gives other logits for it, is left as it was. `choose_precision` says which there are.
     """
-    if precision == "int8" and (device := model.device).type != "cpu":
-        raise UsageError(f"precision int8: it is for the CPU, and the model lies on {device}; take bf16 or fp32")
     before = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     compute = model.compute_dtype
     sample = torch.arange(min(8, model.context_length), device=model.device)[None] % model.vocab_size  # (1, T)

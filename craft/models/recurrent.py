@@ -126,7 +126,7 @@ class Recurrent(LanguageModel):
     def read(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """See `LanguageModel.read`: of several tokens, only the last reaches the head."""
         if self._step is not None and tokens.shape[1] == 1:
-            x, after = self._step(tokens[:, 0], state)  # (B, H)
+            x, after = self._step(self.token_embedding(tokens[:, 0]).to(self.compute_dtype), state)  # (B, H)
             return self.head(x), after
         x, after = self._hidden(tokens, state)
         return self.head(x[:, -1]), after

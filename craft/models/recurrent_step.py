@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from craft.models.packed import PackedLinear, Precision
 
@@ -20,27 +19,29 @@ if TYPE_CHECKING:
     from craft.models.recurrent import Recurrent, State
 
 
-class RecurrentStep:
+class RecurrentStep(nn.Module):
     """The layers of a model as they are when this is made, ready to take one token after another."""
 
     def __init__(self, model: Recurrent, precision: Precision) -> None:
-        self.cell, self.table = model.cell, model.token_embedding.weight
-        layers = model.layers
-        self.layers = [
-            tuple(
+        super().__init__()
+        self.cell = model.cell
+        self.inputs, self.recurrent = (
+            nn.ModuleList(
                 PackedLinear(
-                    getattr(layers, f"weight_{kind}_l{layer}"), getattr(layers, f"bias_{kind}_l{layer}"), precision
+                    getattr(model.layers, f"weight_{kind}_l{layer}"),
+                    getattr(model.layers, f"bias_{kind}_l{layer}"),
+                    precision,
                 )
-                for kind in ("ih", "hh")
+                for layer in range(model.layers.num_layers)
             )
-            for layer in range(layers.num_layers)
-        ]
+            for kind in ("ih", "hh")
+        )
 
-    def __call__(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """What the last layer puts out, (B, H), and the state after it. tokens: (B,)."""
-        x = F.embedding(tokens, self.table).to(state[0].dtype)  # (B, E)
+    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """What the last layer puts out, (B, H), and the state after it. x: (B, E), the embedding of the token."""
         made = []
-        for number, (inputs, recurrent) in enumerate(self.layers):
+        for number, (inputs, recurrent) in enumerate(zip(self.inputs, self.recurrent, strict=True)):
+            assert isinstance(inputs, PackedLinear) and isinstance(recurrent, PackedLinear)
             after = self._through(inputs, recurrent, x, [part[number] for part in state])
             made.append(after)
             x = after[0]
