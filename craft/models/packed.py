@@ -121,7 +121,7 @@ def choose_precision(wanted: str, device: torch.device) -> tuple[Precision, str]
         case "int8" if device.type != "cpu":
             raise UsageError(f"precision int8: it is for the CPU, and the model lies on {device}; take bf16 or fp32")
         case "fp32" | "bf16" | "int8":
-            return wanted, f"precision {wanted}: as set"  # type: ignore[return-value]
+            return wanted, f"precision {wanted}: as set"
     raise UsageError(f"precision must be auto, fp32, bf16 or int8, found '{wanted}'")
 
 
