@@ -30,6 +30,8 @@ _NAMES = {
     "generate_text_sampling": "batch_generation",
     "sample_text": "batch_generation",
     "load_checkpoint": "checkpoint",
+    "LoadedCheckpoint": "checkpoint",
+    "TextGenerator": "text_generator",
 }
 """Name -> module of this package that has it, imported when it is asked for."""
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from craft.data.tokenizers import StreamDecoder, Tokenizer
 from craft.errors import TokenizerError, UsageError
+from craft.generation.foreign_tokenizer import FittedTokenizer
 
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 
@@ -82,9 +83,11 @@ class _Stream(StreamDecoder):
 
 
 def as_tokenizer(tokenizer: Any, vocab_size: int | None) -> Tokenizer:
-    """A tokenizer that can be asked as Craft's. Raises UsageError for something that is none."""
+    """A tokenizer that can be asked as Craft's, for a model of `vocab_size`. Raises UsageError for what is none."""
     if isinstance(tokenizer, Tokenizer):
-        return tokenizer
+        if vocab_size is None or vocab_size == tokenizer.vocab_size:
+            return tokenizer
+        return FittedTokenizer(tokenizer, vocab_size)
     if not (callable(getattr(tokenizer, "encode", None)) and callable(getattr(tokenizer, "decode", None))):
         raise UsageError(f"a tokenizer has encode() and decode(), and this {type(tokenizer).__name__} has not")
     return cast(Tokenizer, AnyTokenizer(tokenizer, vocab_size))

@@ -214,7 +214,7 @@ def test_a_sentencepiece_model_beside_it_is_its_tokenizer(tmp_path: Path) -> Non
     place = hub_folder(tmp_path, library_model("llama"))
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.Train(
-        sentence_iterator=iter(WORDS.split(".")), model_writer=model, vocab_size=30, minloglevel=3
+        sentence_iterator=iter(WORDS.split(".")), model_writer=model, vocab_size=18, minloglevel=3
     )
     (place / "tokenizer.model").write_bytes(model.getvalue())
     own = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
