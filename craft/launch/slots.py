@@ -73,7 +73,7 @@ class Slot:
 
 def handing_out() -> platform.FileLock:
     """The lock under which a free slot is looked for and given away. A short step: hold it no longer."""
-    return platform.FileLock(_folder() / "handing-out.lock")
+    return platform.FileLock(platform.slots_dir() / "handing-out.lock")
 
 
 def slots_for(device: str, cpu_slots: int = 1) -> list[Slot]:
@@ -159,9 +159,5 @@ def _from_nvidia_smi() -> list[str]:
     return [line.strip() for line in answer.stdout.splitlines() if line.startswith("GPU-")]
 
 
-def _folder() -> Path:
-    return platform.state_dir() / "slots" / re.sub(r"[^A-Za-z0-9._-]", "_", platform.hostname())
-
-
 def _lock_file(name: str) -> Path:
-    return _folder() / f"{name}.lock"
+    return platform.slots_dir() / f"{name}.lock"

@@ -17,8 +17,8 @@ from craft.platform.files import (
 )
 from craft.platform.interpreter import keep_freed_memory
 from craft.platform.locks import FileLock, is_locked
-from craft.platform.memory import peak_memory, reset_peak_memory
-from craft.platform.places import state_dir
+from craft.platform.memory import free_memory, peak_memory, reset_peak_memory
+from craft.platform.places import slots_dir, state_dir
 from craft.platform.processes import (
     ProcessIdentity,
     boot_id,
@@ -32,6 +32,7 @@ __all__ = [
     "FileLock",
     "ProcessIdentity",
     "boot_id",
+    "free_memory",
     "fsync_dir",
     "fsync_file",
     "hostname",
@@ -44,6 +45,7 @@ __all__ = [
     "rename",
     "replace",
     "reset_peak_memory",
+    "slots_dir",
     "spawn_detached",
     "start_ticks",
     "state_dir",

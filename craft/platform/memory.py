@@ -1,10 +1,34 @@
-"""How much memory this process has taken at most."""
+"""How much memory there is, and how much this process has taken at most."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 _PROCESS = Path("/proc/self")
+_MACHINE = Path("/proc/meminfo")
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def free_memory() -> int | None:
+    """Bytes that can be taken without swapping, within the limit of a container; None where the system does not tell.
+
+    proc_meminfo(5): MemAvailable counts what the kernel would give back of its caches.
+    """
+    try:
+        lines = _MACHINE.read_text().splitlines()
+    except OSError:
+        return None
+    kilobytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
+    if kilobytes is None:
+        return None
+    free = int(kilobytes) * 1024
+    try:
+        limit, used = ((_GROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        caches = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
+        mine = int(used) - int(caches["inactive_file"])  # what the kernel gives back first
+        return free if limit == "max" else max(0, min(free, int(limit) - mine))
+    except (OSError, ValueError, KeyError):
+        return free
 
 
 def reset_peak_memory() -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+from craft.platform.processes import hostname
 
 
 def state_dir() -> Path:
@@ -13,3 +16,8 @@ def state_dir() -> Path:
     if xdg := os.environ.get("XDG_STATE_HOME"):
         return Path(xdg) / "craft"
     return Path.home() / ".local" / "state" / "craft"
+
+
+def slots_dir() -> Path:
+    """Where this machine's slots lie; several machines may share one home. See craft/launch/slots.py."""
+    return state_dir() / "slots" / re.sub(r"[^A-Za-z0-9._-]", "_", hostname())
