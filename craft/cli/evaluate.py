@@ -47,8 +47,8 @@ _MOVES_EVERY, _SAID_EVERY = 0.1, 10.0
 @click.option("--device", help="cpu, cuda, cuda:1, mps or auto, instead of the one that the run chose.")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    help="The arithmetic, instead of the one that the run chose.",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+    help="The arithmetic, instead of the one that the run chose; int8 is of the weights, on a CPU.",
 )
 @click.option("--speed/--no-speed", default=True, show_default=True, help="Whether reading and writing are timed too.")
 @runs_dir_option
@@ -201,7 +201,7 @@ class _Said:
         """The figures of a split or a text; on standard error, why they may be others than training's."""
         if found.is_split and not found.repeated:  # where they are the same, nothing has kept them from it
             for reason in self._unsaid:
-                line = f"craft: the last digits may differ from training's own: {clean_line(reason)}"
+                line = f"craft: these may not be training's own figures to the last digit: {clean_line(reason)}"
                 self.screen.line(line, "yellow")
             self._unsaid = ()
         if self.as_json:
@@ -245,7 +245,8 @@ class _Said:
 
         first = found[0]
         self._print("")
-        self._print(f"speed, with {first.prompt_tokens} tokens of prompt and {first.new_tokens} to write, greedy")
+        lengths = f"{first.prompt_tokens} tokens of prompt and {first.new_tokens} to write"
+        self._print(f"speed in {self.common['precision']}, with {lengths}")
         columns = [
             Column("TEXTS", [str(one.batch_size) for one in found]),
             Column("READS TOK/S", [format_count(one.prompt_tokens_per_second) for one in found]),

@@ -22,6 +22,7 @@ class Conditions:
 
     device: torch.device
     precision: str
+    """As a run's, or "int8": weights in whole numbers, as for writing on a CPU."""
     threads: int
     differs: tuple[str, ...]
     """Why the figures may differ from those of training in their last digits, or more; empty where they do not."""
@@ -45,6 +46,8 @@ def take_up_conditions(
     if trained_on not in ("", "auto") and _place(torch.device(trained_on)) != _place(there):
         differs.append(f"it was trained on {trained_on}, and is measured on {there}")
     precision, _ = choose_precision(precision or trained_in or "fp32", there)
+    if precision == "int8" and there.type != "cpu":
+        raise UsageError(f"--precision int8 is for the CPU, and this is measured on {there}; add --device cpu")
     if trained_in in DTYPES and trained_in != precision:
         differs.append(f"it was trained in {trained_in}, and is measured in {precision}")
     if there.type == "cpu":

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from craft.data.prepare import SEPARATOR, Say
 from craft.data.processors import process
 from craft.errors import CheckpointError, DataError, TrainingError, UsageError
 from craft.generation.checkpoint import load_checkpoint
-from craft.models.packed import Precision, pack
+from craft.models.packed import PackedLinear, Precision, pack
 from craft.runs.folder import RunFolder
 from craft.runs.manifest import STEP_FOLDER
 from craft.training.checkpointing import VALUES
@@ -90,7 +90,7 @@ class CheckpointEvaluation:
         warn: Say | None = None,
     ) -> None:
         """path: whatever `load_checkpoint` reads. overrides: `path=value`, for where the data is by now. device and
-        precision: instead of those that the run chose. progress, warn: as for `prepare`.
+        precision: instead of those that the run chose; "int8" too. progress, warn: as for `prepare`.
 
         Raises CheckpointError, and ConfigError or UsageError for overrides.
         """
@@ -106,11 +106,18 @@ class CheckpointEvaluation:
             raise UsageError(f"{overrides[0]}: {place} has no definition that it could change; --text names a text")
         self.search = self.run.code if self.run is not None and self.run.code.is_dir() else None
         self.conditions = take_up_conditions(self.config, self.run, device, precision)
-        self.model = self.loaded.model
-        self.model.compute_dtype = DTYPES[self.conditions.precision]
+        self.model, self._timed = self.loaded.model, False
         with self._within_memory():
             self.model.to(self.conditions.device).eval()
-        self._laid_out = False
+            self._take_precision()
+
+    def _take_precision(self) -> None:
+        if self.conditions.precision != "int8":
+            self.model.compute_dtype = DTYPES[self.conditions.precision]
+            return
+        pack(self.model, "int8")
+        if not any(isinstance(module, PackedLinear) for module in self.model.modules()):
+            raise UsageError("--precision int8: this model uses its layers' weights in ways of its own; take another")
 
     @property
     def step(self) -> int | None:
@@ -163,13 +170,13 @@ class CheckpointEvaluation:
         Its weights are laid out for writing then, so no text can be measured afterwards.
         """
         with self._within_memory():
-            if not self._laid_out and self.conditions.precision in get_args(Precision):
-                pack(self.model, cast(Precision, self.conditions.precision))
-            self._laid_out = True
+            if not self._timed and (precision := self.conditions.precision) in ("fp32", "bf16"):
+                pack(self.model, cast(Precision, precision))
+            self._timed = True
             return measure_speed(self.model, batch_size)
 
     def _measured(self, name: str, evaluator: Evaluator, advance: Advance, *, is_split: bool = True) -> Measured:
-        assert not self._laid_out, "the arithmetic is another after a timing"
+        assert not self._timed, "the arithmetic is another after a timing"
         windows, done = evaluator.windows, 0
 
         def one_more() -> bool:

@@ -72,7 +72,7 @@ def test_it_prints_the_figures_of_training_and_the_speed(real_project: Project) 
     assert figures.startswith("val   loss 3.")
     assert "539 tokens of 539 bytes, in windows of 16" in where
     assert same.strip() == "as training recorded them, to the last digit"
-    assert speed == "speed, with 8 tokens of prompt and 8 to write, greedy"
+    assert speed == f"speed in {split['precision']}, with 8 tokens of prompt and 8 to write"
     assert headings.split()[:3] == ["TEXTS", "READS", "TOK/S"]
     assert [row.split()[0] for row in rows] == ["1", "4", "16"]
 

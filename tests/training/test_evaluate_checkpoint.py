@@ -321,6 +321,15 @@ def test_another_arithmetic_is_named(tmp_path: Path) -> None:
     assert found.figures["loss"] == pytest.approx(found.recorded["loss"], abs=0.01)
 
 
+def test_weights_in_whole_numbers_are_measured(tmp_path: Path) -> None:
+    folder, _, _ = trained(tmp_path)
+    evaluation, found = measured_anew(folder, precision="int8")
+    assert evaluation.conditions.differs == ("it was trained in fp32, and is measured in int8",)
+    assert found.repeated is False
+    assert found.figures["loss"] == pytest.approx(found.recorded["loss"], abs=0.02)
+    assert evaluation.measure_speed(1).token_ms > 0
+
+
 def test_a_device_that_is_not_here_is_named(tmp_path: Path) -> None:
     folder, _, _ = trained(tmp_path)
     chosen = {**read_identity(folder).chosen, "device": "cuda:77"}
