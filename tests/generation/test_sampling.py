@@ -345,10 +345,8 @@ print(sample_text(make("learned"), LETTERS, "abc", num_samples=2, seed=4, max_ne
 
 
 def test_a_seed_gives_the_same_text_in_another_process() -> None:
-    printed = []
-    for state in (1, 2):
-        with child(WRITE, state) as process:
-            printed.append(process.communicate()[0])
+    with child(WRITE, 5) as process:
+        printed = process.communicate()[0]
     here = sample_text(make("learned"), LETTERS, "abc", num_samples=2, seed=4, max_new_tokens=40, temperature=1.5)
-    assert printed == [f"{here}\n"] * 2
+    assert printed == f"{here}\n"
     assert len(set(here)) == 2
