@@ -6,7 +6,7 @@ Letters: B windows side by side, T tokens of a window, N judged tokens, V vocabu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -156,13 +156,21 @@ class TextScore(Sequence[TokenScore]):
         return self._pieces[token]
 
 
-def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str, alternatives: int = 5) -> TextScore:
+def score_text(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    text: str,
+    alternatives: int = 5,
+    *,
+    progress: Callable[[int, int], None] = lambda judged, all_of_them: None,
+) -> TextScore:
     """How much a model expected each token of a text, with the likeliest `alternatives` to it.
 
     A text longer than the context is read through a window that moves on by half: after the first window, each token
     is judged with at least half a window before it, and once. A model whose state has no end reads everything, once.
     In one window the mean is the loss that `model(tokens, targets)` gives.
 
+    progress: told from time to time how many tokens are judged, and how many will be; what it raises ends the scoring.
     Raises UsageError for an empty text, TokenizerError for one that cannot be encoded, CheckpointError for a model
     whose logits are no numbers.
     """
@@ -180,6 +188,7 @@ def score_text(model: LanguageModel, tokenizer: Tokenizer, text: str, alternativ
         for logits, targets, place, windows in parts:
             num_windows += windows
             _judge(logits, targets, figures, place)
+            progress(place + len(targets), len(tokens) - 1)
     if bool(np.isnan(figures.losses).any()):
         raise CheckpointError(
             "the model's logits are no numbers: its training had diverged, or its weights are damaged; take an "

@@ -15,6 +15,7 @@ from craft.errors import CheckpointError, TokenizerError, UsageError
 from craft.generation import score_text
 from craft.generation.sampling import thoughts
 from craft.models import LanguageModel
+from craft.models.packed import Precision, pack
 from tests.children import child
 from tests.generation.models import KINDS, LETTERS, VOCAB, make
 
@@ -172,6 +173,32 @@ def test_the_model_stays_in_training_where_it_was() -> None:
     model = make("rotary").train()
     score_text(model, LETTERS, "abc")
     assert model.training
+
+
+def test_progress_is_told_and_can_end_it() -> None:
+    model, told = make("rotary").train(), list[tuple[int, int]]()
+    score_text(model, LETTERS, TEXT * 10, progress=lambda *figures: told.append(figures))
+    assert told == sorted(set(told))
+    assert {whole for _, whole in told} == {len(TEXT * 10) - 1}
+    assert told[-1][0] == told[-1][1]
+
+    def leave(judged: int, whole: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score_text(model, LETTERS, TEXT * 10, progress=leave)
+    assert model.training
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+@pytest.mark.parametrize("kind", ["rotary", "lstm", "hf", "own"])
+def test_a_packed_model_judges_about_the_same(kind: str, precision: Precision) -> None:
+    model = make(kind)
+    before = score_text(model, LETTERS, TEXT * 3)
+    pack(model, precision)
+    after = score_text(model, LETTERS, TEXT * 3)
+    assert before.loss is not None
+    assert after.loss == pytest.approx(before.loss, abs=1e-5 if precision == "fp32" else 0.1)
 
 
 MEGABYTE = """
