@@ -72,7 +72,7 @@ def find_checkpoint(path: Path) -> CheckpointPlace:
 def _folder(path: Path) -> CheckpointPlace:
     run = next((RunFolder(place) for place in (path, path.parent) if (place / "run.json").is_file()), None)
     if run is not None and path in (run.path, run.checkpoints):
-        return _of_craft(checkpoints.resolve(run, "latest").path)
+        return _of_craft(_newest(run))
     if (path / manifest.NAME).exists() or manifest.STEP_FOLDER.fullmatch(path.name):
         return _of_craft(path)
     names = {entry.name for entry in path.iterdir()}
@@ -90,6 +90,17 @@ def _folder(path: Path) -> CheckpointPlace:
         f"{path}: no checkpoint: {there}; name a run, a checkpoint's folder, a Hugging Face folder (config.json and "
         "weights), or a file: .safetensors, or nanoGPT's ckpt.pt"
     )
+
+
+def _newest(run: RunFolder) -> Path:
+    """The newest whole checkpoint, of a run that may train on and tidy up meanwhile."""
+    while True:
+        before = checkpoints.list_checkpoints(run)
+        try:
+            return checkpoints.resolve(run, "latest").path
+        except CheckpointError:
+            if checkpoints.list_checkpoints(run) == before:
+                raise
 
 
 def _of_craft(path: Path) -> CheckpointPlace:
