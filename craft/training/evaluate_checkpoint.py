@@ -160,7 +160,7 @@ class CheckpointEvaluation:
         if self.config is None:
             window = min(window, _LONGEST_WINDOW, len(row) - 1)
         dataset = TextDataset(row, window, token_bytes=tokenizer.token_bytes(), identity=str(file))
-        windows = EvalWindows(dataset, window, tokenizer.vocab_size)
+        windows = EvalWindows(dataset, window, self.model.vocab_size)
         metrics = create_metrics(self.config.metrics, search=self.search) if self.config is not None else {}
         return self._measured(str(file), Evaluator(windows, self.conditions.device, metrics), advance, is_split=False)
 
