@@ -178,23 +178,23 @@ class Sequences:
 
     def _read_window(self, rows: list[int], length: int, room: int) -> list[tuple[list[int], Tensor]]:
         """Read the last `length` tokens of some rows into new states with `room` positions."""
+        # A text that occurs several times, as for several samples of one prompt, is read once.
+        different: dict[tuple[int, ...], list[int]] = {}
+        for row in sorted(rows):
+            different.setdefault(tuple(self.texts[row][-length:]), []).append(row)
         # A model of someone's own that cannot part a state again gets one for each text.
-        parts = [rows] if self._parts_states else [[row] for row in rows]
+        parts = [different] if self._parts_states else [{text: some} for text, some in different.items()]
         made = []
-        for some in parts:
-            # A text that occurs several times, as for several samples of one prompt, is read once.
-            texts = [tuple(self.texts[row][-length:]) for row in some]
-            different = list(dict.fromkeys(texts))
-            tokens = torch.tensor(different, device=self.model.device)  # (B, T)
-            state = self.model.init_state(len(different), room)
+        for part in parts:
+            tokens = torch.tensor(list(part), device=self.model.device)  # (B, T)
+            state = self.model.init_state(len(part), room)
             # A long prompt is read in blocks: what is in between need not all fit in memory at once.
             for block in torch.split(tokens, max(self.window, _BLOCK), dim=1):
                 logits, state = self.model.read(block, state)
-            if len(different) < len(texts):
-                which = [different.index(text) for text in texts]
-                state, logits = self.model.select_state(state, which), logits[which]
-            self._groups.append(_Group(list(some), state, [length] * len(some), room))
-            made.append((list(some), logits))
+            read = _Group(list(range(len(part))), state, [length] * len(part), room)
+            self._groups += self._selected(read, dict(enumerate(part.values())))
+            order = sorted((row, place) for place, some in enumerate(part.values()) for row in some)
+            made.append(([row for row, _ in order], logits[[place for _, place in order]]))
         return made
 
     def _read_next(self, group: _Group) -> list[tuple[list[int], Tensor]]:
