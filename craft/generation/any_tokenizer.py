@@ -22,7 +22,9 @@ class AnyTokenizer:
         """vocab_size: the model's, where it is known: a token beyond it has no place there."""
         self.inner, self.vocab_size = inner, vocab_size
         self.begin_token: int | None = getattr(inner, "bos_token_id", None)
-        self._skips = hasattr(inner, "all_special_ids")  # transformers': signs are no text
+        is_of_transformers = hasattr(inner, "all_special_ids")  # there signs are no text, and blanks may be taken out
+        as_it_is = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+        self._as_it_is = as_it_is if is_of_transformers else {}
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text. Raises TokenizerError."""
@@ -42,7 +44,7 @@ class AnyTokenizer:
         """The text of some ids. Raises TokenizerError."""
         row = [int(token) for token in ids]
         try:
-            return str(self.inner.decode(row, skip_special_tokens=True) if self._skips else self.inner.decode(row))
+            return str(self.inner.decode(row, **self._as_it_is))
         except Exception as error:
             raise TokenizerError(f"token {row[-1:]} cannot be decoded: {type(error).__name__}: {error}") from error
 

@@ -94,6 +94,7 @@ def _load(place: CheckpointPlace, device: str) -> LoadedCheckpoint:
 
         found = load_foreign(place.path)
         found.model.to(chosen).eval()
+        remarks = (*found.remarks, *_remarks(found.model))
         return LoadedCheckpoint(
             place.path,
             None,
@@ -102,7 +103,7 @@ def _load(place: CheckpointPlace, device: str) -> LoadedCheckpoint:
             found.source,
             step=found.step,
             end_tokens=found.end_tokens,
-            remarks=found.remarks,
+            remarks=remarks,
         )
     folder, weights = place.folder, place.weights
     _require_whole(place)
@@ -121,7 +122,16 @@ def _load(place: CheckpointPlace, device: str) -> LoadedCheckpoint:
         model = create_model_from_config(config.model, tokenizer.vocab_size, config.data.context_length, search=search)
         put_weights(model, read_tensors(weights, whole=place.kind == "checkpoint"), weights)
     model.to(chosen).eval()
-    return LoadedCheckpoint(place.path, config, model, tokenizer, place.title, place.run, place.step)
+    remarks = _remarks(model)
+    return LoadedCheckpoint(place.path, config, model, tokenizer, place.title, place.run, place.step, remarks=remarks)
+
+
+def _remarks(model: LanguageModel) -> tuple[str, ...]:
+    """What is wrong with weights that loaded all the same."""
+    broken = [name for name, parameter in model.named_parameters() if not bool(parameter.isfinite().all())]
+    if not broken:
+        return ()
+    return (f"its weights hold NaN or infinity, {broken[0]} first: training diverged, and what it writes is noise",)
 
 
 def _require_whole(place: CheckpointPlace) -> None:

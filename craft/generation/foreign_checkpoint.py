@@ -26,7 +26,6 @@ from craft.models.weights import PLAIN
 
 _CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len", "context_length")
 _USUAL_CONTEXT = 2048  # for families that name none, as recurrent ones
-_MASK = re.compile(r"\.(bias|masked_bias)$")  # of causal attention, in older files
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def _refuse_what_is_no_weight(found: Foreign, path: Path) -> None:
     odd = [
         f"{name} holds {tensor.dtype}"
         for name, tensor in found.tensors.items()
-        if tensor.dtype not in PLAIN and tensor.ndim and not (_MASK.search(name) and tensor.ndim == 4)
+        if tensor.dtype not in PLAIN and "weight" in name.rpartition(".")[2]
     ]
     if odd:
         raise CheckpointError(f"{path}: weights of a kind that is not read: {listed(odd)}; floating-point ones are")
@@ -196,6 +195,11 @@ def _of_the_library(path: Path, found: Foreign, family: str) -> HFModel:
             raise CheckpointError(f"{path}: transformers {version} has no causal model of type '{family}'{own}")
         try:
             config = config_class.from_dict(found.facts)
+            layers = getattr(config.get_text_config(), "num_hidden_layers", 0)
+            if isinstance(layers, int) and layers > len(found.tensors):  # building a billion would take for ever
+                raise ValueError(
+                    f"its config.json says {layers:,} layers, and there are {len(found.tensors):,} tensors"
+                )
             model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[config_class]
             network, loaded = model_class.from_pretrained(
                 None,

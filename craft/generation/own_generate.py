@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from craft.errors import OwnCodeError, UsageError
 from craft.generation.settings import SamplingSettings
+from craft.models.hf import quiet
 
 FIELDS = tuple(field.name for field in dataclasses.fields(SamplingSettings))
 _OFF: dict[str, float] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
@@ -95,7 +96,8 @@ class OwnGenerate:
     def tokens(self, ids: list[int], arguments: dict[str, Any], seed: int) -> Generator[int]:
         """What follows some tokens: one by one as they come from a model of the transformers library, else all at
         once. Draws from torch's global generator, and leaves it as it was. Raises OwnCodeError when the call fails."""
-        if self._library is not None and "streamer" in self._named and arguments.get("num_beams") in (None, 1):
+        beams = arguments.get("num_beams", getattr(self._library, "num_beams", None))
+        if self._library is not None and "streamer" in self._named and beams in (None, 1):
             yield from self._streamed(ids, arguments, seed)
             return
         made = self._call(ids, arguments, seed)
@@ -120,7 +122,8 @@ class OwnGenerate:
             if getattr(self._library, "pad_token_id", None) is None:
                 extra["pad_token_id"] = min(self.end_tokens, default=0)
         cuda = [device] if device.type == "cuda" else []
-        with _evaluating(self.model), torch.no_grad(), torch.random.fork_rng(devices=cuda):
+        calm = quiet() if self._library is not None else contextlib.nullcontext()
+        with _evaluating(self.model), torch.no_grad(), torch.random.fork_rng(devices=cuda), calm:
             torch.manual_seed(seed)
             try:
                 return self.model.generate(row, **arguments, **extra)

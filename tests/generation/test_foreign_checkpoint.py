@@ -286,6 +286,20 @@ def test_weights_that_do_not_fit_whole_are_named(tmp_path: Path, family: str, fa
     assert "\n" not in text
 
 
+def test_more_layers_than_there_are_tensors_are_not_built(tmp_path: Path) -> None:
+    place = hub_folder(tmp_path, library_model("llama"))
+    edit_json(place / "config.json", num_hidden_layers=10**9)
+    with pytest.raises(CheckpointError, match=r"its config\.json says 1,000,000,000 layers, and there are"):
+        load_checkpoint(place)
+
+
+def test_weights_that_diverged_are_loaded_and_said(tmp_path: Path) -> None:
+    state = nanogpt_state(bias=False)
+    state["transformer.h.1.attn.c_proj.weight"][3, 3] = float("nan")
+    loaded = load_checkpoint(save_nanogpt(tmp_path / "ckpt.pt", state))
+    assert "its weights hold NaN or infinity, blocks.1.attention.o_proj.weight first" in loaded.remarks[-1]
+
+
 def test_quantised_weights_are_refused(tmp_path: Path) -> None:
     place = hub_folder(tmp_path, library_model("llama"))
     edit_json(place / "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
