@@ -26,6 +26,7 @@ _NAMES = {
     "Prompt": "writing",
     "batch_generate": "batch_generation",
     "beam_search_generate": "beam_search",
+    "BeamSearch": "beam_search",
     "score_text": "scoring",
     "generate_text_sampling": "batch_generation",
     "sample_text": "batch_generation",

@@ -144,6 +144,7 @@ class BeamSearch:
 
     def _steps(self) -> Iterator[int]:
         """The number of each step, from 1."""
+        assert self.tree.step == 0, "a search is gone through once"
         before = [len(self._chosen)]
         sequences = Sequences(self._model, [self._prompt], self.settings.max_new_tokens, written_before=before)
         self.unread = sequences.unread[0]

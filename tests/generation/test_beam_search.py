@@ -16,7 +16,7 @@ from torch import Tensor
 from craft.config.schema.model import LSTMConfig, TransformerConfig
 from craft.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer
 from craft.errors import CheckpointError, TokenizerError, UsageError
-from craft.generation import beam_search_generate
+from craft.generation import batch_generate, beam_search_generate
 from craft.generation.beam_search import BeamSearch
 from craft.generation.sampling import generate_tokens
 from craft.generation.settings import BeamSettings, SamplingSettings
@@ -89,6 +89,20 @@ def test_it_finds_what_transformers_finds(
             assert set(wanted[len(beam.tokens) :]) <= {1}  # what the library fills up with
             if width > 1:
                 assert beam.score == pytest.approx(theirs.sequences_scores[place].item(), abs=1e-4)
+
+
+def test_greedy_texts_of_many_prompts_are_those_of_transformers(pair: tuple[Any, LanguageModel]) -> None:
+    """Which pads on the left, and is told where."""
+    library, ours = pair
+    prompts = ["abcab", "m", "ecdhgijklba", "jj"]
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[1] * (longest - len(prompt)) + LETTERS.encode(prompt) for prompt in prompts])
+    mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    with torch.inference_mode():
+        made = library.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=18, pad_token_id=1)
+    wanted = [LETTERS.decode(row.tolist()) for row in made[:, longest:]]
+    assert batch_generate(ours, LETTERS, prompts, temperature=0, max_new_tokens=18) == wanted
+    assert len(set(wanted)) > 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
