@@ -71,7 +71,8 @@ class _Stream(StreamDecoder):
         text = self._text()
         if text.endswith(_UNFINISHED):
             return ""
-        self._before, self._new = self._new, []
+        # What brings no text, as a sign that is left out, is no neighbour by itself.
+        self._before, self._new = (self._new if text else [*self._before, *self._new]), []
         return text
 
     def flush(self) -> str:
