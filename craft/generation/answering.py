@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -18,10 +18,12 @@ from craft.generation.outbox import Outbox
 from craft.generation.requests import Asking, Beam, CheckpointRef, Generate, Load, PromptText, Score
 from craft.generation.scoring import score_text
 from craft.generation.writing import Piece, Prompt, Writing
+from craft.models.base import LanguageModel
 from craft.runs import sampler_protocol as protocol
 from craft.runs.folder import RunFolder
 
 _SCORES_AT_ONCE = 500  # tokens in one message
+_LARGE_WAITING = 50  # messages of this kind that may wait for a slow reader
 
 
 class Answering:
@@ -139,7 +141,7 @@ class Answering:
                 self._outbox.send(type="beams", id=asked.id, checkpoint=number, step=step, beams=beams, **nodes)
                 if cancelled():
                     break
-                self._outbox.wait(cancelled)
+                self._outbox.wait(cancelled, _LARGE_WAITING)
         return {
             "beams": [beam.as_json() for beam in search.results],
             "steps": steps,
@@ -152,14 +154,15 @@ class Answering:
 
     def _score(self, asked: Score, number: int, held: Held, cancelled: Callable[[], bool]) -> dict[str, Any]:
         started = time.perf_counter()
-        score = score_text(held.loaded.model, held.loaded.tokenizer, asked.text, asked.alternatives)
+        with _cancelled_between_windows(held.loaded.model, cancelled):
+            score = score_text(held.loaded.model, held.loaded.tokenizer, asked.text, asked.alternatives)
         seconds = time.perf_counter() - started
         for begin in range(0, len(score), _SCORES_AT_ONCE):
             if cancelled():
                 break
             scores = [one.as_json() for one in score[begin : begin + _SCORES_AT_ONCE]]
             self._outbox.send(type="scores", id=asked.id, checkpoint=number, begin=begin, scores=scores)
-            self._outbox.wait(cancelled)
+            self._outbox.wait(cancelled, _LARGE_WAITING)
         return {**score.totals(), "seconds": round(seconds, 4)}
 
 
@@ -168,7 +171,25 @@ def _run_of(wanted: CheckpointRef) -> RunFolder | None:
     if wanted.at:
         return RunFolder(wanted.place)
     candidates = (wanted.place, *list(wanted.place.parents)[:2])
-    return next((RunFolder(folder) for folder in candidates if (folder / "run.json").is_file()), None)
+    try:
+        return next((RunFolder(folder) for folder in candidates if (folder / "run.json").is_file()), None)
+    except OSError:  # a name that is too long, a folder that may not be read: whoever loads it says so
+        return None
+
+
+@contextlib.contextmanager
+def _cancelled_between_windows(model: LanguageModel, cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Inside, each window of a long text that the model reads is a place to leave at: by InterruptedError."""
+
+    def look(*_: object) -> None:
+        if cancelled():
+            raise InterruptedError
+
+    hook = model.register_forward_pre_hook(look)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _generator(several: Any) -> Any:
@@ -198,7 +219,7 @@ def _as_message(piece: Piece, held: Held) -> protocol.Piece:
 
 
 def _speed(tokens: int, seconds: float, first: float | None) -> dict[str, Any]:
-    """From the first token on reading the prompt is over: what is left is the pace of writing."""
+    """Of the writing of one checkpoint, the reading of the prompts and their first tokens included."""
     return {
         "tokens": tokens,
         "seconds": round(seconds, 4),

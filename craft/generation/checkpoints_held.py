@@ -16,7 +16,7 @@ from craft.generation.beside_training import Placement
 from craft.generation.checkpoint import LoadedCheckpoint, load_checkpoint
 from craft.generation.places import WEIGHTS, CheckpointPlace, find_checkpoint
 from craft.generation.requests import CheckpointRef
-from craft.models.packed import num_bytes, pack
+from craft.models.packed import Precision, num_bytes, pack
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder, is_dir
 from craft.runs.liveness import observe
@@ -25,7 +25,7 @@ from craft.runs.saving import save_now
 _TRIES = 10
 _COPIES = 2  # of the weights, while a checkpoint is loaded: what was read, and the model
 
-_Key = tuple[Path, str, str]
+_Key = tuple[Path, str, Precision]
 _Mark = tuple[Any, ...]
 
 
@@ -35,7 +35,7 @@ class Held:
 
     loaded: LoadedCheckpoint
     device: str
-    precision: str
+    precision: Precision
     num_bytes: int
     mark: _Mark | None
     parameters: int
@@ -84,7 +84,9 @@ class CheckpointsHeld:
         """Of all that is held."""
         return sum(held.num_bytes for held in list(self._held.values()))
 
-    def get(self, wanted: CheckpointRef, placement: Placement, precision: Any, cancelled: Callable[[], bool]) -> Found:
+    def get(
+        self, wanted: CheckpointRef, placement: Placement, precision: Precision, cancelled: Callable[[], bool]
+    ) -> Found:
         """What a request names, loaded where it is not held. Raises CraftError; InterruptedError when cancelled."""
         for tries_left in reversed(range(_TRIES)):
             chosen = self._choose(wanted, cancelled)
@@ -229,7 +231,8 @@ def _saved(folder: RunFolder, timeout: float, cancelled: Callable[[], bool]) -> 
     if cancelled():
         raise InterruptedError
     if step is not None:
-        return _Choice(checkpoints.step_folder(folder, step), [], again=False)
+        # A run that saves more often than it is looked at may have tidied it up: then it is asked once more.
+        return _Choice(checkpoints.step_folder(folder, step), [], again=True)
     newest = checkpoints.resolve(folder, "latest")
     ended = observe(folder)
     remark = f"it ended while it was asked to save ({ended.phase}: {ended.reason}): this is its last checkpoint"

@@ -28,6 +28,7 @@ class Outbox:
         """closed: called, in the outbox's thread, once nobody reads any more."""
         self._descriptor, self._closed = descriptor, closed
         self._queue: SimpleQueue[dict[str, Any] | tuple[Id, int, Piece] | threading.Event] = SimpleQueue()
+        self._finished = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="outbox", daemon=True)
         self._thread.start()
 
@@ -39,19 +40,19 @@ class Outbox:
         """Say what one token brought; it leaves with others of its request in a `pieces` message."""
         self._queue.put((identifier, checkpoint, piece))
 
-    def wait(self, cancelled: Callable[[], bool]) -> None:
-        """Return once not too much waits for the reader, or `cancelled` says so."""
-        while self._queue.qsize() > MOST_WAITING and not cancelled():
+    def wait(self, cancelled: Callable[[], bool], most: int = MOST_WAITING) -> None:
+        """Return once no more than so many messages and pieces wait for the reader, or `cancelled` says so."""
+        while self._queue.qsize() > most and not cancelled():
             time.sleep(_TOGETHER)
 
-    def flush(self, timeout: float) -> bool:
-        """Wait until all that was said before has been taken; whether it was."""
-        reached = threading.Event()
-        self._queue.put(reached)
-        return reached.wait(timeout)
+    def finish(self, timeout: float, **message: Any) -> None:
+        """Say a last thing, and wait until it is taken; nothing is said after it."""
+        self.send(**message)
+        self._queue.put(self._finished)
+        self._finished.wait(timeout)
 
     def _write_all(self) -> None:
-        while True:
+        while not self._finished.is_set():
             items = [self._queue.get()]
             try:
                 while True:
@@ -67,23 +68,22 @@ class Outbox:
                 time.sleep(_TOGETHER)
 
     def _write(self, items: list[Any]) -> None:
-        """Write some items, pieces that follow each other in one message."""
-        lines, reached = [], []
+        """Write some items, pieces that follow each other in one message; up to the end, if that is among them."""
+        lines: list[dict[str, Any]] = []
         together: dict[str, Any] | None = None
-        for item in items:
-            if isinstance(item, tuple):
-                identifier, checkpoint, piece = item
-                if together is None or (together["id"], together["checkpoint"]) != (identifier, checkpoint):
-                    together = {"type": "pieces", "id": identifier, "checkpoint": checkpoint, "pieces": []}
-                    lines.append(together)
-                together["pieces"].append(piece)
-            elif isinstance(item, threading.Event):
-                reached.append(item)
-            else:
+        last = items.index(self._finished) if self._finished in items else len(items)
+        for item in items[:last]:
+            if not isinstance(item, tuple):
                 together = None
                 lines.append(item)
+                continue
+            identifier, checkpoint, piece = item
+            if together is None or (together["id"], together["checkpoint"]) != (identifier, checkpoint):
+                together = {"type": "pieces", "id": identifier, "checkpoint": checkpoint, "pieces": []}
+                lines.append(together)
+            together["pieces"].append(piece)
         data = memoryview(b"".join(map(encode_line, lines)))
         while data:
             data = data[os.write(self._descriptor, data) :]
-        for event in reached:
-            event.set()
+        if last < len(items):
+            self._finished.set()

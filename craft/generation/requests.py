@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from craft.errors import UsageError
+from craft.generation.message_fields import Fields, shortly
 from craft.generation.settings import BeamSettings, SamplingSettings
 from craft.runs.sampler_protocol import Id
 
 _MOST_TEXTS = 4096  # side by side: each has a state, a seed and a message of its own
 _MOST_TREE = 1 << 20  # candidates of a beam search at most, of which each is a node
 _LONGEST_ID = 200
-_PRECISIONS = ("fp32", "bf16", "int8")
-_REQUIRED: Any = object()
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "a table"}
+Precision = Literal["fp32", "bf16", "int8"]
+"""As in craft/models/packed.py."""
+_PRECISIONS = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Asking(Request):
 
     checkpoints: tuple[CheckpointRef, ...]
     device: str = "auto"
-    precision: str = "fp32"
+    precision: Precision = "fp32"
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def id_of(message: dict[str, Any]) -> Id | None:
 
 def parse(message: dict[str, Any]) -> Request:
     """What a message asks. Raises UsageError with all that is wrong with it."""
-    given = _Fields(message)
+    given = Fields(message)
     kind = given.take("type", str, "")
     identifier = id_of(message)
     given.skip("id")
@@ -138,95 +140,33 @@ def parse(message: dict[str, Any]) -> Request:
         raise UsageError(f"type must be one of {', '.join(_READERS)}, found '{kind[:40]}'{hint}")
     made = _READERS[kind](identifier, given)
     given.finish()
-    assert made is not None, "what could not be made left a fault"
     return made
-
-
-class _Fields:
-    """The fields of a message, taken one by one; what is left at the end is unknown."""
-
-    def __init__(self, data: dict[str, Any], where: str = "", faults: list[str] | None = None) -> None:
-        self._data, self._where = data, where
-        self._faults: list[str] = [] if faults is None else faults
-        self._known: list[str] = []
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._data
-
-    def fault(self, text: str) -> None:
-        self._faults.append(self._where + text)
-
-    def skip(self, name: str) -> None:
-        self._known.append(name)
-
-    def take(self, name: str, kind: type, default: Any = _REQUIRED) -> Any:
-        """The value of a field, of this very type; a float may be whole."""
-        self._known.append(name)
-        if name not in self._data:
-            if default is _REQUIRED:
-                self.fault(f"{name} is missing")
-                return kind()
-            return default
-        value = self._data[name]
-        if kind is float and type(value) is int and abs(value) < 1 << 60:
-            value = float(value)
-        if type(value) is not kind or (kind is int and abs(value) >= 1 << 63):
-            self.fault(f"{name} must be {_WORDS[kind]}, found {_shortly(value)}")
-            return kind() if default is _REQUIRED else default
-        return value
-
-    def within(self, name: str, value: dict[str, Any]) -> _Fields:
-        return _Fields(value, f"{self._where}{name}.", self._faults)
-
-    def check_names(self) -> None:
-        for name in self._data:
-            if name not in self._known:
-                near = difflib.get_close_matches(name, self._known, 1)
-                self.fault(f"{_shortly(name)}: unknown field" + (f" (did you mean '{near[0]}'?)" if near else ""))
-
-    def finish(self) -> None:
-        """Raise UsageError when anything is wrong."""
-        self.check_names()
-        if self._faults:
-            more = f"; and {len(self._faults) - 8} more faults" if len(self._faults) > 8 else ""
-            raise UsageError("; ".join(self._faults[:8]) + more)
-
-    @property
-    def faulty(self) -> bool:
-        return bool(self._faults)
-
-
-def _shortly(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return f"a {'table' if isinstance(value, dict) else 'list'} of {len(value)}"
-    text = repr(value) if not isinstance(value, str) else repr(value[:60])
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 # What each kind of request has --------------------------------------------------------------------------------------
 
 
-def _asking(given: _Fields) -> dict[str, Any]:
+def _asking(given: Fields) -> dict[str, Any]:
     """checkpoint or checkpoints, device, precision."""
     if ("checkpoint" in given) == ("checkpoints" in given):
         given.fault("name either one checkpoint or several checkpoints")
-    given.skip("checkpoint"), given.skip("checkpoints")
+    given.skip("checkpoint")
     several = given.take("checkpoints", list, [])
-    named = several if "checkpoints" in given else [given._data.get("checkpoint")]
+    named = several if "checkpoints" in given else [given.raw("checkpoint")]
     if "checkpoints" in given and not several:
         given.fault("checkpoints: name at least one")
     references = [_reference(given, value) for value in named] if "checkpoint" in given or several else []
     precision = given.take("precision", str, "fp32")
     if precision not in _PRECISIONS:
-        given.fault(f"precision must be one of {', '.join(_PRECISIONS)}, found {_shortly(precision)}")
+        given.fault(f"precision must be one of {', '.join(_PRECISIONS)}, found {shortly(precision)}")
     return {"checkpoints": tuple(references), "device": given.take("device", str, "auto"), "precision": precision}
 
 
-def _reference(given: _Fields, value: Any) -> CheckpointRef:
+def _reference(given: Fields, value: Any) -> CheckpointRef:
     if isinstance(value, str):
         value = {"path": value}
     if not isinstance(value, dict):
-        given.fault(f"a checkpoint is a path, or a table with path or run, found {_shortly(value)}")
+        given.fault(f"a checkpoint is a path, or a table with path or run, found {shortly(value)}")
         return CheckpointRef(Path())
     inner = given.within("checkpoint", value)
     if ("path" in inner) == ("run" in inner):
@@ -235,7 +175,7 @@ def _reference(given: _Fields, value: Any) -> CheckpointRef:
     at = value.get("at", "latest")
     inner.skip("at")
     if not isinstance(at, str | int) or isinstance(at, bool):
-        inner.fault(f'at must be "latest", "best" or a step, found {_shortly(at)}')
+        inner.fault(f'at must be "latest", "best" or a step, found {shortly(at)}')
     follow, save_first = inner.take("follow", bool, False), inner.take("save_first", bool, False)
     timeout = inner.take("timeout", float, 60.0)
     if not 0 < timeout <= 86400:
@@ -247,16 +187,16 @@ def _reference(given: _Fields, value: Any) -> CheckpointRef:
     inner.check_names()
     name = run or path
     if not name or "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
-        inner.fault(f"{_shortly(name)} is no path")
+        inner.fault(f"{shortly(name)} is no path")
         return CheckpointRef(Path())
     return CheckpointRef(Path(name).absolute(), str(at) if run else "", follow, save_first, timeout)
 
 
-def _prompt(given: _Fields, value: Any) -> PromptText:
+def _prompt(given: Fields, value: Any) -> PromptText:
     if isinstance(value, str):
         return PromptText(value)
     if not isinstance(value, dict):
-        given.fault(f"a prompt is text, or a table with text and tokens, found {_shortly(value)}")
+        given.fault(f"a prompt is text, or a table with text and tokens, found {shortly(value)}")
         return PromptText("")
     inner = given.within("prompt", value)
     text, tokens = inner.take("text", str), inner.take("tokens", list, [])
@@ -267,7 +207,7 @@ def _prompt(given: _Fields, value: Any) -> PromptText:
     return PromptText(text, tuple(tokens))
 
 
-def _settings(given: _Fields, kind: type[SamplingSettings] | type[BeamSettings]) -> Any:
+def _settings(given: Fields, kind: type[SamplingSettings] | type[BeamSettings]) -> Any:
     """The settings, each of the type that it is declared with."""
     inner = given.within("settings", given.take("settings", dict, {}))
     types = {"int": int, "float": float, "bool": bool}
@@ -293,7 +233,7 @@ def _settings(given: _Fields, kind: type[SamplingSettings] | type[BeamSettings])
         return kind()
 
 
-def _generate(identifier: Id, given: _Fields) -> Request:
+def _generate(identifier: Id, given: Fields) -> Request:
     asking = _asking(given)
     if ("prompt" in given) == ("prompts" in given):
         given.fault("give either a prompt or prompts")
@@ -301,7 +241,7 @@ def _generate(identifier: Id, given: _Fields) -> Request:
     several = given.take("prompts", list, [])
     if "prompts" in given and not several:
         given.fault("prompts: give at least one")
-    values = [given._data["prompt"]] if "prompt" in given else several
+    values = [given.raw("prompt")] if "prompt" in given else several
     prompts = tuple(_prompt(given, value) for value in values)
     samples = given.take("samples", int, 1)
     if samples < 1:
@@ -318,9 +258,8 @@ def _generate(identifier: Id, given: _Fields) -> Request:
     )
 
 
-def _alternatives(given: _Fields, default: int | None) -> Any:
-    if given._data.get("alternatives", 0) is None:
-        given.skip("alternatives")
+def _alternatives(given: Fields, default: int | None) -> Any:
+    if given.raw("alternatives", 0) is None:
         return default
     count = given.take("alternatives", int, default)
     if count is not None and count < 0:
@@ -328,12 +267,12 @@ def _alternatives(given: _Fields, default: int | None) -> Any:
     return count
 
 
-def _beam(identifier: Id, given: _Fields) -> Request:
+def _beam(identifier: Id, given: Fields) -> Request:
     asking = _asking(given)
     given.skip("prompt")
     if "prompt" not in given:
         given.fault("prompt is missing")
-    prompt = _prompt(given, given._data.get("prompt", ""))
+    prompt = _prompt(given, given.raw("prompt", ""))
     settings = _settings(given, BeamSettings)
     if settings.width > _MOST_TEXTS or math.prod((settings.width, settings.max_new_tokens)) > _MOST_TREE:
         given.fault(
@@ -343,32 +282,35 @@ def _beam(identifier: Id, given: _Fields) -> Request:
     return Beam(identifier, prompt=prompt, settings=settings, tree=given.take("tree", bool, False), **asking)
 
 
-def _score(identifier: Id, given: _Fields) -> Request:
+def _score(identifier: Id, given: Fields) -> Request:
     asking = _asking(given)
     return Score(identifier, text=given.take("text", str), alternatives=_alternatives(given, 5), **asking)
 
 
-def _unload(identifier: Id, given: _Fields) -> Request:
+def _unload(identifier: Id, given: Fields) -> Request:
     path, everything = given.take("path", str, ""), given.take("all", bool, False)
     if bool(path) == everything:
         given.fault("name either the path of a checkpoint that is held, or all: true")
     return Unload(identifier, Path(path).absolute() if path and "\0" not in path else None)
 
 
-def _cancel(identifier: Id, given: _Fields) -> Request:
-    given.skip("request")
-    wanted = given._data.get("request")
+def _cancel(identifier: Id, given: Fields) -> Request:
+    wanted = given.raw("request")
     if not isinstance(wanted, get_args(Id)) or isinstance(wanted, bool):
         given.fault("request must be the id of the request to end")
         wanted = ""
     return Cancel(identifier, wanted)
 
 
-_READERS = {
+def _load(identifier: Id, given: Fields) -> Request:
+    return Load(identifier, **_asking(given))
+
+
+_READERS: dict[str, Callable[[Id, Fields], Request]] = {
     "generate": _generate,
     "beam": _beam,
     "score": _score,
-    "load": lambda identifier, given: Load(identifier, **_asking(given)),
+    "load": _load,
     "unload": _unload,
     "list": lambda identifier, given: Listing(identifier),
     "cancel": _cancel,

@@ -120,7 +120,11 @@ class Server:
                 message = decode_object(line)
             except ValueError as error:
                 raise UsageError(f"{error}: a request is one JSON object on one line") from error
-            identifier = id_of(message)
+            named = id_of(message)
+            with self._changed:
+                if named in self._open:  # an error by that name would end the other
+                    raise UsageError(f"id {named!r} is that of a request that is not answered yet; take another")
+            identifier = named
             self._obey(parse(message))
         except BaseException as error:
             self._refuse(identifier, error)
@@ -130,12 +134,8 @@ class Server:
 
     def _obey(self, request: Request) -> None:
         if isinstance(request, Shutdown):
-            self._outbox.send(type="done", id=request.id, reason="finished")
-            self._outbox.flush(1.0)
+            self._outbox.finish(1.0, type="done", id=request.id, reason="finished")
             _leave()
-        with self._changed:
-            if request.id in self._open:
-                raise UsageError(f"id {request.id!r} is that of a request that is not answered yet; take another")
         if isinstance(request, Cancel):
             self._cancel(request)
         elif isinstance(request, Listing):
@@ -248,6 +248,8 @@ def _take_streams() -> tuple[int, int]:
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)
     os.close(nothing)
+    for descriptor in (incoming, outgoing):  # whoever started this may share them, and want otherwise
+        os.set_blocking(descriptor, True)
     return incoming, outgoing
 
 
