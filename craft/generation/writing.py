@@ -114,9 +114,13 @@ class Writing:
         samples: int = 1,
         alternatives: int | None = None,
         end_tokens: frozenset[int] = frozenset(),
+        seeds: Sequence[int] | None = None,
     ) -> None:
-        """alternatives: how many likeliest tokens come with each written one; None: not what the model thought."""
+        """alternatives: how many likeliest tokens come with each written one; None: not what the model thought.
+        seeds: one for the first sample of each prompt; that of the settings for all when left out."""
         assert samples >= 1, "a prompt has at least one sample"
+        self._seeds = list(seeds) if seeds is not None else [settings.seed] * len(prompts)
+        assert len(self._seeds) == len(prompts), "a prompt has a seed"
         self.settings, self.alternatives = settings, alternatives
         self._model, self._end_tokens = model, end_tokens
         whole = [prompt if isinstance(prompt, Prompt) else Prompt(prompt) for prompt in prompts]
@@ -143,7 +147,7 @@ class Writing:
             self._model,
             self._ids,
             settings,
-            seeds=[(settings.seed + text.sample) % 2**63 for text in self.texts],
+            seeds=[(self._seeds[text.prompt] + text.sample) % 2**63 for text in self.texts],
             drawn_before=self._chosen,
             alternatives=self.alternatives,
             finished=lambda row: ended[row],
