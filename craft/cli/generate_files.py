@@ -49,7 +49,8 @@ def write_file(source: Source, given: dict[str, Any], settings: SamplingSettings
         if isinstance(answers, AnswersFile):
             done = answers.go_on(_expected(prompts, samples, common))
         if done:
-            say(f"{output} has {done:,} of {count * samples:,} texts: going on with the rest")
+            rest = "nothing is missing" if done == count * samples else "going on with the rest"
+            say(f"{output} has {done:,} of {count * samples:,} texts: {rest}")
         screen = Screen(sys.stderr)
         progress = _Progress(screen, count * samples, done)
         lines = itertools.islice(prompts, done // samples, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -191,7 +192,8 @@ def _search(
         sys.stdout.write(clean(_beginning(loaded, prompt) + beam.text) + "\n")
     if given["tree"]:
         ascii_only = not shows_unicode(sys.stdout)
-        for line in search.tree.drawing(ascii_only=ascii_only):
+        columns = shutil.get_terminal_size((100, 24)).columns - 1 if sys.stdout.isatty() else 100
+        for line in search.tree.drawing(columns=columns, ascii_only=ascii_only):
             sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

@@ -105,6 +105,8 @@ class AnswersFile:
                 if wanted is None:
                     raise self._refused(count, "there are not so many prompts")
                 for key, value in wanted.items():
+                    if key == "weights_sha256" and found.get(key) != value:
+                        raise self._refused(count, f"another checkpoint wrote it: {_shown(found.get('source'))}")
                     if key not in found or found[key] != value:
                         had = _shown(found[key]) if key in found else "nothing"
                         raise self._refused(count, f"{key} was {had}, and is now {_shown(value)}")

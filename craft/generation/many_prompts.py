@@ -1,7 +1,7 @@
 """Texts from any number of prompts: written side by side where they are alike, given out in their order.
 
-A few hundred prompts are in hand at a time. Those with the same settings are written together, the shorter before the
-longer, as many as there is memory for.
+A few hundred prompts are in hand at a time. Those with the same settings, but for the seed, are written together, those
+of about the same length, as many as there is memory for.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _in_order(
             answers |= {(place, sample): Answer(line, sample, None, str(error)) for sample in range(samples)}
     alike: dict[SamplingSettings, list[int]] = {}
     for place in sorted(lengths, key=lambda place: lengths[place]):
-        alike.setdefault(lines[place].settings, []).append(place)
+        alike.setdefault(dataclasses.replace(lines[place].settings, seed=0), []).append(place)
     planned = [(settings, batch) for settings, places in alike.items() for batch in batches(places, samples, rows)]
     planned.sort(key=lambda one: (min(one[1].prompts), one[1].first_sample))
     turns = iter([(place, sample) for place in range(len(lines)) for sample in range(samples)])
@@ -147,10 +147,11 @@ def _write(
         loaded.model,
         loaded.tokenizer,
         [Prompt(lines[place].prompt, lines[place].tokens) for place in batch.prompts],
-        batch.settings(settings),
+        settings,
         samples=batch.samples,
         alternatives=alternatives,
         end_tokens=loaded.end_tokens,
+        seeds=[(lines[place].settings.seed + batch.first_sample) % 2**63 for place in batch.prompts],
     )
     seconds: dict[tuple[int, int], float] = {}
     for piece in writing:
