@@ -15,6 +15,7 @@ from craft.config.schema.model import TransformerConfig
 from craft.models.kv_cache import KVCache
 from craft.models.packed import Precision, pack
 from craft.models.transformer import Transformer
+from craft.models.transformer_step import TransformerStep
 
 VOCAB, CONTEXT = 11, 12
 
@@ -134,6 +135,17 @@ def test_a_step_in_bf16_is_about_that_in_fp32(preset: str, lengths: list[int]) -
     model.compute_dtype = torch.bfloat16
     found = by_steps(model, tokens, lengths).float()
     assert (found - wanted).std() < 0.05 * wanted.std()
+
+
+@pytest.mark.parametrize("lengths", BATCHES.values(), ids=list(BATCHES))
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+def test_the_way_through_attention_of_other_devices_gives_the_same(
+    kv_heads: int, lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokens = make(num_kv_heads=kv_heads), texts(len(lengths))
+    monkeypatch.setattr(TransformerStep, "_products", TransformerStep._fused)
+    found, wanted = by_steps(model, tokens, lengths), whole(model, tokens, lengths)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_rows_that_are_chosen_go_on_as_they_were() -> None:
