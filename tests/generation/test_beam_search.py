@@ -197,6 +197,61 @@ def test_a_beam_that_reaches_a_stop_text_is_finished() -> None:
         assert (LETTERS.encode(stop[0])[0] in beam.tokens) == (beam.ended == "stop")
 
 
+def described(
+    model: LanguageModel, prompt: str, settings: BeamSettings, ends: frozenset[int]
+) -> list[tuple[tuple[int, ...], float]]:
+    """The search by the words of `BeamSearch`, over all candidates and from whole texts."""
+    open_now: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    finished: list[tuple[tuple[int, ...], float]] = []
+    for step in range(1, settings.max_new_tokens + 1):
+        with torch.inference_mode():
+            texts = torch.tensor([[*LETTERS.encode(prompt), *tokens] for tokens, _ in open_now])
+            logs = model(texts).logits[:, -1].double().log_softmax(-1)
+        candidates = [
+            ((*tokens, token), total + logs[row, token].item())
+            for row, (tokens, total) in enumerate(open_now)
+            for token in range(VOCAB)
+        ]
+        candidates.sort(key=lambda one: -one[1])
+        open_now = []
+        for rank, (tokens, total) in enumerate(candidates):
+            text = LETTERS.decode(tokens)
+            ended = tokens[-1] in ends or step == settings.max_new_tokens or any(stop in text for stop in settings.stop)
+            if ended and rank < settings.width:
+                finished.append((tokens, total / step**settings.length_penalty))
+            if not ended and len(open_now) < settings.width:
+                open_now.append((tokens, total))
+        finished = sorted(finished, key=lambda one: -one[1])[: settings.width]
+        if not open_now or (
+            len(finished) == settings.width
+            and (settings.early_stopping or open_now[0][1] / step**settings.length_penalty <= finished[-1][1])
+        ):
+            break
+    return finished[: settings.num_results]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "stop", [(), ("a", "bc"), tuple("abcdefghij"), tuple("abcdefghijklm"), ("ab", "b", "kl", "lk")]
+)
+@pytest.mark.parametrize(("penalty", "early"), [(1.0, False), (0.0, True), (2.5, False), (-1.0, False)])
+def test_it_is_the_search_that_is_described(seed: int, stop: tuple[str, ...], penalty: float, early: bool) -> None:
+    """Also where so many candidates end that those after them are needed."""
+    model = make("learned", 32, seed=seed)
+    for width, results, ends in [(1, 1, frozenset[int]()), (3, 2, frozenset({3})), (5, 5, frozenset({1, 12}))]:
+        settings = BeamSettings(9, width, penalty, results, early, stop)
+        search = BeamSearch(model, LETTERS, "fgh", settings, end_tokens=ends)
+        list(search)
+        wanted = described(model, "fgh", settings, ends)
+        assert [beam.tokens for beam in search.results] == [tokens for tokens, _ in wanted]
+        for beam, (_, score) in zip(search.results, wanted, strict=True):
+            assert beam.score == pytest.approx(score, rel=1e-5)
+        nodes = search.tree.nodes
+        assert {node.id for node in nodes if node.state != "given up"} == {
+            one.id for node in nodes if node.state == "finished" for one in search.tree.path(node.id)
+        }
+
+
 def test_the_token_for_the_end_is_no_text() -> None:
     model = make("rotary", 64)
     end = beam_search_generate(model, LETTERS, "a", width=1, max_new_tokens=4)[0].tokens[3]
