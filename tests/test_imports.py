@@ -35,7 +35,9 @@ def test_a_torch_free_package_loads_no_torch(package: str) -> None:
     assert "textual" not in loaded
 
 
-@pytest.mark.parametrize("module", ["workbench.app", "craft.text", "craft.errors", "craft.generation.settings"])
+@pytest.mark.parametrize(
+    "module", ["workbench.app", "craft.text", "craft.errors", "craft.generation.settings", "craft.generation.places"]
+)
 def test_these_load_no_torch_either(module: str) -> None:
     assert "torch" not in loaded_after(f"import {module}")
 

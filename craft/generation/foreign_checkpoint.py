@@ -51,7 +51,8 @@ def load_foreign(path: Path) -> ForeignCheckpoint:
         if found.is_gpt2:
             return _nanogpt(path, found)
     except (ConfigError, TokenizerError) as error:
-        raise CheckpointError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
+        text = str(error).removeprefix("tokenizer.path: ")  # nobody has set it here
+        raise CheckpointError(text if str(path) in text else f"{path}: {text}") from error
     folder = path if path.is_dir() else path.parent
     if any(re.match(r"(network\.|blocks\.\d+\.|cells?\.)", name) for name in found.tensors):
         raise CheckpointError(

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from craft.data.tokenizers import CharTokenizer, IdsTokenizer
-from craft.errors import CheckpointError, TokenizerError
+from craft.errors import CheckpointError, CraftError, TokenizerError
 from craft.generation import foreign_tokenizer
 from craft.generation.checkpoint import LoadedCheckpoint, load_checkpoint
 from craft.generation.settings import SamplingSettings
@@ -257,6 +258,19 @@ def test_another_models_tokenizer_is_refused(tmp_path: Path) -> None:
     place = hub_folder(tmp_path, library_model(vocab_size=270), library_tokenizer())
     with pytest.raises(CheckpointError, match="its tokenizer has 276 tokens and its model 270: they do not belong"):
         load_checkpoint(place)
+
+
+def test_gpt2s_shape_needs_no_library_and_others_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpt2 = hub_folder(tmp_path / "gpt2", library_model("gpt2"))
+    llama = hub_folder(tmp_path / "llama", library_model("llama"))
+    for name in ("transformers", "tokenizers", "huggingface_hub"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert isinstance(load_checkpoint(gpt2).model, Transformer)
+    with pytest.raises(CraftError, match=r"a model of type llama needs the transformers .* 'craft-workbench\[hf\]'"):
+        load_checkpoint(llama)
+    (gpt2 / "tokenizer.json").write_text('{"model": {"type": "BPE"}}')
+    with pytest.raises(CraftError, match=r"need the library 'tokenizers', .* 'craft-workbench\[hf\]'"):
+        load_checkpoint(gpt2)
 
 
 # Not whole ---------------------------------------------------------------------------------------------------------

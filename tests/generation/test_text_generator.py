@@ -326,6 +326,36 @@ def test_a_language_model_with_its_own_generate_writes_by_that() -> None:
         generator.generate("a", temperature=0.5)
 
 
+class Recurrent(nn.Module):
+    """As a model of one's own often is: a loss only where targets are, and the likeliest token always."""
+
+    def __init__(self, vocab_size: int, width: int = 8) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, width)
+        self.lstm = nn.LSTM(width, width, batch_first=True)
+        self.output = nn.Linear(width, vocab_size)
+
+    def forward(self, x: Tensor, targets: Tensor | None = None) -> Any:
+        logits = self.output(self.lstm(self.embedding(x))[0])
+        if targets is None:
+            return logits
+        return logits, nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+    def generate(self, input_ids: Tensor, max_new_tokens: int = 100, **kwargs: Any) -> Tensor:
+        for _ in range(max_new_tokens):
+            input_ids = torch.cat([input_ids, self(input_ids)[:, -1:].argmax(-1)], dim=1)
+        return input_ids
+
+
+def test_a_plain_module_with_its_own_generate_writes_by_it() -> None:
+    torch.manual_seed(1)
+    model = Recurrent(LETTERS.vocab_size)
+    made = model.generate(torch.tensor([LETTERS.encode("abc")]), 20)
+    wanted = LETTERS.decode(made[0, 3:])
+    assert TextGenerator(model, LETTERS).generate("abc", max_new_tokens=20) == wanted
+    assert TextGenerator(model, LETTERS).generate("abc", max_new_tokens=20, temperature=0) == wanted
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [
