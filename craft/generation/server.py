@@ -195,7 +195,8 @@ def _fault(error: BaseException) -> dict[str, Any]:
     if isinstance(error, CraftError):
         return {"kind": kind, "message": str(error)}
     frames = traceback.extract_tb(error.__traceback__)
-    last = next((one for one in reversed(frames) if "craft" in one.filename), frames[-1] if frames else None)
+    own = [one for one in frames if "site-packages" not in one.filename and not one.filename.startswith("<")]
+    last = next(reversed(own or frames), None)
     where = "" if last is None else f"{os.path.basename(last.filename)}:{last.lineno} in {last.name}"  # noqa: PTH119
     message = str(error).strip().partition("\n")[0] or kind
     if isinstance(error, MemoryError):
