@@ -25,6 +25,7 @@ from craft.models.transformer import MLP, NORM_EPS, Transformer
 from craft.models.weights import PLAIN
 
 _CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len", "context_length")
+_LONGEST_TEXT = 300  # of another library's complaint
 _USUAL_CONTEXT = 2048  # for families that name none, as recurrent ones
 
 
@@ -98,10 +99,11 @@ def _gpt2(path: Path, found: Foreign, heads: object, *, tanh: bool) -> Transform
     tensors = {bare_name(name).removeprefix("transformer."): tensor for name, tensor in found.tensors.items()}
     wte, wpe = tensors.get("wte.weight"), tensors.get("wpe.weight")
     inner = tensors.get("h.0.mlp.c_fc.weight")
-    if wte is None or wpe is None or inner is None or {wte.ndim, wpe.ndim, inner.ndim} != {2}:
+    parts = [part for part in (wte, wpe, inner) if part is not None and part.ndim == 2 and part.numel()]
+    if wte is None or wpe is None or inner is None or len(parts) < 3:
         raise CheckpointError(f"{path}: it is no whole GPT-2: wte, wpe or h.0.mlp.c_fc is missing")
     (vocab_size, width), context = wte.shape, wpe.shape[0]
-    if not isinstance(heads, int) or heads < 1 or width % heads:
+    if isinstance(heads, bool) or not isinstance(heads, int) or heads < 1 or width % heads:
         raise CheckpointError(
             f"{path}: how many heads its model has is not said (found {heads!r}), and the weights do not show it: "
             "model_args with n_head in a PyTorch file, or config.json beside it"
@@ -196,11 +198,7 @@ def _of_the_library(path: Path, found: Foreign, family: str) -> HFModel:
             raise CheckpointError(f"{path}: transformers {version} has no causal model of type '{family}'{own}")
         try:
             config = config_class.from_dict(found.facts)
-            layers = getattr(config.get_text_config(), "num_hidden_layers", 0)
-            if isinstance(layers, int) and layers > len(found.tensors):  # building a billion would take for ever
-                raise ValueError(
-                    f"its config.json says {layers:,} layers, and there are {len(found.tensors):,} tensors"
-                )
+            _refuse_impossible_sizes(config.get_text_config(), found)
             model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[config_class]
             network, loaded = model_class.from_pretrained(
                 None,
@@ -211,10 +209,22 @@ def _of_the_library(path: Path, found: Foreign, family: str) -> HFModel:
                 ignore_mismatched_sizes=True,
             )
         except Exception as error:  # the library checks in many ways
-            first = str(error).strip().partition("\n")[0]
-            raise CheckpointError(f"{path}: transformers cannot build it: {type(error).__name__}: {first}") from error
+            text = " ".join(str(error).split())[:_LONGEST_TEXT]
+            raise CheckpointError(f"{path}: transformers cannot build it: {type(error).__name__}: {text}") from error
         _require_all(path, loaded)
         return HFModel.around(network.eval(), _context_of(config), called=str(path))
+
+
+def _refuse_impossible_sizes(config: Any, found: Foreign) -> None:
+    """What is built of settings that are damaged could take all memory, and for ever. Raises ValueError."""
+    layers = getattr(config, "num_hidden_layers", 0)
+    if isinstance(layers, int) and layers > len(found.tensors):
+        raise ValueError(f"its config.json says {layers:,} layers, and there are {len(found.tensors):,} tensors")
+    sizes = {size for tensor in found.tensors.values() for size in tensor.shape}
+    for name in ("vocab_size", "hidden_size"):
+        size = getattr(config, name, None)
+        if isinstance(size, int) and size not in sizes:
+            raise ValueError(f"its config.json says {name} {size:,}, and no tensor has that size")
 
 
 def _require_all(path: Path, loaded: dict[str, Any]) -> None:

@@ -129,6 +129,7 @@ def test_a_vocabulary_that_would_run_code_is_refused(tmp_path: Path) -> None:
     ("change", "words"),
     [
         ({"n_head": None}, r"how many heads its model has is not said \(found None\)"),
+        ({"n_head": True}, r"how many heads its model has is not said \(found True\)"),
         ({"n_head": 3}, r"how many heads its model has is not said \(found 3\)"),
         ({"n_layer": 3}, "n_layer is 3 in its settings and 2 in its weights"),
         ({"vocab_size": 12}, "vocab_size is 12 in its settings and 10 in its weights"),
@@ -300,10 +301,18 @@ def test_weights_that_do_not_fit_whole_are_named(tmp_path: Path, family: str, fa
     assert "\n" not in text
 
 
-def test_more_layers_than_there_are_tensors_are_not_built(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"num_hidden_layers": 10**9}, r"says 1,000,000,000 layers, and there are 21 tensors"),
+        ({"vocab_size": 10**12}, r"says vocab_size 1,000,000,000,000, and no tensor has that size"),
+        ({"hidden_size": 10**9}, r"says hidden_size 1,000,000,000, and no tensor has that size"),
+    ],
+)
+def test_what_damaged_settings_ask_for_is_not_built(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     place = hub_folder(tmp_path, library_model("llama"))
-    edit_json(place / "config.json", num_hidden_layers=10**9)
-    with pytest.raises(CheckpointError, match=r"its config\.json says 1,000,000,000 layers, and there are"):
+    edit_json(place / "config.json", **change)
+    with pytest.raises(CheckpointError, match=words):
         load_checkpoint(place)
 
 
