@@ -12,6 +12,10 @@ writing.py           pieces of text as they come, stop texts
 batch_generation.py  one call, one answer
 beam_search.py       the likeliest whole texts; beam_tree.py holds all that was looked at
 scoring.py           how much a model expected each token of a given text
+checkpoint.py        loading one of Craft's; places.py tells what a path leads to, free of torch
+foreign_checkpoint.py  loading nanoGPT's and Hugging Face's; foreign_tokenizer.py their tokenizers
+text_generator.py    any model asked in one way; own_generate.py those with a generate() of their own, and
+                     any_tokenizer.py other libraries' tokenizers
 """
 
 from __future__ import annotations
