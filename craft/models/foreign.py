@@ -143,7 +143,7 @@ def _torch_file(file: Path) -> Foreign:
     except CheckpointError:
         raise
     except Exception as error:  # a damaged file fails in many ways
-        first = str(error).partition("\n")[0]
+        first = str(error).partition("\n")[0].partition(". ")[0]  # what follows is for torch's developers
         raise CheckpointError(f"{file}: does not load: {type(error).__name__}: {first}") from error
     facts = content.get("model_args") if isinstance(content, dict) else None
     state = content
