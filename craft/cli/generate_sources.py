@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from craft.cli.common import find_run
-from craft.errors import CraftError, RunError
+from craft.errors import CraftError, RunError, TrainingError, UsageError
 from craft.text import clean_line
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def load_source(source: Source, device: str, precision: str | None) -> tuple[Sou
             digest = weights_digest(source.path)
             loaded = load_checkpoint(source.path, device, precision)
             break
+        except TrainingError as error:  # a device that is not there: wrong use, and no run that failed
+            raise UsageError(str(error)) from error
         except (CraftError, OSError):
             # A run that trains on saves and tidies up meanwhile: then @latest is another checkpoint by now.
             if source.path.exists() or not tries_left or source.run is None:
@@ -112,13 +114,14 @@ def _resolved(given: str, folder: RunFolder, which: str) -> Source:
     """A run's checkpoint as it is now, with its definition."""
     from craft.config.definition import load_definition
     from craft.runs.checkpoints import resolve
+    from craft.runs.liveness import observe
 
     for tries_left in reversed(range(_TRIES)):
         try:
             path = resolve(folder, which).path
         except CraftError:
-            # The one that a run has just saved may be tidied up by the time it is read: there is a newer one then.
-            if not tries_left or not which.isdigit() or "@" in given:
+            # What was found, or just saved, may be tidied up while it is read: there is a newer one then.
+            if not tries_left or "@" in given or not observe(folder).is_live:
                 raise
             which = "latest"
             continue

@@ -12,6 +12,7 @@ from craft import platform
 from craft.cli.common import json_line, print_json
 from craft.cli.generate_show import TextPrinter, print_heading, print_score, print_thoughts
 from craft.cli.generate_sources import Source, load_source, say
+from craft.errors import TokenizerError
 from craft.generation.beam_search import Beam, BeamSearch
 from craft.generation.checkpoint import LoadedCheckpoint
 from craft.generation.many_prompts import Batch, batches, rows_at_once
@@ -36,13 +37,12 @@ def write(
         source, loaded, _ = load_source(source, given["device"], given["precision"] or "auto")
         told = _Told(loaded)
         title = source.title if len(sources) > 1 else ""
+        _require_readable(loaded, prompts)
         if isinstance(settings, BeamSettings):
             for prompt in prompts:
                 _search(loaded, prompt, settings, given, title if len(prompts) == 1 else _heading(title, prompt), told)
             continue
         samples, alternatives = given["samples"] or 1, given["alternatives"]
-        for prompt in prompts:
-            Writing(loaded.model, loaded.tokenizer, [prompt], settings)  # one that cannot be read is refused at once
         for batch in batches(range(len(prompts)), samples, rows_at_once(loaded.model)):
             some = [prompts[place] for place in batch.prompts]
             writing = Writing(
@@ -60,6 +60,16 @@ def write(
                 many = len(prompts) > 1 or samples > 1
                 headings = [_title(title, prompts, samples, batch, text, settings) for text in writing.texts]
                 _write_text(loaded, writing, some, [one if many or title else "" for one in headings], told)
+
+
+def _require_readable(loaded: LoadedCheckpoint, prompts: Sequence[Prompt]) -> None:
+    """Raise TokenizerError, before anything is printed, for a prompt that cannot be read."""
+    for number, prompt in enumerate(prompts, start=1):
+        try:
+            loaded.tokenizer.decode(prompt.tokens)
+            loaded.tokenizer.encode_array(prompt.text)
+        except TokenizerError as error:
+            raise TokenizerError(f"prompt {number}: {error}" if len(prompts) > 1 else str(error)) from error
 
 
 def _title(

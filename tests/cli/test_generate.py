@@ -235,10 +235,12 @@ def test_a_wrong_setting_needs_no_torch(run: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--prompt", "a", "--prompt", "??"], "'?', U+003F"),
+        (["--prompt", "a", "--prompt", "??"], "craft: prompt 2: character 1 of the text is '?', U+003F"),
+        (["--prompt", "?", "--beams", "2"], "craft: character 1 of the text is '?'"),
         (["--prompt", "a", "--tokens", "99"], "outside the vocabulary"),
         (["--score", ""], "nothing to score"),
         (["--device", "tpu"], "no device"),
+        (["--device", "cuda:77"], "CUDA devices are visible"),
     ],
 )
 def test_what_only_the_model_can_refuse(run: RunFolder, generate: Any, arguments: list[str], words: str) -> None:
