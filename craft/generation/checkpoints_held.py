@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from craft import platform
 from craft.config.initial_weights import SUFFIXES
 from craft.errors import CheckpointError, CraftError, RunError
@@ -16,7 +18,7 @@ from craft.generation.beside_training import Placement
 from craft.generation.checkpoint import LoadedCheckpoint, load_checkpoint
 from craft.generation.places import WEIGHTS, CheckpointPlace, find_checkpoint
 from craft.generation.requests import CheckpointRef
-from craft.models.packed import Precision, num_bytes, pack
+from craft.models.packed import Precision, choose_precision, num_bytes, pack
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder, is_dir
 from craft.runs.liveness import observe
@@ -84,20 +86,18 @@ class CheckpointsHeld:
         """Of all that is held."""
         return sum(held.num_bytes for held in list(self._held.values()))
 
-    def get(
-        self, wanted: CheckpointRef, placement: Placement, precision: Precision, cancelled: Callable[[], bool]
-    ) -> Found:
+    def get(self, wanted: CheckpointRef, placement: Placement, precision: str, cancelled: Callable[[], bool]) -> Found:
         """What a request names, loaded where it is not held. Raises CraftError; InterruptedError when cancelled."""
+        in_precision, _ = choose_precision(precision, torch.device(placement.device))
         for tries_left in reversed(range(_TRIES)):
             chosen = self._choose(wanted, cancelled)
-            key = (chosen.path, placement.device, precision)
+            key = (chosen.path, placement.device, in_precision)
             if (held := self._held.pop(key, None)) is not None:
                 mark = _mark(chosen.path)
                 if mark is None or mark == held.mark:
                     self._held[key] = held  # the most recently used
                     gone = [] if mark else ["it is no longer on disk; what is held in memory answers"]
                     return Found(held, [*chosen.remarks, *gone], [], 0.0)
-                held = None  # it is another one by now
             try:
                 return self._load(key, chosen.remarks)
             except CraftError:
@@ -171,8 +171,7 @@ class CheckpointsHeld:
         mark = _mark(path)
         loaded = load_checkpoint(path, device)
         parameters = sum(parameter.numel() for parameter in loaded.model.parameters())
-        if precision != "fp32" or device == "cpu":
-            pack(loaded.model, precision)
+        pack(loaded.model, precision)  # its layers are counted before: packed ones have no parameters
         size = num_bytes(loaded.model)
         remarks = [*remarks, *loaded.remarks]
         evicted += self._make_room(size)
@@ -181,7 +180,7 @@ class CheckpointsHeld:
                 f"it alone takes {in_words(size)} of memory, more than the {in_words(self.budget)} that checkpoints "
                 "may take together"
             )
-        held = Held(replace(loaded, remarks=()), device, precision, size, mark, parameters)
+        held = Held(replace(loaded, remarks=(), precision=precision), device, precision, size, mark, parameters)
         self._held[key] = held
         return Found(held, remarks, evicted, time.perf_counter() - started)
 

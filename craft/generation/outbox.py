@@ -64,6 +64,15 @@ class Outbox:
             except OSError:
                 self._closed()
                 return
+            except Exception as error:  # a message that memory does not hold: whoever waits for it must hear of it
+                fault = {"kind": type(error).__name__, "message": "an answer could not be written"}
+                named = {
+                    item[0] if isinstance(item, tuple) else item.get("id")
+                    for item in items
+                    if not isinstance(item, threading.Event)
+                }
+                for identifier in named:
+                    self.send(type="error", id=identifier, **fault)
             if isinstance(items[-1], tuple):
                 time.sleep(_TOGETHER)
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from craft.errors import UsageError
 from craft.generation.message_fields import Fields, shortly
@@ -17,9 +17,7 @@ from craft.runs.sampler_protocol import Id
 _MOST_TEXTS = 4096  # side by side: each has a state, a seed and a message of its own
 _MOST_TREE = 1 << 20  # candidates of a beam search at most, of which each is a node
 _LONGEST_ID = 200
-Precision = Literal["fp32", "bf16", "int8"]
-"""As in craft/models/packed.py."""
-_PRECISIONS = get_args(Precision)
+_PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Asking(Request):
 
     checkpoints: tuple[CheckpointRef, ...]
     device: str = "auto"
-    precision: Precision = "fp32"
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def _asking(given: Fields) -> dict[str, Any]:
     if "checkpoints" in given and not several:
         given.fault("checkpoints: name at least one")
     references = [_reference(given, value) for value in named] if "checkpoint" in given or several else []
-    precision = given.take("precision", str, "fp32")
+    precision = given.take("precision", str, "auto")
     if precision not in _PRECISIONS:
         given.fault(f"precision must be one of {', '.join(_PRECISIONS)}, found {shortly(precision)}")
     return {"checkpoints": tuple(references), "device": given.take("device", str, "auto"), "precision": precision}

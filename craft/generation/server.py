@@ -103,15 +103,18 @@ class Server:
     # Reading, in a thread of its own ---------------------------------------------------------------------------------
 
     def _read_all(self) -> None:
-        try:
-            for line in _lines(self._incoming):
-                if line is None:
-                    self._refuse(None, UsageError(f"a line of more than {MAX_LINE:,} bytes: no request is that long"))
-                elif line.strip():
-                    self._take(line)
-        except OSError:
-            pass
-        _leave()
+        while True:
+            try:
+                for line in _lines(self._incoming):
+                    if line is None:
+                        self._refuse(None, UsageError(f"a line of more than {MAX_LINE:,} bytes: no request is so long"))
+                    elif line.strip():
+                        self._take(line)
+                _leave()
+            except OSError:
+                _leave()
+            except MemoryError as error:  # the line is lost, and what is left of it will be no request
+                self._refuse(None, error)
 
     def _take(self, line: bytes) -> None:
         identifier: Id | None = None

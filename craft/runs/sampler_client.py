@@ -37,7 +37,7 @@ class Sampler:
             if log is not None:
                 errors.close()
         self._sending = threading.Lock()
-        self._rest = b""
+        self._rest: list[bytes] = []  # of the line that is not whole yet
         self._lines: list[bytes] = []
         self._number = 0
 
@@ -76,7 +76,11 @@ class Sampler:
             data = os.read(self.fileno(), 1 << 16)
             if not data:
                 raise CraftError(f"the sampler process has ended{self._how()}; start another")
-            *self._lines, self._rest = (self._rest + data).split(b"\n")
+            first, *others = data.split(b"\n")
+            self._rest.append(first)
+            if others:
+                self._lines = [b"".join(self._rest), *others[:-1]]
+                self._rest = [others[-1]]
         return decode_object(self._lines.pop(0))
 
     def ask(self, **message: Any) -> Iterator[dict[str, Any]]:
