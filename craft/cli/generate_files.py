@@ -89,8 +89,6 @@ def _common(loaded: LoadedCheckpoint, digest: str, given: dict[str, Any]) -> dic
     return {
         **origin(loaded),
         "weights_sha256": digest,
-        "device": str(loaded.model.device),
-        "precision": loaded.precision,
         "alternatives": given["alternatives"],
         "versions": versions(),
     }

@@ -170,7 +170,6 @@ def _write_json(
                         loaded.tokenizer,
                         alternatives=writing.alternatives is not None,
                     ),
-                    "precision": loaded.precision,
                 }
             )
 
@@ -192,7 +191,7 @@ def _search(
         common = {**origin(loaded), "prompt": prompt.text, "tokens_before": list(prompt.tokens)}
         rest = {**dataclasses.asdict(settings), "unread": search.unread, "slides": search.slides}
         for place, beam in enumerate(search.results):
-            print_json({**common, "result": place, **beam.as_json(), **rest, "precision": loaded.precision})
+            print_json({**common, "result": place, **beam.as_json(), **rest})
         if given["tree"]:
             print_json({**common, "tree": search.tree.as_json()})
         return
@@ -225,7 +224,7 @@ def score(sources: Sequence[Source], text: str, given: dict[str, Any]) -> None:
             sys.stdout.flush()
             continue
         # One object as of every text, written a token at a time: a long text's would not fit in memory as one.
-        head = json_line({**origin(loaded), "precision": loaded.precision, "text": text, **found.totals()})
+        head = json_line({**origin(loaded), "text": text, **found.totals()})
         sys.stdout.write(head[:-1] + ', "scores": [')
         for place in range(len(found)):
             sys.stdout.write((", " if place else "") + json_line(found[place].as_json()))

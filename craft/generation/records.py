@@ -18,8 +18,15 @@ from craft.generation.writing import Prompt, Written
 
 
 def origin(loaded: LoadedCheckpoint) -> dict[str, Any]:
-    """Which checkpoint it is."""
-    return {"run": loaded.run, "step": loaded.step, "checkpoint": str(loaded.path), "source": loaded.source}
+    """Which checkpoint it is, and where and how it is computed."""
+    return {
+        "run": loaded.run,
+        "step": loaded.step,
+        "checkpoint": str(loaded.path),
+        "source": loaded.source,
+        "device": str(loaded.model.device),
+        "precision": loaded.precision,
+    }
 
 
 def text_record(
