@@ -47,7 +47,8 @@ class Fields:
         if kind is float and type(value) is int and abs(value) < 1 << 60:
             value = float(value)
         if type(value) is not kind or (isinstance(value, int) and abs(value) >= 1 << 63):
-            self.fault(f"{name} must be {_WORDS[kind]}, found {shortly(value)}")
+            size = " of at most 64 bits" if type(value) is kind else ""
+            self.fault(f"{name} must be {_WORDS[kind]}{size}, found {shortly(value)}")
             return kind() if default is _REQUIRED else default
         return value
 

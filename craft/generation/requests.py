@@ -289,7 +289,7 @@ def _unload(identifier: Id, given: Fields) -> Request:
     path, everything = given.take("path", str, ""), given.take("all", bool, False)
     if bool(path) == everything:
         given.fault("name either the path of a checkpoint that is held, or all: true")
-    return Unload(identifier, Path(path).absolute() if path and "\0" not in path else None)
+    return Unload(identifier, Path(path).absolute() if path else None)
 
 
 def _cancel(identifier: Id, given: Fields) -> Request:
