@@ -41,6 +41,8 @@ class Held:
     num_bytes: int
     mark: _Mark | None
     parameters: int
+    remarks: tuple[str, ...] = ()
+    """What stays to be said of it."""
     pieces: dict[int, str] = field(default_factory=dict)
 
     def piece(self, token: int) -> str:
@@ -97,7 +99,7 @@ class CheckpointsHeld:
                 if mark is None or mark == held.mark:
                     self._held[key] = held  # the most recently used
                     gone = [] if mark else ["it is no longer on disk; what is held in memory answers"]
-                    return Found(held, [*chosen.remarks, *gone], [], 0.0)
+                    return Found(held, [*chosen.remarks, *held.remarks, *gone], [], 0.0)
             try:
                 return self._load(key, chosen.remarks)
             except CraftError:
@@ -173,16 +175,17 @@ class CheckpointsHeld:
         parameters = sum(parameter.numel() for parameter in loaded.model.parameters())
         pack(loaded.model, precision)  # its layers are counted before: packed ones have no parameters
         size = num_bytes(loaded.model)
-        remarks = [*remarks, *loaded.remarks]
+        lasting = list(loaded.remarks)
         evicted += self._make_room(size)
         if size > self.budget:
-            remarks.append(
+            lasting.append(
                 f"it alone takes {in_words(size)} of memory, more than the {in_words(self.budget)} that checkpoints "
                 "may take together"
             )
-        held = Held(replace(loaded, remarks=(), precision=precision), device, precision, size, mark, parameters)
+        loaded = replace(loaded, precision=precision)
+        held = Held(loaded, device, precision, size, mark, parameters, tuple(lasting))
         self._held[key] = held
-        return Found(held, remarks, evicted, time.perf_counter() - started)
+        return Found(held, [*remarks, *lasting], evicted, time.perf_counter() - started)
 
     def _evict_elsewhere(self, key: _Key) -> list[str]:
         """The same checkpoint on another device is not asked again while a run trains there, or no longer does."""

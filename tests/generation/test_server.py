@@ -214,6 +214,8 @@ def test_one_that_is_larger_than_the_budget_or_than_memory(run: str) -> None:
         "it alone takes 0.0 MiB of memory, more than the 0.0 MiB that checkpoints may take together"
     ]
     assert len(list(held)) == 1
+    again = held.get(CheckpointRef(folder.path, "latest"), placement, "fp32", lambda: False)
+    assert (again.remarks, again.seconds) == (found.remarks, 0), "it is still so when it is asked again"
     with (checkpoints.step_folder(folder, 30) / "model.safetensors").open("r+b") as weights:
         weights.truncate(1 << 43)  # a file with a hole: terabytes of nothing
     with pytest.raises(CheckpointError, match=r"take 8192\.0 GiB.* of memory are free\. Free some"):
