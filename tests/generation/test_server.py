@@ -494,6 +494,31 @@ def test_it_ends_with_its_parent_in_the_middle_of_a_text(run: str) -> None:
         assert time.monotonic() - killed < 2
 
 
+_ANOTHER_HOLDS_ITS_INPUT = """
+import os, subprocess, sys, time
+reading, writing = os.pipe()
+other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], pass_fds=[writing])
+command = [sys.executable, "-m", "craft.generation.server"]
+server = subprocess.Popen(command, stdin=reading, stdout=subprocess.PIPE)
+assert b"hello" in server.stdout.readline()
+print(server.pid, other.pid, flush=True)
+time.sleep(1000)
+"""
+
+
+def test_it_ends_with_its_parent_while_another_holds_its_input_open() -> None:
+    with child(_ANOTHER_HOLDS_ITS_INPUT) as parent:
+        pid, other = map(int, says(parent).split())
+        try:
+            assert not gone(pid)
+            parent.kill()
+            killed = time.monotonic()
+            wait_until(lambda: gone(pid))
+            assert time.monotonic() - killed < 2
+        finally:
+            os.kill(other, signal.SIGKILL)
+
+
 @pytest.mark.parametrize(
     "way", ["shutdown", *(pytest.param(way, marks=pytest.mark.slow) for way in ("stdin", "stdout", "SIGTERM"))]
 )
