@@ -6,21 +6,21 @@ import dataclasses
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from craft import platform
 from craft.cli.common import json_line, print_json
 from craft.cli.generate_show import TextPrinter, print_heading, print_score, print_thoughts
 from craft.cli.generate_sources import Source, load_source, say
 from craft.errors import TokenizerError
-from craft.generation.beam_search import Beam, BeamSearch
-from craft.generation.checkpoint import LoadedCheckpoint
-from craft.generation.many_prompts import Batch, batches, rows_at_once
-from craft.generation.records import origin, text_record
-from craft.generation.scoring import score_text
 from craft.generation.settings import BeamSettings, SamplingSettings
-from craft.generation.writing import Prompt, TextStream, Writing, Written
 from craft.text import clean, shows_unicode
+
+if TYPE_CHECKING:
+    from craft.generation.beam_search import Beam
+    from craft.generation.checkpoint import LoadedCheckpoint
+    from craft.generation.many_prompts import Batch
+    from craft.generation.writing import Prompt, Writing, Written
 
 
 def write(
@@ -31,6 +31,9 @@ def write(
     given: dict[str, Any],
 ) -> None:
     """Let each checkpoint write from the same prompts."""
+    from craft.generation.many_prompts import batches, rows_at_once
+    from craft.generation.writing import Prompt, Writing
+
     platform.keep_freed_memory()
     prompts = [Prompt(text, tokens) for text in texts]
     for source in sources:
@@ -140,6 +143,8 @@ def _write_text(
 
 def _beginning(loaded: LoadedCheckpoint, prompt: Prompt) -> str:
     """A prompt as it is shown, with the tokens that follow it."""
+    from craft.generation.writing import TextStream
+
     stream = TextStream(loaded.tokenizer)
     return prompt.text + "".join(map(stream.push, prompt.tokens))
 
@@ -153,6 +158,8 @@ def _write_json(
     told: _Told,
 ) -> None:
     """One object a text, in their order, each as soon as those before it are written."""
+    from craft.generation.records import origin, text_record
+
     waiting = list(writing.texts)
     for piece in writing:
         while piece.ended and waiting and waiting[0].ended:
@@ -183,6 +190,9 @@ def _search(
     told: _Told,
 ) -> None:
     """The likeliest texts after a prompt."""
+    from craft.generation.beam_search import BeamSearch
+    from craft.generation.records import origin
+
     search = BeamSearch(loaded.model, loaded.tokenizer, prompt, settings, end_tokens=loaded.end_tokens)
     for _ in search:
         for words in told.remarks(search.unread, search.slides):
@@ -213,6 +223,9 @@ def _result(title: str, place: int, beam: Beam) -> str:
 
 def score(sources: Sequence[Source], text: str, given: dict[str, Any]) -> None:
     """How much each checkpoint expected a text."""
+    from craft.generation.records import origin
+    from craft.generation.scoring import score_text
+
     alternatives = 5 if given["alternatives"] is None else given["alternatives"]
     for source in sources:
         # As training computes it, unless something else is asked for: these are figures and not a text.
