@@ -23,6 +23,7 @@ ELSEWHERE = {
     "train_speed": "--nanogpt PATH [--model baby]",
     "trainers": "--text FILE",
     "encode": "[--nanogpt PATH]",
+    "generate": "[--nanogpt PATH] [--checkpoint FOLDER]",
 }
 """What each needs: a text, a checkout of nanoGPT, libraries that its --help names."""
 
