@@ -55,7 +55,12 @@ _DRAWING = (
 @click.option("--output", type=_FILE, help="Where those go; a second go writes what is missing.")
 @click.option("--overwrite", is_flag=True, help="Begin --output anew.")
 @click.option("--fresh", is_flag=True, help="Let a run that trains save a checkpoint first.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps or auto.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="cpu, cuda, cuda:1 or mps; auto leaves the GPU to a run that trains.",
+)
 @click.option(
     "--precision", type=click.Choice(["auto", "fp32", "bf16", "int8"]), help="Of the weights.  [default: auto]"
 )

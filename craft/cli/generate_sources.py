@@ -59,13 +59,15 @@ def find_sources(
 
 def load_source(source: Source, device: str, precision: str | None) -> tuple[Source, LoadedCheckpoint, str]:
     """The model, and the sha256 of its weights. The source is another where a run tidied the first up meanwhile."""
+    from craft.generation.beside_training import Threads, place
     from craft.generation.checkpoint import load_checkpoint
     from craft.generation.provenance import weights_digest
 
     for tries_left in reversed(range(_TRIES)):
         try:
             digest = weights_digest(source.path)
-            loaded = load_checkpoint(source.path, device, precision)
+            placement = place(device, source.run)
+            loaded = load_checkpoint(source.path, placement.device, precision)
             break
         except TrainingError as error:  # a device that is not there: wrong use, and no run that failed
             raise UsageError(str(error)) from error
@@ -74,6 +76,9 @@ def load_source(source: Source, device: str, precision: str | None) -> tuple[Sou
             if source.path.exists() or not tries_left or source.run is None:
                 raise
             source = _resolved(source.given, source.run, source.which)
+    if placement.beside:
+        say(placement.why)
+    Threads().set(placement.threads)
     for remark in loaded.remarks:
         say(remark)
     return source, loaded, digest

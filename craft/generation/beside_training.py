@@ -40,6 +40,8 @@ class Placement:
     why: str
     threads: int | None = None
     """None: as many as there are."""
+    beside: bool = False
+    """Whether a run that trains decided it, so that it should be said."""
 
 
 def trainings(asked: RunFolder | None = None) -> list[Training]:
@@ -71,28 +73,25 @@ def _training(folder: RunFolder, slot: str) -> Training:
 def place(wanted: str, asked: RunFolder | None = None) -> Placement:
     """The device for what was asked: "auto", or one by name. Raises UsageError or TrainingError as `choose_device`."""
     running = trainings(asked)
-    if wanted == "auto":
-        device, why = _free_device(running)
-    else:
-        device, why = str(choose_device(wanted)[0]), "as asked"
+    found = _free_device(running) if wanted == "auto" else Placement(str(choose_device(wanted)[0]), "as asked")
     beside = next((one for one in running if one.device.startswith("cpu")), None)
-    if device == "cpu" and beside is not None:
-        return Placement(device, f"{why}; one thread at low priority: {beside.name} trains on the CPU", 1)
-    return Placement(device, why)
+    if found.device != "cpu" or beside is None:
+        return found
+    return Placement("cpu", f"{found.why}; one thread at low priority: {beside.name} trains on the CPU", 1, beside=True)
 
 
-def _free_device(running: list[Training]) -> tuple[str, str]:
+def _free_device(running: list[Training]) -> Placement:
     best = choose_device("auto")[0].type
     holders = [one for one in running if one.device.startswith(best)]
     if best == "cpu":
-        return "cpu", "there is no GPU that this torch can use"
+        return Placement("cpu", "there is no GPU that this torch can use")
     if not holders:
-        return best, "no run trains on it"
+        return Placement(best, "no run trains on it")
     if best == "cuda":
         free = [number for number, uuid in enumerate(_gpus()) if f"gpu-GPU-{uuid}" not in {one.slot for one in holders}]
         if free and all(one.slot for one in holders):
-            return f"cuda:{free[0]}", f"{holders[0].name} trains on another GPU"
-    return "cpu", f"{holders[0].name} trains on the GPU ({holders[0].device})"
+            return Placement(f"cuda:{free[0]}", f"{holders[0].name} trains on another GPU", beside=True)
+    return Placement("cpu", f"{holders[0].name} trains on the GPU ({holders[0].device})", beside=True)
 
 
 @cache
