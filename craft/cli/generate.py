@@ -136,7 +136,7 @@ def decode(where: str, raw: bytes) -> str:
 
 def _require_sense(given: dict[str, Any]) -> None:
     """Raise for options that contradict each other, and for what is no text."""
-    from craft.generation.prompts_file import require_text
+    from craft.generation.files.prompts_file import require_text
 
     for name in ("prompts", "stop"):
         for text in given[name]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from craft import platform
 from craft.cli.generate_sources import Source, load_source, say
 from craft.errors import CraftError, UsageError
-from craft.generation.prompts_file import PromptLine, PromptsFile
+from craft.generation.files.prompts_file import PromptLine, PromptsFile
 from craft.text import shorten
 
 if TYPE_CHECKING:
     from craft.cli.terminal import Screen
     from craft.generation.checkpoint import LoadedCheckpoint
-    from craft.generation.many_prompts import Answer
+    from craft.generation.files.many_prompts import Answer
     from craft.generation.settings import SamplingSettings
     from craft.generation.writing import Piece
 
@@ -37,8 +37,8 @@ def write_file(source: Source, given: dict[str, Any], settings: SamplingSettings
         say(f"{path} has no prompts, so there is nothing to write")
 
     from craft.cli.terminal import Screen
-    from craft.generation.answers_file import AnswersFile, open_answers
-    from craft.generation.many_prompts import write_many
+    from craft.generation.files.answers_file import AnswersFile, open_answers
+    from craft.generation.files.many_prompts import write_many
 
     answers = open_answers(output, overwrite=given["overwrite"])
     try:

@@ -59,9 +59,9 @@ def find_sources(
 
 def load_source(source: Source, device: str, precision: str | None) -> tuple[Source, LoadedCheckpoint, str]:
     """The model, and the sha256 of its weights. The source is another where a run tidied the first up meanwhile."""
-    from craft.generation.beside_training import Threads, place
     from craft.generation.checkpoint import load_checkpoint
     from craft.generation.provenance import weights_digest
+    from craft.generation.sampler.beside_training import Threads, place
 
     for tries_left in reversed(range(_TRIES)):
         try:

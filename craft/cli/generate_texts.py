@@ -19,7 +19,7 @@ from craft.text import clean, shows_unicode
 if TYPE_CHECKING:
     from craft.generation.beam_search import Beam
     from craft.generation.checkpoint import LoadedCheckpoint
-    from craft.generation.many_prompts import Batch
+    from craft.generation.files.many_prompts import Batch
     from craft.generation.writing import Prompt, Writing, Written
 
 
@@ -31,7 +31,7 @@ def write(
     given: dict[str, Any],
 ) -> None:
     """Let each checkpoint write from the same prompts."""
-    from craft.generation.many_prompts import batches, rows_at_once
+    from craft.generation.files.many_prompts import batches, rows_at_once
     from craft.generation.writing import Prompt, Writing
 
     platform.keep_freed_memory()

@@ -16,8 +16,9 @@ checkpoint.py        loading one of Craft's; places.py tells what a path leads t
 foreign_checkpoint.py  loading nanoGPT's and Hugging Face's; foreign_tokenizer.py their tokenizers
 text_generator.py    any model asked in one way; own_generate.py those with a generate() of their own, and
                      any_tokenizer.py other libraries' tokenizers
-prompts_file.py      files of prompts; many_prompts.py writes from them, answers_file.py keeps what was written,
-                     records.py and provenance.py say by what
+records.py           a finished text as JSON; provenance.py says by what it was written
+files/               files of prompts, and what was written from them
+server.py            the sampler process, of which sampler/ holds the parts
 """
 
 from __future__ import annotations

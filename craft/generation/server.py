@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from craft import __version__, platform
 from craft.errors import CraftError, UsageError
-from craft.generation.outbox import Outbox
-from craft.generation.requests import Asking, Cancel, Listing, Request, Shutdown, Unload, id_of, parse
+from craft.generation.sampler.outbox import Outbox
+from craft.generation.sampler.requests import Asking, Cancel, Listing, Request, Shutdown, Unload, id_of, parse
 from craft.runs.json_files import decode_object
 from craft.runs.sampler_protocol import MAX_LINE, PROTOCOL, Id
 
 if TYPE_CHECKING:
-    from craft.generation.answering import Answering
+    from craft.generation.sampler.answering import Answering
 
 _PARENT_LOOK = 0.25  # seconds
 _SHARE = 0.5  # of the free memory, unless --memory says otherwise
@@ -75,8 +75,8 @@ class Server:
             started = time.perf_counter()
             import torch
 
-            from craft.generation.answering import Answering
-            from craft.generation.checkpoints_held import CheckpointsHeld
+            from craft.generation.sampler.answering import Answering
+            from craft.generation.sampler.checkpoints_held import CheckpointsHeld
 
             self._answering = Answering(CheckpointsHeld(self._budget), self._outbox)
             seconds = round(time.perf_counter() - started, 3)

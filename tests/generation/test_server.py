@@ -20,9 +20,9 @@ from safetensors.torch import save_file
 
 from craft.data.tokenizers import CharTokenizer
 from craft.errors import CheckpointError, CraftError
-from craft.generation.beside_training import Placement
-from craft.generation.checkpoints_held import CheckpointsHeld
-from craft.generation.requests import CheckpointRef
+from craft.generation.sampler.beside_training import Placement
+from craft.generation.sampler.checkpoints_held import CheckpointsHeld
+from craft.generation.sampler.requests import CheckpointRef
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder
 from craft.runs.sampler_client import Sampler

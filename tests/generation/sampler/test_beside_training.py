@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from craft import platform
-from craft.generation import beside_training
-from craft.generation.beside_training import Training, place, trainings
+from craft.generation.sampler import beside_training
+from craft.generation.sampler.beside_training import Training, place, trainings
 from craft.runs.folder import RunFolder, RunIdentity
 
 

@@ -17,7 +17,7 @@ import torch
 
 from craft.errors import TokenizerError
 from craft.generation.checkpoint import LoadedCheckpoint
-from craft.generation.prompts_file import PromptLine
+from craft.generation.files.prompts_file import PromptLine
 from craft.generation.settings import SamplingSettings
 from craft.generation.writing import Piece, Prompt, Writing, Written
 from craft.models.base import LanguageModel

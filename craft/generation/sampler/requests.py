@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from craft.errors import UsageError
-from craft.generation.message_fields import Fields, shortly
+from craft.generation.sampler.message_fields import Fields, shortly
 from craft.generation.settings import BeamSettings, SamplingSettings
 from craft.runs.sampler_protocol import Id
 

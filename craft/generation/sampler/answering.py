@@ -12,10 +12,10 @@ import torch
 
 from craft.errors import CraftError
 from craft.generation.beam_search import BeamSearch
-from craft.generation.beside_training import Placement, Threads, place
-from craft.generation.checkpoints_held import CheckpointsHeld, Found, Held
-from craft.generation.outbox import Outbox
-from craft.generation.requests import Asking, Beam, CheckpointRef, Generate, Load, PromptText, Score
+from craft.generation.sampler.beside_training import Placement, Threads, place
+from craft.generation.sampler.checkpoints_held import CheckpointsHeld, Found, Held
+from craft.generation.sampler.outbox import Outbox
+from craft.generation.sampler.requests import Asking, Beam, CheckpointRef, Generate, Load, PromptText, Score
 from craft.generation.scoring import score_text
 from craft.generation.writing import Piece, Prompt, Writing
 from craft.models.base import LanguageModel

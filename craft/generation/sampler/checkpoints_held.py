@@ -14,10 +14,10 @@ import torch
 from craft import platform
 from craft.config.initial_weights import SUFFIXES
 from craft.errors import CheckpointError, CraftError, RunError
-from craft.generation.beside_training import Placement
 from craft.generation.checkpoint import LoadedCheckpoint, load_checkpoint
 from craft.generation.places import WEIGHTS, CheckpointPlace, find_checkpoint
-from craft.generation.requests import CheckpointRef
+from craft.generation.sampler.beside_training import Placement
+from craft.generation.sampler.requests import CheckpointRef
 from craft.models.packed import Precision, choose_precision, num_bytes, pack
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder, is_dir

@@ -14,10 +14,10 @@ import pytest
 
 from craft.config.schema.model import TransformerConfig
 from craft.errors import CraftError, UsageError
-from craft.generation.answers_file import AnswersFile, open_answers
 from craft.generation.checkpoint import LoadedCheckpoint
-from craft.generation.many_prompts import Answer, batches, rows_at_once, write_many
-from craft.generation.prompts_file import PromptLine, PromptsFile
+from craft.generation.files.answers_file import AnswersFile, open_answers
+from craft.generation.files.many_prompts import Answer, batches, rows_at_once, write_many
+from craft.generation.files.prompts_file import PromptLine, PromptsFile
 from craft.generation.settings import SamplingSettings
 from craft.generation.writing import Writing
 from craft.models import create_model_from_config
@@ -249,7 +249,7 @@ FILL = """
 import resource, sys
 from pathlib import Path
 from craft.errors import CraftError
-from craft.generation.answers_file import AnswersFile
+from craft.generation.files.answers_file import AnswersFile
 answers = AnswersFile(Path(sys.argv[1]))
 answers.go_on(iter([]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
