@@ -128,13 +128,17 @@ def evaluate(
 
 def _find(name: str | None, runs_dir: Path | None) -> Path:
     """The checkpoint's folder that RUN means."""
-    from craft.runs.checkpoints import resolve
+    from craft.runs.checkpoints import passed_over, resolve
 
     assert name is not None
     run, at, which = name.rpartition("@")
     if not at or "/" in which:  # an @ of a folder's name
         run, which = name, "latest"
-    return resolve(find_run(run, runs_dir), which).path
+    folder = find_run(run, runs_dir)
+    found = resolve(folder, which)
+    if which == "latest" and (words := passed_over(folder, found)):
+        sys.stderr.write(f"craft: {clean_line(words)}\n")
+    return found.path
 
 
 def _time(evaluation: CheckpointEvaluation, said: _Said) -> None:

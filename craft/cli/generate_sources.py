@@ -118,12 +118,13 @@ def _saved(folder: RunFolder) -> str:
 def _resolved(given: str, folder: RunFolder, which: str) -> Source:
     """A run's checkpoint as it is now, with its definition."""
     from craft.config.definition import load_definition
-    from craft.runs.checkpoints import resolve
+    from craft.runs.checkpoints import passed_over, resolve
     from craft.runs.liveness import observe
 
     for tries_left in reversed(range(_TRIES)):
         try:
-            path = resolve(folder, which).path
+            found = resolve(folder, which)
+            path = found.path
         except CraftError:
             # What was found, or just saved, may be tidied up while it is read: there is a newer one then.
             if not tries_left or "@" in given or not observe(folder).is_live:
@@ -131,7 +132,10 @@ def _resolved(given: str, folder: RunFolder, which: str) -> Source:
             which = "latest"
             continue
         try:
-            return Source(given, path, load_definition(path / "experiment.toml")[1], folder, which)
+            source = Source(given, path, load_definition(path / "experiment.toml")[1], folder, which)
+            if which == "latest" and (words := passed_over(folder, found)):
+                say(words)
+            return source
         except CraftError:
             if path.is_dir() or not tries_left:
                 raise

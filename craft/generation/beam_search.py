@@ -249,8 +249,7 @@ class BeamSearch:
 
     def _stream(self) -> TextStream:
         stream = TextStream(self._tokenizer, self.settings.stop)
-        for token in self._chosen:
-            stream.push(token)
+        stream.begin(self._chosen)
         return stream
 
     def _beam(self, tokens: tuple[int, ...], total: float, ended: End, node: int) -> Beam:

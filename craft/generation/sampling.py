@@ -99,12 +99,18 @@ class Penalties:
             one = logits[row]
             if (penalty := self.settings.repetition_penalty) != 1:
                 seen = torch.tensor(sorted(set(text)))
-                some = one[seen]
-                one[seen] = torch.where(some > 0, some / penalty, some * penalty)
+                some = one[seen].double()
+                one[seen] = _in_fp32(torch.where(some > 0, some / penalty, some * penalty))
             if self.settings.frequency_penalty and len(text) > start:
-                times = torch.bincount(torch.tensor(text[start:]), minlength=self.vocab_size)
-                one -= self.settings.frequency_penalty * times
+                seen, times = torch.tensor(text[start:]).unique(return_counts=True)  # type: ignore[no-untyped-call]
+                one[seen] = _in_fp32(one[seen].double() - self.settings.frequency_penalty * times)
         return logits
+
+
+def _in_fp32(logits: Tensor) -> Tensor:
+    """The nearest numbers that fp32 has: two infinities would have no difference."""
+    largest = torch.finfo(torch.float32).max
+    return logits.clamp(-largest, largest).float()
 
 
 class Draws:

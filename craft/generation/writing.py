@@ -20,7 +20,8 @@ End = Literal["", "length", "stop", "end"]
 @dataclass(frozen=True)
 class Prompt:
     """What is gone on from: a text, and tokens after it that were chosen already, as when a reader takes another of the
-    alternatives. The tokens count as written: what is drawn after them is what would have been drawn there."""
+    alternatives. The tokens count as written: what is drawn after them is what would have been drawn there, and the text
+    that is given follows theirs."""
 
     text: str
     tokens: tuple[int, ...] = ()
@@ -47,8 +48,15 @@ class TextStream:
 
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
         self._decoder, self._stop, self._held = tokenizer.stream(), stop, ""
+        self._known = 0  # characters of what is held that a reader has already
         self.stopped = False
         """Whether a stop text was found. What comes after it is nothing."""
+
+    def begin(self, tokens: Sequence[int]) -> None:
+        """Take tokens that were written before: what is shown follows them, and a stop text may begin in them."""
+        for token in tokens:
+            self.push(token)
+        self._known = len(self._held)
 
     def push(self, token: int) -> str:
         """What this token lets be shown. Raises TokenizerError outside the vocabulary."""
@@ -58,7 +66,12 @@ class TextStream:
         """What is left at the end."""
         text = self._take(self._decoder.flush())
         held, self._held = self._held, ""
-        return text if self.stopped else text + held
+        return text if self.stopped else text + self._new(held)
+
+    def _new(self, text: str) -> str:
+        """What of a text that leaves is not known yet."""
+        known, self._known = min(self._known, len(text)), max(0, self._known - len(text))
+        return text[known:]
 
     def _take(self, text: str) -> str:
         if self.stopped:
@@ -68,11 +81,11 @@ class TextStream:
         found = [(place + len(stop), place) for stop in self._stop if (place := text.find(stop)) >= 0]
         if found:
             self.stopped, self._held = True, ""
-            return text[: min(found)[1]]
+            return self._new(text[: min(found)[1]])
         # The end of the text may be the beginning of a stop text: that much waits.
         longest = max((_overlap(text, stop) for stop in self._stop), default=0)
         self._held = text[len(text) - longest :]
-        return text[: len(text) - longest]
+        return self._new(text[: len(text) - longest])
 
 
 def _overlap(text: str, stop: str) -> int:
@@ -130,8 +143,7 @@ class Writing:
         self._chosen = [len(whole[text.prompt].tokens) for text in self.texts]
         self._streams = [TextStream(tokenizer, settings.stop) for _ in self.texts]
         for text, stream in zip(self.texts, self._streams, strict=True):
-            for token in whole[text.prompt].tokens:
-                stream.push(token)  # it may have left half a character
+            stream.begin(whole[text.prompt].tokens)
         self._ids = [encoded[text.prompt] for text in self.texts]
 
     def __iter__(self) -> Iterator[Piece]:

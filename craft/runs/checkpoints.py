@@ -212,6 +212,15 @@ def newest_valid(folder: RunFolder, report: Callable[[CheckpointInfo, list[str]]
     return None
 
 
+def passed_over(folder: RunFolder, taken: CheckpointInfo) -> str:
+    """In words, the newer checkpoints that are damaged, so that `taken` is the latest; empty where there are none."""
+    newer = [info for info in reversed(list_checkpoints(folder)) if info.step > taken.step]
+    damaged = [
+        f"step {info.step} is damaged: {'; '.join(problems)}" for info in newer if (problems := verify(info.path))
+    ]
+    return f"{folder.name}: {'. '.join(damaged)}. Step {taken.step} is taken instead" if damaged else ""
+
+
 def go_back(folder: RunFolder, before_step: int) -> CheckpointInfo | None:
     """The newest whole checkpoint of step `before_step` or earlier, after removing all later ones; None, and nothing
     removed, when there is none.

@@ -204,7 +204,10 @@ class Trainer(ABC):
         while self.step < end and self.stop_reason is None:
             self.train_step()
         if self.step == end or (self.stop_reason is not None and not self.stopped_early):
+            measured = self.evaluated_step
             self.evaluate()
+            if self.evaluated_step != measured:
+                self.saved_step = -1  # a checkpoint that was due at this very step has none of its figures yet
         self.save()
         self._wait_for_owed_save()
         self.prefetch.close()

@@ -350,3 +350,18 @@ def test_a_seed_gives_the_same_text_in_another_process() -> None:
     here = sample_text(make("learned"), LETTERS, "abc", num_samples=2, seed=4, max_new_tokens=40, temperature=1.5)
     assert printed == f"{here}\n"
     assert len(set(here)) == 2
+
+
+@pytest.mark.parametrize(
+    "penalty", [{"frequency_penalty": 1e39}, {"repetition_penalty": 1e-40}, {"repetition_penalty": 1e39}]
+)
+def test_a_penalty_beyond_fp32_still_compares(penalty: dict[str, float]) -> None:
+    torch.manual_seed(0)
+    config = TransformerConfig(num_layers=1, num_heads=2, hidden_size=16)
+    model = Transformer(config, VOCAB, context_length=32).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    tokens = list(generate_tokens(model, [1], SamplingSettings(VOCAB - 2, temperature=0, **penalty)))  # type: ignore[arg-type]
+    if "frequency_penalty" in penalty:
+        assert len(set(tokens)) == len(tokens), "what was written is never written again while anything else is left"
+    assert tokens != [VOCAB - 1] * len(tokens)

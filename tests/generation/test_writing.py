@@ -216,22 +216,28 @@ def test_going_on_from_the_token_that_was_drawn_is_not_stopping(
         assert (found.unread, found.slides) == (whole.unread, whole.slides)
 
 
-def test_what_was_held_back_when_it_was_left_comes_when_it_goes_on(tokenizer: Tokenizer) -> None:
-    """What the pieces showed up to a token, and what comes after it, make the text."""
+def test_what_follows_chosen_tokens_makes_the_text_with_theirs(tokenizer: Tokenizer) -> None:
+    """The text of some tokens, and what is written after them, make the whole, also where a stop text might begin."""
     text = WORDS[:40]
     model, count = Says(tokenizer, text), len(tokenizer.encode(text))
     for stop in ((), ("t on tx", "ät r"), ("日本x", "語 a")):
         settings = SamplingSettings(count, temperature=0, stop=stop)
         writing = Writing(model, tokenizer, [""], settings)
-        shown = [piece.text for piece in writing]
-        (whole,) = writing.texts
+        (whole,) = written(writing)
         for left in range(1, len(whole.tokens)):
             # The model of this test goes by the number of calls: it is told where it stands.
             model.tokens = whole.tokens[left:] + whole.tokens[:left]
             chosen = Prompt("", tuple(whole.tokens[:left]))
             rest = dataclasses.replace(settings, max_new_tokens=count - left)
             (found,) = written(Writing(model, tokenizer, [chosen], rest))
-            assert "".join(shown[:left]) + found.text == whole.text
+            # A reader has the text of the chosen tokens, but for half a character at their end.
+            plain = TextStream(tokenizer)
+            known = "".join(map(plain.push, whole.tokens[:left]))
+            if len(known) > len(whole.text):  # a stop text began in what was chosen: it cannot be taken back
+                assert known.startswith(whole.text)
+                assert not found.text
+            else:
+                assert known + found.text == whole.text
             assert found.ended == whole.ended
         model.tokens = tokenizer.encode(text)
 
@@ -278,3 +284,17 @@ def test_a_writing_that_is_left_leaves_the_model_as_it_was() -> None:
     assert not model.training
     pieces.close()  # type: ignore[attr-defined]
     assert model.training
+
+
+def test_what_a_reader_has_already_is_not_shown_again() -> None:
+    tokenizer = CharTokenizer.train("abc ")
+    for stop, given, more, wanted in [
+        ("a b", "a", "aaa", "aaa"),  # held back at first, and known: only what follows is new
+        ("a b", "a", " b", ""),  # the stop text begins in what is known
+        ("a b", "a ", "cb", "cb"),
+        ("a b", "ca", " c", " c"),
+        ("ab", "c", "cab", "c"),
+    ]:
+        stream = TextStream(tokenizer, [stop])
+        stream.begin(tokenizer.encode(given))
+        assert "".join([*map(stream.push, tokenizer.encode(more)), stream.flush()]) == wanted, (stop, given, more)
