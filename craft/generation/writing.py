@@ -20,8 +20,8 @@ End = Literal["", "length", "stop", "end"]
 @dataclass(frozen=True)
 class Prompt:
     """What is gone on from: a text, and tokens after it that were chosen already, as when a reader takes another of the
-    alternatives. The tokens count as written: what is drawn after them is what would have been drawn there, and the text
-    that is given follows theirs."""
+    alternatives. The tokens count as written: what is drawn after them is what would have been drawn there, and the
+    text that is given follows theirs."""
 
     text: str
     tokens: tuple[int, ...] = ()
