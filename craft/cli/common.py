@@ -98,6 +98,14 @@ def find_run(name: str, runs_dir: Path | None) -> RunFolder:
     return folder
 
 
+def run_and_which(name: str) -> tuple[str, str]:
+    """The run and which of its checkpoints RUN[@WHICH] names; the latest where it says nothing."""
+    run, at, which = name.rpartition("@")
+    if not at or "/" in which:  # an @ of a folder's name
+        return name, "latest"
+    return run, which
+
+
 def look_after_queue(runs_dir: Path) -> None:
     """Whoever finds runs waiting and nobody to start them starts a runner."""
     if (runs_dir / ".craft" / "queue").is_dir():

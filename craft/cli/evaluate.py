@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from craft.cli.common import find_run, json_option, print_json, run_argument, runs_dir_option
+from craft.cli.common import find_run, json_option, print_json, run_and_which, run_argument, runs_dir_option
 from craft.errors import CraftError
 from craft.text import clean_line, shorten
 
@@ -131,9 +131,7 @@ def _find(name: str | None, runs_dir: Path | None) -> Path:
     from craft.runs.checkpoints import passed_over, resolve
 
     assert name is not None
-    run, at, which = name.rpartition("@")
-    if not at or "/" in which:  # an @ of a folder's name
-        run, which = name, "latest"
+    run, which = run_and_which(name)
     folder = find_run(run, runs_dir)
     found = resolve(folder, which)
     if which == "latest" and (words := passed_over(folder, found)):

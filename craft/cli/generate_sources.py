@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from craft.cli.common import find_run
+from craft.cli.common import find_run, run_and_which
 from craft.errors import CraftError, RunError, TrainingError, UsageError
 from craft.text import clean_line
 
@@ -91,10 +91,8 @@ def say(words: str) -> None:
 
 
 def _of_run(name: str, runs_dir: Path | None, *, fresh: bool) -> Source:
-    run_part, at, which = name.rpartition("@")
-    if not at:
-        run_part, which = name, "latest"
-    folder = find_run(run_part, runs_dir)
+    run, which = run_and_which(name)
+    folder = find_run(run, runs_dir)
     if fresh:
         if which != "latest":
             raise click.UsageError(

@@ -13,7 +13,7 @@ from craft.cli.common import json_line, print_json
 from craft.cli.generate_show import TextPrinter, print_heading, print_score, print_thoughts
 from craft.cli.generate_sources import Source, load_source, say
 from craft.errors import TokenizerError
-from craft.generation.settings import BeamSettings, SamplingSettings
+from craft.generation.settings import BeamSettings, SamplingSettings, sample_seed
 from craft.text import clean, shows_unicode
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _title(
     if len(prompts) > 1:
         parts.append(f"prompt {batch.prompts[text.prompt] + 1}")
     if samples > 1:
-        parts.append(f"sample {sample + 1}, seed {(settings.seed + sample) % 2**63}")
+        parts.append(f"sample {sample + 1}, seed {sample_seed(settings.seed, sample)}")
     return ", ".join(parts)
 
 

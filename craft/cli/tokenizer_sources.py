@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from craft.cli.common import find_run
+from craft.cli.common import find_run, run_and_which
 from craft.errors import TokenizerError, UsageError
 from craft.text import clean_line
 
@@ -133,9 +133,9 @@ def _of_run(what: str, runs_dir: Path | None) -> Found:
     from craft.data import load_tokenizer
     from craft.runs.checkpoints import resolve
 
-    name, at, which = what.rpartition("@")
-    folder = find_run(name if at else what, runs_dir)
-    checkpoint = resolve(folder, which if at else "latest").path
+    name, which = run_and_which(what)
+    folder = find_run(name, runs_dir)
+    checkpoint = resolve(folder, which).path
     code = folder.path / "code"
     _, config = load_definition(checkpoint / "experiment.toml")
     search = code if code.is_dir() else None

@@ -9,13 +9,13 @@ from typing import Any
 
 from craft.config.initial_weights import SUFFIXES
 from craft.generation.places import WEIGHTS
-from craft.generation.settings import SamplingSettings
+from craft.generation.settings import SamplingSettings, sample_seed
 from craft.runs import manifest
 
 
 def settings_record(settings: SamplingSettings, sample: int = 0) -> dict[str, Any]:
     """All settings by name, with the seed that this sample has."""
-    return {**asdict(settings), "stop": list(settings.stop), "seed": (settings.seed + sample) % 2**63}
+    return {**asdict(settings), "stop": list(settings.stop), "seed": sample_seed(settings.seed, sample)}
 
 
 def weights_digest(path: Path) -> str:

@@ -9,6 +9,11 @@ from craft.errors import UsageError
 _LARGEST_SEED = 2**63 - 1
 
 
+def sample_seed(seed: int, sample: int) -> int:
+    """The seed of a prompt's sample, counted from 0: each the next, and after the largest comes 0."""
+    return (seed + sample) % (_LARGEST_SEED + 1)
+
+
 @dataclass(frozen=True)
 class SamplingSettings:
     """How the next token is drawn.

@@ -10,7 +10,7 @@ from typing import Literal
 from craft.data.tokenizers import Tokenizer
 from craft.generation.sampling import Drawn, Thought, draw_tokens
 from craft.generation.sequences import Sequences
-from craft.generation.settings import SamplingSettings
+from craft.generation.settings import SamplingSettings, sample_seed
 from craft.models.base import LanguageModel
 
 End = Literal["", "length", "stop", "end"]
@@ -159,7 +159,7 @@ class Writing:
             self._model,
             self._ids,
             settings,
-            seeds=[(self._seeds[text.prompt] + text.sample) % 2**63 for text in self.texts],
+            seeds=[sample_seed(self._seeds[text.prompt], text.sample) for text in self.texts],
             drawn_before=self._chosen,
             alternatives=self.alternatives,
             finished=lambda row: ended[row],

@@ -18,7 +18,7 @@ import torch
 from craft.errors import TokenizerError
 from craft.generation.checkpoint import LoadedCheckpoint
 from craft.generation.files.prompts_file import PromptLine
-from craft.generation.settings import SamplingSettings
+from craft.generation.settings import SamplingSettings, sample_seed
 from craft.generation.writing import Piece, Prompt, Writing, Written
 from craft.models.base import LanguageModel
 
@@ -51,7 +51,7 @@ class Batch:
 
     def settings(self, settings: SamplingSettings) -> SamplingSettings:
         """Those of its first sample."""
-        return dataclasses.replace(settings, seed=(settings.seed + self.first_sample) % 2**63)
+        return dataclasses.replace(settings, seed=sample_seed(settings.seed, self.first_sample))
 
 
 def batches(prompts: Sequence[int], samples: int, rows: int) -> Iterator[Batch]:
@@ -151,7 +151,7 @@ def _write(
         samples=batch.samples,
         alternatives=alternatives,
         end_tokens=loaded.end_tokens,
-        seeds=[(lines[place].settings.seed + batch.first_sample) % 2**63 for place in batch.prompts],
+        seeds=[sample_seed(lines[place].settings.seed, batch.first_sample) for place in batch.prompts],
     )
     seconds: dict[tuple[int, int], float] = {}
     for piece in writing:

@@ -17,6 +17,7 @@ from craft.generation.sampler.checkpoints_held import CheckpointsHeld, Found, He
 from craft.generation.sampler.outbox import Outbox
 from craft.generation.sampler.requests import Asking, Beam, CheckpointRef, Generate, Load, PromptText, Score
 from craft.generation.scoring import score_text
+from craft.generation.settings import sample_seed
 from craft.generation.writing import Piece, Prompt, Writing
 from craft.models.base import LanguageModel
 from craft.runs import sampler_protocol as protocol
@@ -107,7 +108,7 @@ class Answering:
                 {
                     "prompt": text.prompt,
                     "sample": text.sample,
-                    "seed": (settings.seed + text.sample) % 2**63,
+                    "seed": sample_seed(settings.seed, text.sample),
                     "text": text.text,
                     "tokens": len(text.tokens),
                     "ended": text.ended or "cancelled",
