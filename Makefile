@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format bench workbench picture clean
+.PHONY: help demo test test-slow check format bench faults workbench picture clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,10 +36,16 @@ format: $(INSTALLED) ## Put the source into one form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+faults: $(INSTALLED) ## Kill, cut, fill and forge everything, and write docs/reliability.md (an hour)
+	$(BIN)/python -m benchmarks.faults
+
 bench: $(INSTALLED) ## Measure what docs/measurements.md states
 	$(BIN)/python -m benchmarks
 
-workbench: $(INSTALLED) ## Open the workbench on experiments.toml
+workfaults: $(INSTALLED) ## Kill, cut, fill and forge everything, and write docs/reliability.md (an hour)
+	$(BIN)/python -m benchmarks.faults
+
+bench: $(INSTALLED) ## Open the workbench on experiments.toml
 	$(BIN)/craft-workbench experiments.toml
 
 picture: $(INSTALLED) ## Draw the workbench, with the runs that are there, for the README

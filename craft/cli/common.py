@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -96,6 +96,54 @@ def find_run(name: str, runs_dir: Path | None) -> RunFolder:
     folder = RunStore(runs_dir_of(runs_dir)).find(name)
     look_after_queue(folder.path.parent)
     return folder
+
+
+def runs_argument() -> Callable[[Decorated], Decorated]:
+    """One RUN or several, each perhaps a pattern such as 'lr-*'; together with `group_option`."""
+    return click.argument("names", nargs=-1, metavar="RUN ...", shell_complete=complete_run)
+
+
+def complete_group(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of groups for the shell."""
+    from craft.runs.groups import group_names
+
+    known = group_names(runs_dir_of(ctx.params.get("runs_dir")))
+    return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+
+group_option = click.option(
+    "--group", metavar="NAME", shell_complete=complete_group, help="All runs of a sweep, besides those that are named."
+)
+
+
+def find_runs(names: Sequence[str], group: str | None, runs_dir: Path | None) -> list[RunFolder]:
+    """The runs that names, patterns and a group mean, each once, in the order given.
+
+    Raises UsageError when nothing is named, UnknownRunError for a name or a pattern that means no run.
+    """
+    from fnmatch import fnmatchcase
+
+    from craft.errors import UnknownRunError, UsageError
+    from craft.runs.groups import read_group
+    from craft.runs.store import RunStore
+
+    place = runs_dir_of(runs_dir)
+    if not names and group is None:
+        raise UsageError("name a run, several, a pattern such as 'lr-*', or a sweep with --group NAME")
+    found: dict[Path, RunFolder] = {}
+    for name in names:
+        if any(sign in name for sign in "*?[") and "/" not in name:
+            matching = [folder for folder in RunStore(place).folders() if fnmatchcase(folder.name, name)]
+            if not matching:
+                raise UnknownRunError(f"no run matches '{name}' in {place}; 'craft runs' lists them")
+            found |= {folder.path: folder for folder in matching}
+        else:
+            folder = find_run(name, runs_dir)
+            found.setdefault(folder.path, folder)
+    if group is not None:
+        found |= {folder.path: folder for folder in read_group(place, group).folders()}
+    look_after_queue(place)
+    return list(found.values())
 
 
 def run_and_which(name: str) -> tuple[str, str]:

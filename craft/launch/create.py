@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import platform as python_platform
 import shutil
 import subprocess
@@ -17,7 +15,8 @@ from craft import platform
 from craft.config.definition import definition_hash, dump_definition
 from craft.config.experiments import PlannedRun
 from craft.config.plugins import code_dir, plugin_files
-from craft.runs.folder import RunFolder, RunIdentity, create_run, slug
+from craft.runs.folder import RunFolder, RunIdentity, create_run
+from craft.runs.groups import group_file, take_group_name, write_group
 
 
 def create_runs(runs_dir: Path, planned: Sequence[PlannedRun]) -> list[RunFolder]:
@@ -33,7 +32,7 @@ def create_runs(runs_dir: Path, planned: Sequence[PlannedRun]) -> list[RunFolder
         for folder in folders:
             shutil.rmtree(folder.path, ignore_errors=True)
         for name in groups.values():
-            _group_file(runs_dir, name).unlink(missing_ok=True)
+            group_file(runs_dir, name).unlink(missing_ok=True)
         raise
     return folders
 
@@ -46,7 +45,7 @@ def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFold
         group = None
         if run.group is not None:
             if run.group not in groups:
-                groups[run.group] = _open_group(runs_dir, run.group)
+                groups[run.group] = take_group_name(runs_dir, run.group)
             group = groups[run.group]
         identity = RunIdentity(
             experiment=run.experiment,
@@ -67,8 +66,7 @@ def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFold
         if group is not None:
             members.setdefault(group, []).append(folder.name)
     for name, runs in members.items():
-        group_record = {"name": name, "created": time.time(), "source": str(planned[0].source.absolute()), "runs": runs}
-        platform.write_file_durable(_group_file(runs_dir, name), json.dumps(group_record, indent=1).encode())
+        write_group(runs_dir, name, runs, planned[0].source.absolute())
 
 
 def _overrides(run: PlannedRun) -> dict[str, Any]:
@@ -110,22 +108,3 @@ def git_commit(folder: Path) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() or None if answer.returncode == 0 else None
-
-
-def _open_group(runs_dir: Path, experiment: str) -> str:
-    """Take a name for a sweep's runs: the experiment's, then with -2, -3 ... when it is swept again."""
-    stem, number = slug(experiment), 1
-    while True:
-        name = stem if number == 1 else f"{stem}-{number}"
-        file = _group_file(runs_dir, name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
-        except FileExistsError:
-            number += 1
-        else:
-            return name
-
-
-def _group_file(runs_dir: Path, name: str) -> Path:
-    return runs_dir / ".craft" / "groups" / f"{name}.json"

@@ -119,7 +119,10 @@ class RunIdentity:
     overrides: dict[str, Any] = field(default_factory=dict)
     """What was given on a command line, when it was made or on a resume, by dotted path."""
     parent_run: str | None = None
+    """The run that this one was forked from: its name, beside which `fork` has its path and id."""
     parent_step: int | None = None
+    fork: dict[str, Any] = field(default_factory=dict)
+    """For a fork: {"path", "id"} of the parent, and "anew": the parts of its checkpoint that start anew."""
     versions: dict[str, str] = field(default_factory=dict)
     git_commit: str | None = None
     definition_hash: str | None = None

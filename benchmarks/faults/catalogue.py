@@ -1,0 +1,7 @@
+"""All faults, in the order of docs/reliability.md."""
+
+from __future__ import annotations
+
+from benchmarks.faults.fault import Fault
+
+FAULTS: list[Fault] = []

@@ -1,0 +1,19 @@
+"""A tenth of what docs/reliability.md states, done anew: all of it must hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults.catalogue import FAULTS
+from benchmarks.faults.fault import Fault
+
+PART = 0.1
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_everything_promised_holds(fault: Fault, tmp_path: Path) -> None:
+    outcome = fault.run(fault.times_of(PART), tmp_path)
+    assert outcome.tried >= fault.times_of(PART)
+    assert not outcome.broken, "\n".join(outcome.broken)
