@@ -42,6 +42,13 @@ def test_these_load_no_torch_either(module: str) -> None:
     assert "torch" not in loaded_after(f"import {module}")
 
 
+def test_a_worker_does_not_wait_for_torchs_compiler() -> None:
+    """It would take as long as torch itself; who compiles a model imports it then."""
+    loaded = loaded_after("import craft.training.worker, craft.training.experiment")
+    assert "torch" in loaded
+    assert not {"torch._dynamo", "torch._inductor", "sympy"} & loaded
+
+
 def test_help_loads_click_and_little_else() -> None:
     loaded = loaded_after(
         "import sys\nsys.argv = ['craft', '--help']\nimport craft.cli\ntry:\n    craft.cli.main()\n"

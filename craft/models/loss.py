@@ -79,7 +79,6 @@ def _piece(product: Tensor, targets: Tensor, softcap: float) -> tuple[Tensor, Te
     return nats, gradient.to(dtype)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def linear_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor, softcap: float = 0.0, size: int = 0) -> Tensor:
     """Mean cross-entropy in nats over the targets that count, fp32. NaN where none does, as in F.cross_entropy.
 
@@ -88,5 +87,19 @@ def linear_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor, softcap: fl
     """
     size = size or rows_at_once(targets.numel(), len(weight), targets.device.type)
     arguments = (x.flatten(0, 1), weight, targets.flatten(), softcap, size)
+    return _apply(*arguments)
+
+
+def _apply(*arguments: Any) -> Tensor:
     loss: Tensor = _LinearCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
     return loss
+
+
+def keep_out_of_graphs() -> None:
+    """Before a model is compiled: let `torch.compile` call the loss as it is, instead of tracing it.
+
+    Not a decorator: `torch.compiler.disable` imports the compiler, and that takes as long as torch itself.
+    """
+    global _apply
+    if not hasattr(_apply, "_torchdynamo_disable"):
+        _apply = torch.compiler.disable(_apply)  # type: ignore[no-untyped-call]

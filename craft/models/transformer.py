@@ -314,8 +314,9 @@ class Transformer(LanguageModel):
         """See `LanguageModel.forward`; the state is a `KVCache`, extended in place."""
         x = self._hidden(tokens, state)
         if targets is not None and state is None and self.training and is_large(targets, self.vocab_size):
-            loss = linear_cross_entropy(x, self.head.weight, targets, self.config.logit_softcap)
-            return ModelOutput(None, loss, None)
+            return ModelOutput(
+                None, linear_cross_entropy(x, self.head.weight, targets, self.config.logit_softcap), None
+            )
         logits = self._logits(x)
         loss = None if targets is None else self.next_token_loss(logits, targets)
         return ModelOutput(logits, loss, state)

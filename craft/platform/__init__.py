@@ -15,7 +15,7 @@ from craft.platform.files import (
     write_file_atomic,
     write_file_durable,
 )
-from craft.platform.interpreter import keep_freed_memory
+from craft.platform.interpreter import importing, keep_freed_memory
 from craft.platform.locks import FileLock, is_locked
 from craft.platform.memory import free_memory, peak_memory, reset_peak_memory
 from craft.platform.places import slots_dir, state_dir
@@ -36,6 +36,7 @@ __all__ = [
     "fsync_dir",
     "fsync_file",
     "hostname",
+    "importing",
     "is_locked",
     "keep_freed_memory",
     "make_dir_durable",

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from craft.config.token_cache import cache_dir
+from craft.models.loss import keep_out_of_graphs
 
 # Seconds to compile forward and backward, and how many times faster a step is then (docs/measurements.md for a CPU;
 # for a GPU what nanoGPT's and torch's own published figures agree on).
@@ -65,6 +66,7 @@ def compile_model(model: nn.Module, inputs: Tensor, targets: Tensor) -> str | No
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_dir() / "inductor"))
     random = torch.get_rng_state()
     on_device = torch.cuda.get_rng_state(inputs.device) if inputs.device.type == "cuda" else None
+    keep_out_of_graphs()
     try:
         model.compile()
         model(inputs, targets).loss.backward()

@@ -19,7 +19,8 @@ from craft.training import worker
 def main() -> int:
     """Import, wait for the order, train."""
     platform.keep_freed_memory()
-    with contextlib.suppress(Exception):  # the worker imports it again and says in the run's folder what is wrong
+    # What goes wrong the worker, which imports it again, says in the run's folder.
+    with contextlib.suppress(Exception), platform.importing():
         import craft.training.experiment  # noqa: F401
     order = sys.stdin.buffer.readline()
     if not order:

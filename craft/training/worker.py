@@ -75,7 +75,8 @@ def main(arguments: list[str]) -> int:
 
         name, config = load_definition(folder.definition)
         # Imported late: torch takes most of a second, and the claim and the lock should not wait for it.
-        from craft.training.experiment import Experiment
+        with platform.importing():
+            from craft.training.experiment import Experiment
     except Exception as error:
         words = str(error) if isinstance(error, CraftError) else f"{type(error).__name__}: {error}"
         recorder.event("failed", error=words)
