@@ -40,6 +40,8 @@ def main() -> int:
             outcome = fault.run(times, work)
         seconds = time.monotonic() - started
         broken += len(outcome.broken)
+        if outcome.impossible:
+            sys.stdout.write(f"  not possible here: {outcome.impossible}\n")
         sys.stdout.write(f"  {outcome.held} of {outcome.tried} held, {seconds:.0f} s; worst: {outcome.worst}\n")
         sys.stdout.writelines(f"  BROKEN: {one}\n" for one in outcome.broken[:20])
         sys.stdout.flush()

@@ -35,6 +35,7 @@ def keep(fault: Fault, outcome: Outcome, seconds: float) -> None:
         "held": outcome.held,
         "worst": outcome.worst,
         "broken": outcome.broken[:10],
+        "impossible": outcome.impossible,
         "seconds": round(seconds, 1),
         "date": time.strftime("%Y-%m-%d"),
     }
@@ -50,6 +51,9 @@ def write(faults: Sequence[Fault]) -> None:
         known = figures.get(fault.name)
         if known is None:
             page += f"| {fault.what} | {fault.promise} | not done yet | | |\n"
+            continue
+        if known.get("impossible"):
+            page += f"| {fault.what} | {fault.promise} | not possible here: {known['impossible']} | | |\n"
             continue
         page += f"| {fault.what} | {fault.promise} | {known['tried']} | {known['held']} | {known['worst']} |\n"
         notes.append(f"- `{fault.name}`: {known['date']}, {known['seconds']:.0f} s.")
