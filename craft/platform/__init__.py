@@ -5,6 +5,7 @@ that a test can watch it and rebuild what a power cut would leave.
 """
 
 from craft.platform.files import (
+    dead_temporaries,
     fsync_dir,
     fsync_file,
     make_dir_durable,
@@ -32,6 +33,7 @@ __all__ = [
     "FileLock",
     "ProcessIdentity",
     "boot_id",
+    "dead_temporaries",
     "free_memory",
     "fsync_dir",
     "fsync_file",

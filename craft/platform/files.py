@@ -90,12 +90,20 @@ def write_file_atomic(path: Path, content: bytes) -> None:
     _write_beside(path, content, durable=False)
 
 
+def dead_temporaries(folder: Path) -> list[Path]:
+    """What processes that were killed in the middle of a write left in `folder`."""
+    try:
+        names = [path for path in folder.iterdir() if path.name[0] == "."]
+    except OSError:
+        return []
+    return [p for p in names if (match := _TEMPORARY.fullmatch(p.name)) and start_ticks(int(match[1])) is None]
+
+
 def remove_dead_temporaries(folder: Path) -> None:
     """Remove what processes that were killed in the middle of a write left in `folder`, as far as that is possible."""
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if (match := _TEMPORARY.fullmatch(path.name)) and start_ticks(int(match[1])) is None:
-            with contextlib.suppress(OSError):
-                path.unlink()
+    for path in dead_temporaries(folder):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _write_beside(path: Path, content: bytes, *, durable: bool) -> None:

@@ -31,10 +31,13 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointInfo",
     "best_step",
+    "clear_up",
     "commit_checkpoint",
+    "half_made",
     "list_checkpoints",
     "newest_valid",
     "prune",
+    "remove_checkpoint",
     "resolve",
     "step_folder",
     "verify",
@@ -81,7 +84,7 @@ def commit_checkpoint(
     if not folder.checkpoints.is_dir():
         folder.checkpoints.mkdir()  # and not its parents: a run that was deleted is not to come back as a stump
         platform.fsync_dir(folder.path)
-    _clear_up(folder)
+    clear_up(folder)
     if monitor_value is not None and not math.isfinite(monitor_value):
         monitor_value = None  # it would be the best for ever: nothing is less than NaN
     place = step_folder(folder, step)
@@ -99,7 +102,7 @@ def commit_checkpoint(
             platform.replace(temporary, pointer)
         platform.fsync_dir(folder.checkpoints)
     except BaseException:
-        _clear_up(folder)
+        clear_up(folder)
         raise
     shutil.rmtree(_hidden(place, _OLD), ignore_errors=True)
     return place
@@ -148,21 +151,33 @@ def _put(partial: Path, place: Path) -> None:
     platform.rename(partial, place)
 
 
-def _clear_up(folder: RunFolder) -> None:
-    """Remove what a crash left half made, and put back what it left set aside."""
+def half_made(folder: RunFolder) -> list[Path]:
+    """What a crash left in the middle of a save: dead for whoever holds the run's lock."""
     try:
         left = [path for path in folder.checkpoints.iterdir() if path.name.startswith(".")]
     except OSError:
-        return
-    for path in left:
-        place = path.with_name(path.name.replace(_OLD, "step-"))
+        return []
+    return [
+        path
+        for path in left
+        if path.name.startswith(_PARTIAL)
+        or _POINTER.fullmatch(path.name)
+        or (path.name.startswith(_OLD) and path.with_name(path.name.replace(_OLD, "step-")).exists())
+    ]
+
+
+def clear_up(folder: RunFolder) -> None:
+    """Remove what a crash left half made, and put back what it left set aside."""
+    for path in half_made(folder):
         with contextlib.suppress(OSError):
-            if path.name.startswith(_OLD) and not place.exists():
-                platform.rename(path, place)
-            elif path.name.startswith((_OLD, _PARTIAL)):
-                shutil.rmtree(path)
-            elif _POINTER.fullmatch(path.name):
+            if _POINTER.fullmatch(path.name):
                 path.unlink()
+            else:
+                shutil.rmtree(path)
+    for info in list_checkpoints(folder):
+        if info.path.name.startswith(_OLD):
+            with contextlib.suppress(OSError):
+                platform.rename(info.path, step_folder(folder, info.step))
 
 
 def prune(folder: RunFolder, keep: int) -> None:
@@ -175,12 +190,15 @@ def prune(folder: RunFolder, keep: int) -> None:
         if info.step == best:
             continue
         with contextlib.suppress(OSError):
-            _remove(info)
-    _clear_up(folder)
+            remove_checkpoint(info)
+    clear_up(folder)
 
 
-def _remove(info: CheckpointInfo) -> None:
-    """Under a hidden name first: a removal that is cut short leaves nothing that looks like a checkpoint."""
+def remove_checkpoint(info: CheckpointInfo) -> None:
+    """Under a hidden name first: a removal that is cut short leaves nothing that looks like a checkpoint.
+
+    Only the holder of the run's lock calls this. Raises OSError, with the checkpoint in its place, when it cannot go.
+    """
     hidden = _hidden(info.path, _PARTIAL)
     platform.rename(info.path, hidden)
     shutil.rmtree(hidden, ignore_errors=True)
@@ -233,7 +251,7 @@ def go_back(folder: RunFolder, before_step: int) -> CheckpointInfo | None:
         return None
     for info in reversed(list_checkpoints(folder)):
         if info.step > found.step:
-            _remove(info)
+            remove_checkpoint(info)
     platform.fsync_dir(folder.checkpoints)
     return found
 
