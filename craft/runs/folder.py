@@ -81,6 +81,11 @@ class RunFolder:
         return self.path / "log.txt"
 
     @property
+    def changes(self) -> Path:
+        """What was changed in its definition while it trained."""
+        return self.path / "changes.json"
+
+    @property
     def control(self) -> Path:
         """Requests to the worker."""
         return self.path / "control"

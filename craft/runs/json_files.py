@@ -27,8 +27,8 @@ def encode_line(record: dict[str, Any]) -> bytes:
         return _encode(_plain(record)).encode() + b"\n"
 
 
-def encode_file(record: dict[str, Any]) -> bytes:
-    """One object as a file that a person may read."""
+def encode_file(record: dict[str, Any] | list[dict[str, Any]]) -> bytes:
+    """One object, or a list of them, as a file that a person may read."""
     return (json.dumps(_plain(record), indent=1, allow_nan=False) + "\n").encode()
 
 
@@ -52,21 +52,37 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 def decode_object(text: bytes) -> dict[str, Any]:
     """Read one object. Raises ValueError, in words, for anything else."""
+    value = _decoded(text)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def _decoded(text: bytes) -> Any:
     try:
-        value = _decode(text.decode())
+        return _decode(text.decode())
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
-    return value
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """The object in a small file. Raises OSError when it cannot be opened, ValueError when it holds no object."""
+    return decode_object(_small_file(path))
+
+
+def read_objects(path: Path) -> list[dict[str, Any]]:
+    """The list of objects in a small file. Raises OSError and ValueError as `read_object` does."""
+    value = _decoded(_small_file(path))
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError("not a list of JSON objects")
+    return value
+
+
+def _small_file(path: Path) -> bytes:
     # Without waiting: a pipe by this name would never open.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -80,7 +96,7 @@ def read_object(path: Path) -> dict[str, Any]:
         os.close(descriptor)
     if not text:
         raise ValueError("empty")
-    return decode_object(text)
+    return text
 
 
 def why(error: OSError | ValueError) -> str:
