@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from benchmarks.faults import kills
 from benchmarks.faults.fault import Fault
 
-FAULTS: list[Fault] = []
+FAULTS: list[Fault] = [
+    kills.KILLS,
+]
