@@ -8,12 +8,42 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 from craft.runs.folder import RunFolder
 from craft.runs.json_files import encode_line
 from craft.runs.jsonl import Record, read_lines
+
+# What waits for room on the disk, at most: some megabytes. The oldest go first.
+MAX_HELD_BACK = 10_000
+
+
+class EventWriter:
+    """The worker's side: what the disk does not take waits in memory, in order, and is written when there is room."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.held_back: deque[tuple[Path, Record]] = deque(maxlen=MAX_HELD_BACK)
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Add an event. Raises OSError when it has to wait."""
+        self._add(self.folder.events, {"time": round(time.time(), 3), "kind": kind, **fields})
+
+    def sample(self, *, step: int, prompt: str, text: str, **settings: Any) -> None:
+        """Add a sampled text. Raises OSError when it has to wait."""
+        self._add(self.folder.samples, _sample(step, prompt, text, settings))
+
+    def flush(self) -> None:
+        """Write what waits. Raises OSError when the disk still does not take it."""
+        while self.held_back:
+            _append(*self.held_back[0])
+            self.held_back.popleft()
+
+    def _add(self, path: Path, record: Record) -> None:
+        self.held_back.append((path, record))
+        self.flush()
 
 
 def append_event(folder: RunFolder, kind: str, **fields: Any) -> None:
@@ -28,8 +58,11 @@ def read_events(folder: RunFolder) -> list[Record]:
 
 def append_sample(folder: RunFolder, *, step: int, prompt: str, text: str, **settings: Any) -> None:
     """Add a sampled text, with how it was drawn. Raises OSError when the disk does not take it."""
-    record = {"time": round(time.time(), 3), "step": step, "prompt": prompt, "text": text, **settings}
-    _append(folder.samples, record)
+    _append(folder.samples, _sample(step, prompt, text, settings))
+
+
+def _sample(step: int, prompt: str, text: str, settings: dict[str, Any]) -> Record:
+    return {"time": round(time.time(), 3), "step": step, "prompt": prompt, "text": text, **settings}
 
 
 def read_samples(folder: RunFolder) -> list[Record]:

@@ -1,10 +1,12 @@
 """The one place where a run's folder is written while it trains: metrics, events, claim, requests.
 
-A disk that does not take a record stops nothing: metrics wait in memory, the claim is tried again, and it is said.
+A disk that does not take a record stops nothing: metrics and events wait in memory, the claim is tried again, and it
+is said.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -14,10 +16,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from craft import platform
-from craft.runs import control, events
+from craft.runs import control
+from craft.runs.events import EventWriter
 from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter
@@ -32,6 +35,7 @@ class Recorder:
     def __init__(self, folder: RunFolder, save_tokenizer: Callable[[Path], None] = lambda _: None) -> None:
         self.folder, self.save_tokenizer = folder, save_tokenizer
         self._metrics = MetricsLog(folder)
+        self._events = EventWriter(folder)
         self._status = StatusWriter(folder)
         self._writing = threading.Lock()
         self._asked_to_stop = False  # a plain flag: a signal handler may set it at any instant
@@ -67,6 +71,9 @@ class Recorder:
         if now - self._looked_up < LOOK_UP_SECONDS:
             return
         self._looked_up = now
+        if self._events.held_back:
+            with contextlib.suppress(OSError):
+                self._events.flush()
         with self._writing:
             self._status.write(
                 progressed=True,
@@ -84,6 +91,7 @@ class Recorder:
                 raise _full()
 
         self._until_there_is_room(write_metrics, "the last metrics")
+        self._until_there_is_room(self._events.flush, "the last events")
         self._heart_stop.set()
         if self._heart.is_alive():
             self._heart.join()
@@ -161,9 +169,9 @@ class Recorder:
         words = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
         self.say(f"{kind} {words}".rstrip() if kind != "warning" else f"warning: {fields.get('text', words)}")
         try:
-            events.append_event(self.folder, kind, **fields)
+            self._events.event(kind, **fields)
         except OSError as error:
-            self.say(f"this event is not on disk: {error.strerror}")
+            self.say(f"this event waits in memory: {error.strerror}")
 
     def warn(self, text: str) -> None:
         """Say something that a person should see."""
@@ -174,7 +182,7 @@ class Recorder:
         try:
             print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201 - the worker's output is the log
         except OSError:
-            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - a log on a full disk is given up, training is not
+            sys.stdout = _another_over(sys.stdout)
 
     def preparing(self, line: str) -> None:
         """Say what is being prepared."""
@@ -229,16 +237,14 @@ class Recorder:
     def sample(self, step: int, prompt: str, text: str, **settings: Any) -> None:
         """A text that the model wrote on its way."""
         try:
-            events.append_sample(self.folder, step=step, prompt=prompt, text=text, **settings)
+            self._events.sample(step=step, prompt=prompt, text=text, **settings)
         except OSError as error:
-            self.warn(f"a sample of step {step} is not written: {error.strerror}")
+            self.say(f"a sample of step {step} waits in memory: {error.strerror}")
 
     def results(self, summary: dict[str, Any]) -> None:
-        """Write the final summary."""
-        try:
-            platform.write_file_durable(self.folder.results, (json.dumps(summary, indent=1) + "\n").encode())
-        except OSError as error:
-            self.warn(f"results.json is not written: {error.strerror}")
+        """Write the final summary. A full disk is waited for until a stop is asked for."""
+        content = (json.dumps(summary, indent=1) + "\n").encode()
+        self._until_there_is_room(lambda: platform.write_file_durable(self.folder.results, content), "results.json")
 
     # Requests ----------------------------------------------------------------------------------------------------
 
@@ -273,6 +279,17 @@ class Recorder:
         deadline = time.monotonic() + seconds
         while not self._asked_to_stop and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def _another_over(stream: TextIO) -> TextIO:
+    """A new stream to where `stream` could not write: what a full disk did not take is given up, what comes is not.
+
+    The old one would fail over the same text again and again. A stream over no file is given up for good.
+    """
+    try:
+        return open(stream.fileno(), "w", encoding=stream.encoding, errors="replace", closefd=False)
+    except (OSError, ValueError):
+        return open(os.devnull, "w")  # noqa: PTH123
 
 
 def _full() -> OSError:

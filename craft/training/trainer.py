@@ -114,7 +114,7 @@ class Trainer(ABC):
         """How often this process went back to an earlier checkpoint."""
         self._save_asked = self._evaluate_asked = self._sample_asked = False
         self._roll_back_asked: RollBack | None = None
-        self._retry_save_at = math.inf
+        self._retry_save_at, self._unsaved_step = math.inf, -1
         # The one list of what survives a restart. The schedule and the order of the data are pure functions of
         # seed and step, so the counters hold them; a test leaves out each entry in turn and sees the run go wrong.
         self.checkpoints = CheckpointManager(
@@ -410,10 +410,12 @@ class Trainer(ABC):
                 path = self.checkpoints.save(self.step, monitored)
         except OSError as error:
             self._retry_save_at = time.monotonic() + SAVE_RETRY_SECONDS
-            self.recorder.warn(
-                f"step {self.step} is not saved: {error.strerror or error}; training goes on, and the next save "
-                f"is tried in {SAVE_RETRY_SECONDS:g} s"
-            )
+            if self._unsaved_step != self.step:  # the last step of a run is tried every second
+                self._unsaved_step = self.step
+                self.recorder.warn(
+                    f"step {self.step} is not saved: {error.strerror or error}; training goes on, and the next save "
+                    f"is tried in {SAVE_RETRY_SECONDS:g} s"
+                )
             return
         finally:
             self.progress.exclude(time.perf_counter() - started)
@@ -423,11 +425,10 @@ class Trainer(ABC):
         self.callbacks.call("on_save", self, path)
 
     def _wait_for_owed_save(self) -> None:
-        """At the end of a run whose last state is not on disk: try until it is, or until told to leave."""
+        """At the end of a run whose last state is not on disk: try every second until it is, or until told to leave."""
         while self._retry_save_at < math.inf and not self.recorder.leaving:
-            self.recorder.wait(SAVE_RETRY_SECONDS / 10)
-            if time.monotonic() >= self._retry_save_at:
-                self.save()
+            self.recorder.wait(1.0)
+            self.save()
 
     def _write(self, figures: dict[str, Any]) -> None:
         self.recorder.metrics(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from craft.errors import RunError
 from craft.runs import checkpoints, control, jsonl
-from craft.runs.events import append_event, read_events
+from craft.runs.events import EventWriter, append_event, read_events, read_samples
 from craft.runs.folder import RunFolder
 from craft.runs.metrics import MetricsLog, MetricsReader
 from craft.runs.status import StatusWriter, read_status
@@ -80,6 +81,28 @@ def test_a_log_that_closes_on_a_full_disk_says_what_it_gave_up(disk: SmallDisk, 
     with pytest.raises(OSError, match=f"no room for the last {held_back} lines"):
         log.close()
     log.close()
+
+
+def test_events_and_samples_wait_in_order_and_are_written_when_there_is_room(
+    disk: SmallDisk, folder: RunFolder
+) -> None:
+    writer = EventWriter(folder)
+    writer.event("started")
+    disk.fill()
+    for step in range(200):
+        with contextlib.suppress(OSError):  # some fit into what the file has of its last page
+            writer.event("evaluated", step=step)
+    with contextlib.suppress(OSError):
+        writer.sample(step=200, prompt="a", text="b")
+    assert len(writer.held_back) > 100
+    with pytest.raises(OSError) as caught:
+        writer.flush()
+    assert caught.value.errno in FULL
+    disk.free()
+    writer.event("finished")
+    assert not writer.held_back
+    assert [event.get("step", event["kind"]) for event in read_events(folder)] == ["started", *range(200), "finished"]
+    assert [sample["text"] for sample in read_samples(folder)] == ["b"]
 
 
 def test_a_torn_tail_is_closed_once_there_is_room(disk: SmallDisk, folder: RunFolder) -> None:
