@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.faults import full_disk, kills
+from benchmarks.faults import exact_resumes, full_disk, kills
 from benchmarks.faults.fault import Fault
 
 FAULTS: list[Fault] = [
     kills.KILLS,
+    exact_resumes.EXACT_RESUMES,
     full_disk.FULL_DISK,
 ]
