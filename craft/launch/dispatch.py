@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from craft import platform
 from craft.errors import RunError
 from craft.launch import slots, workers
-from craft.launch.queue import Entry, Queue
+from craft.launch.queue import Entry, Queue, Wait
 from craft.launch.standby import Standby
+from craft.launch.waits import Holds
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter, read_status
 
 RUNNER = "craft.launch.runner"
+PAUSED = "the queue is paused: 'craft queue go' goes on"
 _PATIENCE = 20.0  # seconds that a command waits for another one to let go of the queue: far more than it takes
 
 
@@ -42,21 +46,33 @@ def submit(
     *,
     cpu_slots: int = 1,
     standby: Standby | None = None,
+    after: Sequence[Wait] = (),
 ) -> Started | None:
     """Queue runs, each with its definition's device, in order, and see to it that they are started.
 
     When nobody else waits and a slot is free, the first is started right here, which is quickest; the rest is left
-    to a runner. Returns what was started here.
+    to a runner. `after`: what has to end before they begin. Returns what was started here, which may be another run
+    that waited before them. Raises RunError, with none of them queued, when the disk does not take them all.
     """
     queue = Queue(runs_dir)
     with hold_queue(queue):
-        nobody_waits = queue.is_empty()
         now = time.time()
+        try:
+            queue.add(Entry(folder.name, device, cpu_slots, now, tuple(after)) for folder, device in runs)
+        except OSError as error:
+            raise RunError(f"{queue.folder}: the queue cannot be written: {error.strerror}") from error
         for folder, _ in runs:
-            StatusWriter(folder).write(phase="queued", message=None, error=None)
-        queue.add(Entry(folder.name, device, cpu_slots, now) for folder, device in runs)
-        started = start_next(queue, only=runs[0][0].name, standby=standby) if nobody_waits else None
-    if len(runs) > 1 or started is None:
+            writer = StatusWriter(folder)
+            writer.write(phase="queued", message=None, error=None)
+            if writer.failed_writes:  # by its old claim it would be taken for one that has begun, and dropped
+                queue.drop(folder.name for folder, _ in runs)
+                raise RunError(f"{folder.status}: cannot be written, so nothing was queued")
+        try:
+            started = start_next(queue, standby=standby)
+        except OSError:
+            started = None  # they are queued all the same, and a runner tries again
+        others_wait = has_work(queue, besides=started.folder.name if started else None)
+    if others_wait:
         ensure_runner(runs_dir)
     return started
 
@@ -64,20 +80,30 @@ def submit(
 def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None = None) -> Started | None:
     """Start the first waiting run that a slot is free for. Call with the queue's lock held.
 
-    A run that waits for a GPU does not hold up one that needs the CPU. Entries whose run was taken over are dropped
-    on the way.
+    Runs that wait for the same slots begin in their order; one that waits for a GPU does not hold up one that needs
+    the CPU, and one that waits for another run holds up nobody. Entries whose run was taken over are dropped on the
+    way. Nothing is started while the queue is paused.
     """
-    for entry in queue.entries():
+    entries = queue.entries()
+    if not entries or queue.is_paused():
+        return None
+    holds, given = Holds(queue.runs_dir, entries), _given(queue.runs_dir)
+    full: set[str] = set()
+    for entry in entries:
         if only is not None and entry.run != only:
             continue
-        candidates = slots.slots_for(entry.device, entry.cpu_slots)
-        if slots.first_free(candidates) is None:
+        kind = slots.kind_of(entry.device)
+        if kind in full or holds.of(entry) is not None:
             continue
         folder = RunFolder(queue.runs_dir / entry.run)
+        candidates = slots.slots_for(entry.device, entry.cpu_slots)
         if was_taken_over(folder):
             queue.drop([entry.run])
             continue
-        if is_being_started(folder, entry):
+        if entry.run in given:
+            continue  # its worker has been started and lives
+        if slots.first_free(candidates) is None:
+            full.add(kind)
             continue
         with slots.handing_out():
             slot = slots.first_free(candidates)
@@ -87,6 +113,15 @@ def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None
                 slot.give(folder.path, process)
                 return Started(folder, process)
     return None
+
+
+def has_work(queue: Queue, besides: str | None = None) -> bool:
+    """Whether a runner is of use: a run waits for a slot, or for something that ends by itself."""
+    if queue.is_paused():
+        return False
+    entries = queue.entries()
+    holds = Holds(queue.runs_dir, entries)
+    return any((hold := holds.of(entry)) is None or hold.ends for entry in entries if entry.run != besides)
 
 
 def was_taken_over(folder: RunFolder) -> bool:
@@ -116,14 +151,20 @@ def settle(started: Started) -> bool:
 
 def withdraw(folder: RunFolder) -> bool:
     """Take a waiting run out of the queue, for good; False when it was not waiting or is just being started."""
-    queue = Queue(folder.path.parent)
+    return bool(withdraw_all(folder.path.parent, [folder]))
+
+
+def withdraw_all(runs_dir: Path, folders: Iterable[RunFolder]) -> list[RunFolder]:
+    """Take those that wait out of the queue at once, so that none of them moves up meanwhile; returns them."""
+    queue, chosen = Queue(runs_dir), {folder.name: folder for folder in folders}
     with hold_queue(queue):
-        entry = next((entry for entry in queue.entries() if entry.run == folder.name), None)
-        if entry is None or was_taken_over(folder) or is_being_started(folder, entry):
-            return False
-        queue.drop([folder.name])
-        StatusWriter(folder).write(phase="stopped", message="taken out of the queue before it began", durable=True)
-    return True
+        given = _given(runs_dir)
+        leaving = [chosen[entry.run] for entry in queue.entries() if entry.run in chosen]
+        leaving = [folder for folder in leaving if folder.name not in given and not was_taken_over(folder)]
+        for folder in leaving:
+            StatusWriter(folder).write(phase="stopped", message="taken out of the queue before it began", durable=True)
+        queue.drop(folder.name for folder in leaving)
+    return leaving
 
 
 def stop(folder: RunFolder) -> bool:
@@ -140,46 +181,88 @@ def stop(folder: RunFolder) -> bool:
 
 def wait_while_starting(folder: RunFolder) -> None:
     """Return when a worker that was just started for the run has taken it over, or died: a second at most."""
-    queue = Queue(folder.path.parent)
-    while not was_taken_over(folder):
-        entry = next((entry for entry in queue.entries() if entry.run == folder.name), None)
-        if entry is None or not is_being_started(folder, entry):
-            return
+    while is_being_started(folder) and not was_taken_over(folder):
         time.sleep(0.02)
 
 
-def is_being_started(folder: RunFolder, entry: Entry) -> bool:
-    """Whether a worker for the run has been started and lives."""
-    candidates = slots.slots_for(entry.device, entry.cpu_slots)
-    return any((holder := slot.holder()) and holder.folder == folder.path for slot in candidates)
+def is_being_started(folder: RunFolder) -> bool:
+    """Whether a worker that was given a slot for the run lives."""
+    return folder.name in _given(folder.path.parent)
+
+
+def _given(runs_dir: Path) -> set[str]:
+    """The runs of a folder that were given a slot and whose workers live."""
+    place = runs_dir.resolve()
+    return {folder.name for folder in slots.given() if folder.parent == place}
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A run of the queue, and why it waits."""
+
+    entry: Entry
+    position: int
+    """From 1."""
+    reason: str
+    state: Literal["paused", "after", "slot", "starting"]
+    ends: bool
+    """Whether it goes on by itself: else a person has to do something."""
+
+
+def waiting_runs(runs_dir: Path) -> list[Waiting]:
+    """Who waits in a folder, in order, each with its reason in words. Runs that have begun are not among them."""
+    queue = Queue(runs_dir)
+    entries, paused, given = queue.entries(), queue.is_paused(), _given(runs_dir)
+    holds = Holds(runs_dir, entries)
+    reasons: dict[tuple[str, int], str] = {}
+    found: list[Waiting] = []
+    before: dict[str, int] = {}
+    for entry in entries:
+        place = len(found) + 1
+        if was_taken_over(RunFolder(runs_dir / entry.run)):
+            continue
+        hold = holds.of(entry)
+        if entry.run in given:
+            found.append(Waiting(entry, place, "its worker is starting", "starting", ends=True))
+        elif paused:
+            reason = f"{PAUSED}; it {hold.reason}" if hold else PAUSED
+            found.append(Waiting(entry, place, reason, "paused", ends=False))
+        elif hold is not None:
+            found.append(Waiting(entry, place, hold.reason, "after", ends=hold.ends))
+        else:
+            needs = entry.device, entry.cpu_slots
+            if needs not in reasons:
+                reasons[needs] = _why_no_slot(*needs)
+            kind = slots.kind_of(entry.device)
+            first = before.get(kind, 0)
+            before[kind] = first + 1
+            reason = f"{reasons[needs]}; {first} queued before it" if first else reasons[needs]
+            found.append(Waiting(entry, place, reason, "slot", ends=True))
+    return found
+
+
+def _why_no_slot(device: str, cpu_slots: int) -> str:
+    candidates = slots.slots_for(device, cpu_slots)
+    if slots.first_free(candidates) is not None:
+        return "a slot is free: it begins in a moment"
+    return slots.why_none_is_free(candidates)
 
 
 def why_queued(runs_dir: Path) -> dict[str, str]:
     """What each waiting run of a folder waits for, in words; one that is not in it is in no queue."""
-    reasons: dict[str, str] = {}
-    seen: dict[tuple[str, int], tuple[set[Path], str]] = {}
-    before = 0
-    for entry in Queue(runs_dir).entries():
-        needs = entry.device, entry.cpu_slots
-        if needs not in seen:
-            candidates = slots.slots_for(*needs)
-            given = {holder.folder for slot in candidates if (holder := slot.holder())}
-            seen[needs] = given, slots.why_none_is_free(candidates)
-        given, reason = seen[needs]
-        if runs_dir / entry.run in given:
-            reasons[entry.run] = "its worker is starting"
-        else:
-            reasons[entry.run] = f"{reason}; {before} queued before it" if before else reason
-            before += 1
-    return reasons
+    return {waiting.entry.run: waiting.reason for waiting in waiting_runs(runs_dir)}
 
 
 def ensure_runner(runs_dir: Path) -> None:
-    """Start a runner, detached, when runs wait and none is there. Cheap enough for every command to call."""
-    if Queue(runs_dir).is_empty() or platform.is_locked(runner_lock(runs_dir).path):
+    """Start a runner, detached, when it is of use and none is there. Cheap enough for every command to call.
+
+    Where it cannot be started, as on a full disk, the runs go on waiting: the next command tries again.
+    """
+    if platform.is_locked(runner_lock(runs_dir).path) or not has_work(Queue(runs_dir)):
         return
     log = runs_dir / ".craft" / "runner.log"
-    platform.spawn_detached([sys.executable, "-P", "-m", RUNNER, str(runs_dir)], log)
+    with contextlib.suppress(OSError):
+        platform.spawn_detached([sys.executable, "-P", "-m", RUNNER, str(runs_dir)], log)
 
 
 def runner_lock(runs_dir: Path) -> platform.FileLock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from craft import platform
 from craft.launch.dispatch import why_queued
@@ -14,6 +15,9 @@ from craft.runs.liveness import Observed, observe
 from craft.runs.metrics import MetricsReader
 
 ENDS = ("finished", "stopped", "failed", "interrupted")
+# Seconds that reasons serve for all runs that are followed: with hundreds waiting, each look costs milliseconds.
+_REASONS_SERVE = 0.5
+_known: dict[Path, tuple[float, Mapping[str, str]]] = {}
 
 
 @dataclass
@@ -51,12 +55,12 @@ def look_at(
     observed = observe(folder)
     if not folder.path.is_dir():
         return replace(observed, phase="interrupted", reason="its folder is gone")
-    for _ in range(2):
+    for look in range(2):
         if observed.phase != "queued":
             return observed
         if started is not None and started.is_alive():
             return replace(observed, phase="starting", reason="its worker is starting")
-        known = why_queued(folder.path.parent) if reasons is None else reasons
+        known = _reasons(folder.path.parent, anew=look > 0) if reasons is None else reasons
         if folder.name in known:
             return replace(observed, reason=known[folder.name])
         reasons = None  # older than the second look
@@ -64,6 +68,13 @@ def look_at(
     if observed.phase != "queued":
         return observed
     return replace(observed, phase="interrupted", reason="it was queued, but is in no queue any more")
+
+
+def _reasons(runs_dir: Path, *, anew: bool) -> Mapping[str, str]:
+    found = _known.get(runs_dir)
+    if anew or found is None or time.monotonic() - found[0] > _REASONS_SERVE:
+        found = _known[runs_dir] = time.monotonic(), why_queued(runs_dir)
+    return found[1]
 
 
 class Follower:

@@ -5,7 +5,11 @@ lock that the worker holds for its life: a crash frees it. From the moment a wor
 lock, the note beside the lock keeps the slot for it.
 
     ~/.local/state/craft/slots/HOST/cpu-0.lock     held by the worker
-    ~/.local/state/craft/slots/HOST/cpu-0.json     whom it was given to: the run's folder and the process
+    ~/.local/state/craft/slots/HOST/cpu-0.json     whom it was given to: the run's folder, the process, "at_once"
+
+On the CPU each run says how many may train at once while it does (`--slots N`), and computes on its share of the
+cores. Of several folders with several N the smallest holds: a run begins only when it is within its own number and
+those of all that train. So no number is ever exceeded, and the shares are never more than the cores.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ class Holder:
 
     folder: Path
     pid: int
+    at_once: int | None = None
+    """On the CPU: how many may train at once while it does."""
 
     def __str__(self) -> str:
         return f"{self.folder.name} in {self.folder.parent}"
@@ -43,6 +49,13 @@ class Slot:
     """The lock file."""
     environment: dict[str, str] = field(default_factory=dict)
     """What the worker must be told so that it computes on this slot's device."""
+    at_once: int | None = None
+    """For the CPU: how many runs may hold such a slot while the one that takes it trains."""
+
+    @property
+    def name(self) -> str:
+        """`cpu-0`, or `gpu-` and its UUID."""
+        return self.path.stem
 
     @property
     def _note(self) -> Path:
@@ -54,19 +67,22 @@ class Slot:
 
     def holder(self) -> Holder | None:
         """Who has it; None when it is free, or when its note cannot be read."""
-        given = self._given_to()
-        return Holder(*given) if given else None
+        return self._given_to()
 
     def give(self, folder: Path, process: platform.ProcessIdentity) -> None:
         """Keep the slot for a worker that has just been started. Call with `handing_out` held."""
-        note = {"run": str(folder), "process": process.as_json()}
+        # Resolved: a folder that is reached through a link is the same one.
+        note = {"run": str(folder.resolve()), "process": process.as_json(), "at_once": self.at_once}
         platform.write_file_atomic(self._note, json.dumps(note).encode())
 
-    def _given_to(self) -> tuple[Path, int] | None:
+    def _given_to(self) -> Holder | None:
         try:
             note = json.loads(self._note.read_bytes())
             process = platform.ProcessIdentity.from_json(note["process"])
-            return (Path(note["run"]), process.pid) if process.is_alive() else None
+            at_once = note.get("at_once")
+            if not process.is_alive():
+                return None
+            return Holder(Path(note["run"]), process.pid, at_once if isinstance(at_once, int) else None)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -92,23 +108,63 @@ def slots_for(device: str, cpu_slots: int = 1) -> list[Slot]:
     if device == "mps":
         return [Slot(_lock_file("mps-0"))]
     share = {"CRAFT_SLOTS": str(cpu_slots)}
-    return [Slot(_lock_file(f"cpu-{number}"), share) for number in range(cpu_slots)]
+    return [Slot(_lock_file(f"cpu-{number}"), share, cpu_slots) for number in range(cpu_slots)]
+
+
+def kind_of(device: str) -> str:
+    """Runs of one kind wait for the same slots, and none of them passes another: "cpu", or a device."""
+    if device.startswith("cuda") or device == "auto":
+        return device if nvidia_gpus() else "cpu"
+    return device
 
 
 def first_free(slots: list[Slot]) -> Slot | None:
-    """The first slot that nobody has; call with `handing_out` held to be sure of it."""
+    """The first slot that may be taken now; call with `handing_out` held to be sure of it."""
+    if slots and slots[0].at_once is not None and not _may_join(taken("cpu-"), slots[0].at_once):
+        return None
     return next((slot for slot in slots if slot.is_free()), None)
+
+
+def _may_join(others: list[Slot], at_once: int) -> bool:
+    """Whether one more may train on the CPU: none of the numbers that were said is passed."""
+    limits = [holder.at_once for slot in others if (holder := slot.holder()) and holder.at_once]
+    return len(others) < min([at_once, *limits])
+
+
+def taken(prefix: str = "") -> list[Slot]:
+    """The slots of this machine that runs hold or were given, of whatever folder, by name."""
+    try:
+        names = sorted(os.listdir(platform.slots_dir()))  # noqa: PTH208 - looked at five times a second
+    except OSError:
+        return []
+    stems = dict.fromkeys(
+        name.rpartition(".")[0] for name in names if name.startswith(prefix or ("cpu-", "gpu-", "mps-"))
+    )
+    slots = [Slot(_lock_file(stem)) for stem in stems if stem]
+    return [slot for slot in slots if not slot.is_free()]
+
+
+def given() -> dict[Path, Holder]:
+    """The runs that were given a slot and live, by their folders, links resolved."""
+    return {holder.folder: holder for slot in taken() if (holder := slot.holder())}
 
 
 def why_none_is_free(slots: list[Slot]) -> str:
     """What a waiting run is told: which run holds the slot it waits for."""
-    holders = [holder for slot in slots if (holder := slot.holder())]
+    on_cpu = slots[0].at_once is not None
+    holders = [holder for slot in (taken("cpu-") if on_cpu else slots) if (holder := slot.holder())]
     if not holders:
         return "waiting for a slot"
-    if len(slots) == 1:
+    alone = min(holders, key=lambda holder: holder.at_once or len(slots))
+    if on_cpu and alone.at_once is not None and len(holders) >= alone.at_once < len(slots):
+        few = "alone" if alone.at_once == 1 else f"with {alone.at_once - 1} more at most"
+        return f"waiting for a slot: {alone} trains {few} (--slots {alone.at_once})"
+    if len(slots) == 1 and len(holders) == 1:
         return f"waiting for a slot: {holders[0]} holds it"
+    if len(slots) == 1:
+        return f"waiting until it is the only one (--slots 1): {holders[0]} and {len(holders) - 1} more train"
     others = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
-    return f"waiting for one of {len(slots)} slots: {holders[0]}{others} hold them"
+    return f"waiting for one of {len(slots)} slots: {holders[0]}{others} hold{'' if others else 's'} them"
 
 
 @cache
