@@ -95,25 +95,29 @@ def test_what_changed_is_on_disk_before_it_is_said(run: RunFolder, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "said", "advised"),
     [
-        ("model.hidden_size=32", "model.hidden_size is 16, not 32"),
-        ("model.num_layers=2", "model.num_layers is 1, not 2"),
-        ("data.context_length=32", "data.context_length is 16, not 32"),
-        ("data.val_fraction=0.2", "data.val_fraction is 0.1, not 0.2"),
-        ("tokenizer.type=byte", "tokenizer.type is char, not byte"),
-        ("seed=5", "seed is 1337, not 5"),
-        ("training.batch_size=8", "training.batch_size is 4, not 8"),
-        ("optimizer.type=muon", "optimizer.type is adamw, not muon"),
+        ("model.hidden_size=32", "model.hidden_size is 16, not 32", "run"),
+        ("model.num_layers=2", "model.num_layers is 1, not 2", "run"),
+        ("model.mlp=gelu", "model.mlp is relu2, not gelu", "fork"),
+        ("data.context_length=32", "data.context_length is 16, not 32", "fork"),
+        ("data.val_fraction=0.2", "data.val_fraction is 0.1, not 0.2", "fork"),
+        ("tokenizer.type=byte", "tokenizer.type is char, not byte", "run"),
+        ("seed=5", "seed is 1337, not 5", "fork"),
+        ("training.batch_size=8", "training.batch_size is 4, not 8", "fork"),
+        ("optimizer.type=muon", "optimizer.type is adamw, not muon", "fork"),
     ],
 )
-def test_a_change_that_makes_another_run_is_refused(override: str, said: str, run: RunFolder) -> None:
+def test_a_change_that_makes_another_run_is_refused(override: str, said: str, advised: str, run: RunFolder) -> None:
     before = run.definition.read_bytes()
     with pytest.raises(RunError) as refused:
         plan_resume(run, [override])
     assert said in str(refused.value)
-    assert f"craft run {run.definition} " in str(refused.value), "what would do what was meant"
-    assert override in str(refused.value)
+    does_what_was_meant = {
+        "run": f"craft run {run.definition} {override} init_from=tiny-001@10",
+        "fork": f"craft fork tiny-001@10 {override}",
+    }
+    assert str(refused.value).endswith(does_what_was_meant[advised])
     assert run.definition.read_bytes() == before
 
 
@@ -270,8 +274,8 @@ def test_a_command_that_is_advised_can_be_pasted(tmp_path: Path) -> None:
     with pytest.raises(RunError) as refused:
         plan_resume(run, ["seed=5", 'data={ type = "text", path = "an other.txt", context_length = 8 }'])
     advised = str(refused.value).partition("For a new run with it: ")[2]
-    _, command, definition, *overrides = shlex.split(advised)
-    assert (command, definition) == ("run", str(run.definition))
+    _, command, which, *overrides = shlex.split(advised)
+    assert (command, which) == ("fork", "tiny-001@10")
     (planned,) = load_experiments(run.definition).plan([], overrides)
     assert (planned.config.seed, planned.config.data.context_length) == (5, 8)
 
