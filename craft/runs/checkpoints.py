@@ -36,6 +36,7 @@ __all__ = [
     "half_made",
     "list_checkpoints",
     "newest_valid",
+    "point_again",
     "prune",
     "remove_checkpoint",
     "resolve",
@@ -123,6 +124,14 @@ def _seal(partial: Path, empty: Manifest, pool: ThreadPoolExecutor) -> Manifest:
     sealed = replace(empty, files=files)
     (partial / manifest.NAME).write_bytes(sealed.encode())
     return sealed
+
+
+def point_again(folder: RunFolder) -> None:
+    """Let the pointers name what is there, after checkpoints were removed. A full disk leaves them as they are."""
+    if known := _manifests(folder):
+        with contextlib.suppress(OSError):
+            for temporary, pointer in _point(folder, known[-1]).items():
+                platform.replace(temporary, pointer)
 
 
 def _point(folder: RunFolder, new: Manifest) -> dict[Path, Path]:

@@ -1,0 +1,122 @@
+"""What a run may lose without losing its work: older checkpoints, and what a crash left half made.
+
+The best checkpoint and the newest whole ones stay, always; so does every damaged one that is newer than these, since
+nobody knows yet what it is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from craft import platform
+from craft.errors import CheckpointError
+from craft.runs import checkpoints
+from craft.runs.checkpoints import CheckpointInfo, best_step, list_checkpoints, verify
+from craft.runs.disk import DiskUse, disk_use, together
+from craft.runs.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Tidying:
+    """What one run keeps and loses."""
+
+    folder: RunFolder
+    keeps: dict[int, str] = field(default_factory=dict)
+    """Step -> why it stays: "best", "newest", "wanted", "damaged"."""
+    goes: list[CheckpointInfo] = field(default_factory=list)
+    leftovers: list[Path] = field(default_factory=list)
+    """Half-made checkpoints and files that killed writers left."""
+
+    @property
+    def use(self) -> DiskUse:
+        """What all that goes takes of the disk."""
+        return together(disk_use(path) for path in (*(info.path for info in self.goes), *self.leftovers))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.goes and not self.leftovers
+
+
+def plan_tidying(folder: RunFolder, keep: int, wanted: Collection[int] = ()) -> Tidying:
+    """What goes when the best checkpoint and the `keep` newest whole ones stay, and those that others want.
+
+    Changes nothing. Only what has checkpoints to lose is verified, which reads the newest of them whole.
+    """
+    present = list_checkpoints(folder)
+    keeps = {info.step: "wanted" for info in present if info.step in wanted}
+    if (best := best_step(folder)) is not None:
+        keeps[best] = "best"
+    # Where nothing could go even if all are whole, none needs to be read.
+    if all(info.step in keeps for info in present[:-keep]):
+        keeps = {info.step: "newest" for info in present} | keeps
+        return Tidying(folder, dict(sorted(keeps.items())), [], leftovers(folder))
+    goes, missing = [], keep
+    for info in reversed(present):
+        if missing:
+            damaged = bool(verify(info.path))
+            keeps.setdefault(info.step, "damaged" if damaged else "newest")
+            missing -= not damaged
+        elif info.step not in keeps:
+            goes.append(info)
+    return Tidying(folder, dict(sorted(keeps.items())), goes[::-1], leftovers(folder))
+
+
+def leftovers(folder: RunFolder) -> list[Path]:
+    """Half-made checkpoints, and temporary files of processes that are dead. They mean nothing while nobody trains."""
+    dead = [path for place in (folder.path, folder.control) for path in platform.dead_temporaries(place)]
+    return [*checkpoints.half_made(folder), *dead]
+
+
+def tidy(plan: Tidying, keep: int, wanted: Collection[int] = ()) -> list[CheckpointInfo]:
+    """Do what was planned, as far as it still holds: which checkpoints are gone. Call with the run's lock held.
+
+    Raises OSError for the first thing that cannot be deleted.
+    """
+    checkpoints.clear_up(plan.folder)
+    for place in (plan.folder.path, plan.folder.control):
+        platform.remove_dead_temporaries(place)
+    planned = {info.step for info in plan.goes}
+    goes = [info for info in plan_tidying(plan.folder, keep, wanted).goes if info.step in planned]
+    for info in goes:
+        checkpoints.remove_checkpoint(info)
+    return goes
+
+
+def why_it_stays(folder: RunFolder, step: int) -> str:
+    """Why the checkpoint of a step is not to be deleted, in words; empty when it may go.
+
+    Raises CheckpointError when there is none.
+    """
+    present = list_checkpoints(folder)
+    found = next((info for info in present if info.step == step), None)
+    if found is None:
+        there = ", ".join(str(info.step) for info in present)
+        raise CheckpointError(
+            f"{folder.name} has no checkpoint of step {step}; " + (f"there are: {there}" if there else "it has none")
+        )
+    if step == best_step(folder):
+        return "it is the best one"
+    newer = [info for info in present if info.step > step]
+    if verify(found.path):
+        return ""  # nothing can be gone on from it, whatever its place
+    if all(verify(info.path) for info in reversed(newer)):
+        damaged = f": {', '.join(str(info.step) for info in newer)} {'is' if len(newer) == 1 else 'are'} damaged"
+        return f"it is the newest {'whole one' + damaged if newer else 'one'}, from which the run would go on"
+    return ""
+
+
+def remove_step(folder: RunFolder, step: int) -> None:
+    """Delete the checkpoint of a step. Call with the run's lock held.
+
+    Raises CheckpointError when it is gone or has to stay, OSError when the disk does not let it go.
+    """
+    if why := why_it_stays(folder, step):
+        raise CheckpointError(f"{folder.name}@{step} stays: {why}")
+    checkpoints.clear_up(folder)
+    for info in list_checkpoints(folder):
+        if info.step == step:
+            checkpoints.remove_checkpoint(info)
+    checkpoints.point_again(folder)
