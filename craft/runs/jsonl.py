@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,11 @@ class LineWriter:
 
     A full disk stops nothing: lines wait in memory, in order, and are written when there is room again. What is
     written is forced to disk within SYNC_SECONDS by a thread, because a disk may take longer for that than a step.
+    `after_sync`, called in that thread, is told up to which byte whole lines are on disk.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, after_sync: Callable[[int], None] = lambda _: None) -> None:
+        self.path, self._after_sync = path, after_sync
         self.held_back: deque[bytes] = deque()
         self.dropped = 0
         self._dirty = threading.Event()
@@ -87,10 +88,13 @@ class LineWriter:
         while not self._closing.is_set():
             self._dirty.wait()
             self._closing.wait(SYNC_SECONDS)
+            written = self._end
             try:
                 self._force()
             except OSError as error:
                 self._sync_error = error
+            else:
+                self._after_sync(written)
 
     def _force(self) -> None:
         if self._dirty.is_set():
@@ -169,6 +173,17 @@ class LineReader:
                     self.damaged += bool(line.strip())
                 else:
                     yield record
+
+
+def read_between(path: Path, start: int, stop: int) -> Iterator[Record]:
+    """The objects in some bytes of a file, which begin and end with a line. Raises OSError when it is gone."""
+    with path.open("rb") as file:
+        file.seek(start)
+        for line in file.read(stop - start).splitlines():
+            try:
+                yield decode_object(line)
+            except ValueError:
+                continue
 
 
 def read_lines(path: Path) -> list[Record]:

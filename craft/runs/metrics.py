@@ -8,13 +8,15 @@ from typing import Any
 
 from craft.runs.folder import RunFolder
 from craft.runs.jsonl import LineReader, LineWriter, Record
+from craft.runs.metrics_index import IndexWriter
 
 
 class MetricsLog:
     """The worker's side. A record has `step` and `time`; a value that is not finite becomes null, and is named."""
 
     def __init__(self, folder: RunFolder) -> None:
-        self._lines = LineWriter(folder.metrics)
+        self._index = IndexWriter(folder.metrics)
+        self._lines = LineWriter(folder.metrics, self._index.extend)
 
     @property
     def held_back(self) -> int:
@@ -47,7 +49,10 @@ class MetricsLog:
 
     def close(self) -> None:
         """Force and close. Raises OSError when that fails, or when records found no room to the last."""
-        self._lines.close()
+        try:
+            self._lines.close()
+        finally:
+            self._index.close()
 
 
 class MetricsReader:
