@@ -26,12 +26,22 @@ class TrainBatches:
 
     Windows come in an endless row of epochs, each a random order of all windows without replacement; a batch takes
     the next `batch_size` of them and may straddle two epochs. Only a run bounded by `max_epochs` ends with a
-    shorter batch. Raises DataError for data too short for one batch.
+    shorter batch. The first epoch begins after step `begins_after`: 0, but for a fork that begins its data anew.
+    Raises DataError for data too short for one batch.
     """
 
-    def __init__(self, dataset: Windows, *, batch_size: int, shuffle: bool, seed: int, max_epochs: int = 0) -> None:
+    def __init__(
+        self,
+        dataset: Windows,
+        *,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        max_epochs: int = 0,
+        begins_after: int = 0,
+    ) -> None:
         self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
-        self.max_epochs = max_epochs
+        self.max_epochs, self.begins_after = max_epochs, begins_after
         self.num_windows = dataset.num_windows(shuffled=shuffle)
         if self.num_windows < batch_size:
             raise DataError(
@@ -56,13 +66,13 @@ class TrainBatches:
         """The length of a run, from max_steps and max_epochs; with both, the shorter."""
         if not training.max_epochs:
             return training.max_steps
-        by_epochs = -(-self.num_windows * training.max_epochs // self.batch_size)
+        by_epochs = self.begins_after - (-self.num_windows * training.max_epochs // self.batch_size)
         return min(by_epochs, training.max_steps) if training.max_steps else by_epochs
 
     def windows(self, step: int, *, start: int = 0, stop: int | None = None) -> list[tuple[int, NDArray[np.int64]]]:
         """(epoch, windows) of a step, epochs from 0; two where the batch straddles epochs."""
-        assert step >= 1, "steps count from 1"
-        before = (step - 1) * self.batch_size
+        assert step > self.begins_after, "steps count from 1"
+        before = (step - self.begins_after - 1) * self.batch_size
         first, last = before + start, before + (self.batch_size if stop is None else min(stop, self.batch_size))
         if self.max_epochs:
             end = self.num_windows * self.max_epochs

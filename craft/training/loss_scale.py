@@ -42,8 +42,10 @@ class LossScale:
 
     def state_dict(self) -> dict[str, Any]:
         """The factor and the steps since it last changed."""
-        return {"scale": self.scale, "good_steps": self.good_steps}
+        return {"enabled": self.enabled, "scale": self.scale, "good_steps": self.good_steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved factor."""
-        self.scale, self.good_steps = state["scale"], state["good_steps"]
+        """Go on from a saved factor; one that was switched off then says nothing of what fp16 can hold."""
+        # Without the word it is of an earlier Craft, where a factor of 1 was one that was switched off.
+        if self.enabled == state.get("enabled", state["scale"] != 1.0):
+            self.scale, self.good_steps = state["scale"], state["good_steps"]

@@ -42,9 +42,11 @@ class EarlyStopping(Callback):
         return "nothing finite" if self.best is None else f"{self.best:.4f}"
 
     def state_dict(self) -> dict[str, Any]:
-        """The best figure and the evaluations since."""
-        return {"best": self.best, "waited": self.waited}
+        """The best figure, which one it is, and the evaluations since."""
+        return {"monitor": [self.config.monitor, self.config.mode], "best": self.best, "waited": self.waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on waiting."""
-        self.best, self.waited = state["best"], state["waited"]
+        """Go on waiting; values of another figure compare with nothing."""
+        judged_by = [self.config.monitor, self.config.mode]
+        if state.get("monitor", judged_by) == judged_by:
+            self.best, self.waited = state["best"], state["waited"]
