@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks.faults import exact_resumes, full_disk, kills
+from benchmarks.faults import exact_resumes, flips, full_disk, kills
 from benchmarks.faults.fault import Fault
 
 FAULTS: list[Fault] = [
     kills.KILLS,
     exact_resumes.EXACT_RESUMES,
+    flips.FLIPS,
+    flips.CUTS,
     full_disk.FULL_DISK,
 ]

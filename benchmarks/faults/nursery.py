@@ -181,15 +181,15 @@ def _disturb(number: int) -> None:
 
     restore = Experiment._restore
 
-    def disturbed(self: Experiment, trainer: Any) -> None:
+    def disturbed(self: Experiment, *arguments: Any) -> None:
         if checkpoints.list_checkpoints(self.folder):
             random.seed(number)
             random.gauss(0, 1)
             np.random.seed(number)
             torch.manual_seed(number)
-        restore(self, trainer)
+        restore(self, *arguments)
 
-    Experiment._restore = disturbed  # type: ignore[method-assign]
+    setattr(Experiment, "_restore", disturbed)  # noqa: B010 - whatever its arguments are
 
 
 if __name__ == "__main__":
