@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass, field
@@ -12,19 +13,28 @@ from craft.errors import RunError
 from craft.runs.folder import RunFolder
 from craft.runs.json_files import encode_file, read_object, why
 
+KINDS = ("stop", "pause", "continue", "checkpoint", "sample", "evaluate", "set")
+"""What can be asked. A stop may have `save`, false to leave without saving, and `reason`; set has `values` by path."""
+
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked: `kind` is "stop", "checkpoint" or "evaluate"."""
+    """What is asked: `kind` is one of KINDS, unless `fault` says what is wrong with it."""
 
     id: str
     kind: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    fault: str | None = None
 
     @property
     def reason(self) -> str:
         """Why, in words."""
         return str(self.arguments.get("reason", "asked to stop"))
+
+    @property
+    def saves(self) -> bool:
+        """Whether a stop saves first."""
+        return self.arguments.get("save") is not False
 
 
 def request(folder: RunFolder, kind: str, **arguments: Any) -> str:
@@ -42,8 +52,14 @@ def request(folder: RunFolder, kind: str, **arguments: Any) -> str:
     return identifier
 
 
+def withdraw(folder: RunFolder, identifier: str) -> None:
+    """Take back a request that nobody took."""
+    with contextlib.suppress(OSError):
+        (folder.control / f"{identifier}.json").unlink()
+
+
 def take(folder: RunFolder) -> list[Request]:
-    """Requests in the order they were made; each is given once, and what is no request is removed.
+    """Requests in the order they were made, each given once; what is no request has a `fault`, so that it can be said.
 
     A file that cannot be removed is not given: it would be obeyed again and again.
     """
@@ -54,14 +70,30 @@ def take(folder: RunFolder) -> list[Request]:
     requests = []
     for path in files:
         try:
-            data = read_object(path)
-        except (OSError, ValueError):
-            data = {}
+            data, fault = read_object(path), None
+        except (OSError, ValueError) as error:
+            data, fault = {}, why(error)
         try:
             path.unlink()
         except OSError:
             continue
-        kind, arguments = data.get("kind"), data.get("arguments", {})
-        if isinstance(kind, str) and isinstance(arguments, dict):
-            requests.append(Request(path.stem, kind, arguments))
+        requests.append(_read(path.stem, data, fault))
     return requests
+
+
+def _read(identifier: str, data: dict[str, Any], fault: str | None) -> Request:
+    kind, arguments = data.get("kind"), data.get("arguments", {})
+    if not isinstance(kind, str) or not isinstance(arguments, dict):
+        return Request(identifier, "", fault=fault or "it says not what is asked")
+    values = arguments.get("values")
+    if kind not in KINDS:
+        fault = f"a worker of this version does not know it; it knows {', '.join(KINDS)}"
+    elif kind == "stop" and not isinstance(arguments.get("save", True), bool):
+        fault = "save is neither true nor false"
+    elif kind == "set" and not (isinstance(values, dict) and values and all(map(_is_number, values.values()))):
+        fault = "its values are no table of numbers"
+    return Request(identifier, kind, arguments, fault)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -37,6 +37,7 @@ from craft.runs.lock import hold_run_lock
 from craft.training.callbacks import create_callbacks, tell_unstarted
 from craft.training.compiling import choose_compile, compile_model
 from craft.training.evaluation import create_evaluator
+from craft.training.inherited import Inherited, inherited, require_tokenizer
 from craft.training.machine import matmul_rate
 from craft.training.precision import DTYPES, Arithmetic, choose_arithmetic
 from craft.training.recorder import Recorder
@@ -79,7 +80,6 @@ class Experiment:
         self.trainer: Trainer | None = None
         self._compile = False
         self._micro_batch_size: int | None = None
-        self._early: set[str] = set()  # what was asked for before there was a Trainer to ask
 
     @property
     def folder(self) -> RunFolder:
@@ -114,6 +114,7 @@ class Experiment:
         self.recorder.phase("preparing")
         data = prepare(self.config, progress=self._preparing, warn=self.recorder.warn, search=self.folder.code)
         self.recorder.save_tokenizer = data.tokenizer.save
+        fork = inherited(self.folder, self.config, data)
         self.trainer = create_trainer_from_config(
             self.config,
             data,
@@ -122,6 +123,7 @@ class Experiment:
             search=self.folder.code,
             start_from=lambda model: self._take_first_weights(model, data.tokenizer),
             micro_batch_size=self._micro_batch_size,
+            data_begins=fork.data_begins if fork else 0,
         )
         if self._compile:
             self._compile_now(self.trainer)
@@ -129,14 +131,7 @@ class Experiment:
             f"{self.trainer.model.num_parameters():,} parameters, a vocabulary of {data.tokenizer.vocab_size}, "
             f"{self.trainer.max_steps:,} steps of {self.config.training.batch_size} sequences"
         )
-        self._restore(self.trainer)
-        for kind, ask in (
-            ("checkpoint", self.trainer.ask_to_save),
-            ("evaluate", self.trainer.ask_to_evaluate),
-            ("sample", self.trainer.ask_to_sample),
-        ):
-            if kind in self._early:
-                ask()
+        self._restore(self.trainer, fork, data)
         if read_identity(self.folder).data_hash != data.corpus_hash:
             update_identity(self.folder, data_hash=data.corpus_hash)
         return self.trainer
@@ -145,9 +140,8 @@ class Experiment:
         """Say what is being prepared, and leave when asked to."""
         assert self.recorder is not None
         self.recorder.preparing(line)
-        for request in self.recorder.requests():
-            self._early.add(request.kind)
-        if "stop" in self._early:
+        self.recorder.requests.look()  # what is asked waits for the first step, but a stop does not
+        if self.recorder.requests.stop is not None:
             raise StoppedEarlyError
 
     def _choose(self) -> Arithmetic:
@@ -237,7 +231,7 @@ class Experiment:
         counts = {"tensors": report.tensors, "all_tensors": report.all_tensors, "sha256": report.sha256}
         self.recorder.event("initialised", **counts, text="\n".join(report.lines()))
 
-    def _restore(self, trainer: Trainer) -> None:
+    def _restore(self, trainer: Trainer, fork: Inherited | None, data: PreparedData) -> None:
         """Go on from the newest checkpoint that verifies; each damaged one is named."""
         recorder = trainer.recorder
 
@@ -246,7 +240,13 @@ class Experiment:
 
         found = checkpoints.newest_valid(self.folder, passed_over)
         if found is not None:
+            trainer.checkpoints.inherited = fork
+            first = fork is not None and fork.is_at(found.path)
+            if first:
+                require_tokenizer(found.path, data, self.folder)
             trainer.restore(found.path)
+            if first and fork is not None and fork.anew:
+                trainer.saved_step = -1  # what began anew is to be on disk before the first step
             recorder.resumed(trainer.step)
             recorder.phase(
                 "preparing",
@@ -302,7 +302,8 @@ class Experiment:
         assert trainer is not None
         assert recorder is not None
         whole = trainer.step == trainer.max_steps and not trainer.evaluation_owed
-        phase = "stopped" if trainer.stopped_early and not whole else "finished"
+        lost = trainer.discards and trainer.saved_step != trainer.step
+        phase = "stopped" if trainer.stopped_early and (lost or not whole) else "finished"
         summary = {
             "phase": phase,
             "step": trainer.step,
@@ -374,10 +375,12 @@ def create_trainer_from_config(
     search: Path | None = None,
     start_from: Callable[[LanguageModel], None] | None = None,
     micro_batch_size: int | None = None,
+    data_begins: int = 0,
 ) -> Trainer:
     """Model, batches, evaluators and callbacks of a definition, in a Trainer.
 
     start_from: may change the fresh weights. micro_batch_size: what an earlier start came to, instead of the setting.
+    data_begins: the step after which the first epoch begins.
     """
     context_length = config.data.context_length
     model = create_model_from_config(config.model, data.tokenizer.vocab_size, context_length, search=search)
@@ -392,6 +395,7 @@ def create_trainer_from_config(
         shuffle=config.data.shuffle,
         seed=config.seed,
         max_epochs=config.training.max_epochs,
+        begins_after=data_begins,
     )
     evaluators = {}
     if "val" in data.splits:

@@ -8,7 +8,7 @@ import time
 class ProgressTracker:
     """Seconds of training, tokens a second, and the time left.
 
-    `seconds` counts from the run's first step and across resumes; preparing and waiting are not in it.
+    `seconds` counts from the run's first step and across resumes; preparing, waiting and pauses are not in it.
     """
 
     def __init__(self, max_steps: int) -> None:
@@ -17,6 +17,7 @@ class ProgressTracker:
         self.started = time.perf_counter()
         self._mark_time, self._mark_tokens, self._pauses = self.started, 0, 0.0
         self._first_step = 0
+        self._paused_at: float | None = None
         self.tokens_per_second: float | None = None
 
     def start(self, step: int, tokens: int, seconds_before: float) -> None:
@@ -28,11 +29,27 @@ class ProgressTracker:
     @property
     def seconds(self) -> float:
         """Seconds of training so far."""
-        return self.seconds_before + time.perf_counter() - self.started
+        return self.seconds_before + self._now() - self.started
+
+    def pause(self) -> None:
+        """Stand still: what comes until `go_on` is no training."""
+        self._paused_at = time.perf_counter()
+
+    def go_on(self) -> None:
+        """Training goes on."""
+        assert self._paused_at is not None, "it is not paused"
+        still = time.perf_counter() - self._paused_at
+        self._paused_at = None
+        self.started += still
+        self._mark_time += still
+
+    def _now(self) -> float:
+        return time.perf_counter() if self._paused_at is None else self._paused_at
 
     def exclude(self, seconds: float) -> None:
         """Leave an evaluation or a save out of the throughput."""
-        self._pauses += seconds
+        if self._paused_at is None:
+            self._pauses += seconds
 
     def measure(self, tokens: int) -> float:
         """Tokens a second since the last call, evaluations and saves left out."""
@@ -47,4 +64,4 @@ class ProgressTracker:
         done = step - self._first_step
         if done <= 0:
             return None
-        return (time.perf_counter() - self.started) / done * (self.max_steps - step)
+        return (self._now() - self.started) / done * (self.max_steps - step)

@@ -1,4 +1,4 @@
-"""The one place where a run's folder is written while it trains: metrics, events, claim, requests.
+"""The one place where a run's folder is written while it trains: metrics, events, claim.
 
 A disk that does not take a record stops nothing: metrics and events wait in memory, the claim is tried again, and it
 is said.
@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from craft import platform
-from craft.runs import control
 from craft.runs.events import EventWriter
 from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter
+from craft.training.requests import LOOK_UP_SECONDS, Requests
 
-LOOK_UP_SECONDS = 0.5  # requests are looked for, and the claim moves, at most this often
 HEARTBEAT_SECONDS = 2.0  # the claim moves at least this often, also in a step that takes minutes
 
 
@@ -38,8 +37,9 @@ class Recorder:
         self._events = EventWriter(folder)
         self._status = StatusWriter(folder)
         self._writing = threading.Lock()
+        self.requests = Requests(self)
         self._asked_to_stop = False  # a plain flag: a signal handler may set it at any instant
-        self._looked_up = 0.0
+        self._claimed = 0.0
         self._disk_was_full = False
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._heart_stop = threading.Event()
@@ -68,9 +68,9 @@ class Recorder:
     def progressed(self, *, step: int, tokens: int, eta_seconds: float | None) -> None:
         """Claim progress, at most twice a second."""
         now = time.monotonic()
-        if now - self._looked_up < LOOK_UP_SECONDS:
+        if now - self._claimed < LOOK_UP_SECONDS:
             return
-        self._looked_up = now
+        self._claimed = now
         if self._events.held_back:
             with contextlib.suppress(OSError):
                 self._events.flush()
@@ -83,13 +83,17 @@ class Recorder:
             )
 
     def finish(self, phase: str, *, error: str | None = None, message: str | None = None, **changes: Any) -> None:
-        """Put the last metrics and an outcome on disk, and end. A full disk is waited for until a stop is asked for."""
+        """Answer what waits, put the last metrics and an outcome on disk, and end.
+
+        A full disk is waited for until a stop is asked for.
+        """
 
         def write_metrics() -> None:
             self._metrics.sync()
             if self._metrics.held_back:
                 raise _full()
 
+        self.requests.close(phase, message or error)
         self._until_there_is_room(write_metrics, "the last metrics")
         self._until_there_is_room(self._events.flush, "the last events")
         self._heart_stop.set()
@@ -246,7 +250,7 @@ class Recorder:
         content = (json.dumps(summary, indent=1) + "\n").encode()
         self._until_there_is_room(lambda: platform.write_file_durable(self.folder.results, content), "results.json")
 
-    # Requests ----------------------------------------------------------------------------------------------------
+    # Being asked to stop -----------------------------------------------------------------------------------------
 
     @property
     def leaving(self) -> bool:
@@ -256,23 +260,6 @@ class Recorder:
     def ask_to_stop(self) -> None:
         """Safe in a signal handler: the request is answered at the end of the step."""
         self._asked_to_stop = True
-
-    def requests(self) -> list[control.Request]:
-        """Requests that came since the last look, at most twice a second; each is answered by an event."""
-        found = []
-        if self._asked_to_stop and not getattr(self, "_stop_said", False):
-            self._stop_said = True
-            found.append(control.Request("signal", "stop", {"reason": "asked to stop"}))
-        if time.monotonic() - self._looked_up >= LOOK_UP_SECONDS:
-            found += control.take(self.folder)
-        for request in found:
-            known = request.kind in ("stop", "checkpoint", "evaluate", "sample")
-            self.event("request" if known else "refused", request=request.id, asked=request.kind)
-            if request.kind == "stop":
-                self._asked_to_stop = True
-                self._stop_said = True
-                self.phase("stopping")
-        return found
 
     def wait(self, seconds: float) -> None:
         """Wait, but no longer than until a stop is asked for."""

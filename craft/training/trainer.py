@@ -26,10 +26,12 @@ from craft.data.prefetch import Prefetch
 from craft.errors import CheckpointError, NonFiniteLossError, TrainingError
 from craft.models.base import BaseModel, LanguageModel
 from craft.runs import checkpoints
+from craft.training.answering import Answering
 from craft.training.callbacks.base import CallbackList
 from craft.training.checkpointing import CheckpointManager, RandomStates
 from craft.training.ema import NoAverage, WeightAverage
 from craft.training.evaluation import Evaluator
+from craft.training.live_changes import LiveChanges
 from craft.training.loss_scale import LossScale
 from craft.training.machine import matmul_rate
 from craft.training.memory import is_out_of_memory, what_took_it
@@ -77,6 +79,7 @@ class Trainer(ABC):
         self.recorder, self.callbacks = recorder, callbacks
         self.max_steps = batches.total_steps(config.training)
         self.windows_per_epoch, self.batch_size = batches.num_windows, config.training.batch_size
+        self.data_begins = batches.begins_after
         self.optimizer = create_optimizer(config.optimizer, model, search=search)
         self.scheduler = create_scheduler(config.scheduler, self.max_steps, search=search)
         if isinstance(self.scheduler, Plateau):
@@ -105,7 +108,9 @@ class Trainer(ABC):
         self.evaluated: dict[str, float] = {}
         self.evaluated_step = self.saved_step = -1
         self.stop_reason: str | None = None
-        self.stopped_early = False
+        self.stopped_early = self.discards = False
+        self.save_fault = ""
+        """Why the last save was none."""
         self.evaluation_owed = True  # step 0's
         self._began_at = 0
         self._flops_per_token, self._dtype = flops_per_token, arithmetic.dtype
@@ -139,6 +144,7 @@ class Trainer(ABC):
         )
         self.fingerprint = f"{batches.fingerprint}, of text {corpus_hash}"
         self.device = arithmetic.device
+        self.answering, self.live = Answering(self), LiveChanges(self)
 
     @abstractmethod
     def compute_loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -146,9 +152,9 @@ class Trainer(ABC):
 
     # Asking, from callbacks and requests -------------------------------------------------------------------------
 
-    def ask_to_stop(self, reason: str, *, finished: bool = False) -> None:
-        """Save and leave at the end of this step; `finished` when the run has reached its own goal."""
-        self.stop_reason, self.stopped_early = reason, not finished
+    def ask_to_stop(self, reason: str, *, finished: bool = False, save: bool = True) -> None:
+        """Save, unless told not to, and leave at the end of this step; `finished` when it has reached its own goal."""
+        self.stop_reason, self.stopped_early, self.discards = reason, not finished, not save
 
     def ask_to_save(self) -> None:
         """Save at the end of this step."""
@@ -183,12 +189,15 @@ class Trainer(ABC):
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint. Raises CheckpointError when it is of another model, corpus or order."""
+        # First, because what an optimizer keeps follows from its settings.
+        self.live.bring_to(int(path.name.removeprefix("step-")))
         self.checkpoints.restore(path, self.device)
 
     def fit(self, until: int | None = None) -> None:
         """Train to the end, to step `until`, or until asked to stop. Returns with everything on disk."""
         end = self.max_steps if until is None else min(until, self.max_steps)
         self._began_at = self.step
+        self.live.bring_to(self.step)
         self.model.train()
         self.recorder.phase("running", max_steps=self.max_steps)
         self.callbacks.call("on_train_start", self)
@@ -201,15 +210,20 @@ class Trainer(ABC):
             self.save()
         gc.collect()
         gc.freeze()  # what setting up made is kept for good; later collections need not look at it
+        self.answering.answer()  # what was asked while it was prepared
         while self.step < end and self.stop_reason is None:
             self.train_step()
-        if self.step == end or (self.stop_reason is not None and not self.stopped_early):
+        if (self.step == end and not self.discards) or (self.stop_reason is not None and not self.stopped_early):
             measured = self.evaluated_step
             self.evaluate()
             if self.evaluated_step != measured:
                 self.saved_step = -1  # a checkpoint that was due at this very step has none of its figures yet
-        self.save()
-        self._wait_for_owed_save()
+        if self.discards:
+            self.stop_reason = self._what_is_lost()
+        else:
+            self.save()
+            self._wait_for_owed_save()
+        self.answering.at_end()
         self.prefetch.close()
         self.callbacks.call("on_train_end", self)
 
@@ -229,7 +243,7 @@ class Trainer(ABC):
             self.record()
         if self._roll_back_asked is not None:
             self.roll_back(self._roll_back_asked)
-            self.look_up()
+            self._end_of_step()
             return
         if self._evaluate_asked or (settings.eval_every and self.step % settings.eval_every == 0):
             self.evaluate()
@@ -242,7 +256,12 @@ class Trainer(ABC):
             self.callbacks.call("on_sample", self)
         if self.epochs_done(self.step) > epochs:
             self.callbacks.call("on_epoch_end", self, self.epochs_done(self.step))
+        self._end_of_step()
+
+    def _end_of_step(self) -> None:
+        self.live.after_step()
         self.look_up()
+        self.answering.answer()
 
     def step_within_memory(self) -> None:
         """One optimizer step; where memory runs out in it, the same one again in smaller pieces, if that is allowed.
@@ -304,26 +323,23 @@ class Trainer(ABC):
     def epochs_done(self, step: int) -> int:
         """Whole passes over the data after a step; the step that ends one may begin the next as well."""
         most = self.config.training.max_epochs or math.inf
-        return int(min(step * self.batch_size // self.windows_per_epoch, most))
+        return int(min((step - self.data_begins) * self.batch_size // self.windows_per_epoch, most))
 
     def last_step_of_epoch(self, epoch: int) -> int:
         """The step in which a pass over the data ends; `epoch` counts from 1."""
-        return -(-epoch * self.windows_per_epoch // self.batch_size)
+        return self.data_begins - (-epoch * self.windows_per_epoch // self.batch_size)
 
     def look_up(self) -> None:
-        """Answer requests and move the claim, at most twice a second."""
-        for request in self.recorder.requests():
-            if request.kind == "sample":
-                self.ask_to_sample()
-            elif request.kind == "stop":
-                self.ask_to_stop(request.reason)
-            elif request.kind == "checkpoint":
-                self.ask_to_save()
-            elif request.kind == "evaluate":
-                self.ask_to_evaluate()
-        self.recorder.progressed(
-            step=self.step, tokens=self.loop.tokens, eta_seconds=self.progress.eta_seconds(self.step)
-        )
+        """Take what is asked from outside and move the claim, at most twice a second."""
+        self.answering.look_up()
+
+    def claim(self) -> None:
+        """Claim what it is about: training, or standing still."""
+        if self.answering.paused:
+            words = "memory and slot are kept until it is told to go on"
+            self.recorder.phase("paused", step=self.step, tokens=self.loop.tokens, eta_seconds=None, message=words)
+        else:
+            self.recorder.phase("running")
 
     def record(self) -> None:
         """Write a training record. Raises NonFiniteLossError when the run is to stop at a loss that is none."""
@@ -353,8 +369,8 @@ class Trainer(ABC):
             self._matmul_rate = matmul_rate(self.device, self._dtype, measure=settled)
         return None if self._matmul_rate is None else tokens_per_second * self._flops_per_token / self._matmul_rate
 
-    def evaluate(self) -> None:
-        """Measure the validation split, once a step."""
+    def evaluate(self, *, steers: bool = True) -> None:
+        """Measure the validation split, once a step. Without `steers`, nothing of the run's course depends on it."""
         self._evaluate_asked = False
         if self.evaluated_step == self.step or not self.evaluators:
             return
@@ -376,9 +392,10 @@ class Trainer(ABC):
             self.best, self.best_step = figures[settings.monitor], self.step
         self._write(dict(figures))
         self.recorder.evaluated(self.step, figures, best=self.best)
-        self.recorder.phase("running")
-        self.scheduler.on_evaluate(figures)
-        self.callbacks.call("on_evaluate", self, figures)
+        self.claim()
+        if steers:
+            self.scheduler.on_evaluate(figures)
+        self.callbacks.call("on_evaluate", self, figures, steering=steers)
 
     def _asked_to_leave(self) -> bool:
         """Look up in the middle of something long; True when it should be left."""
@@ -401,7 +418,8 @@ class Trainer(ABC):
         started = time.perf_counter()
         if (bad := self.loop.first_nonfinite_step()) and not self.loop.weights_are_finite():
             self._retry_save_at = math.inf
-            self.recorder.warn(f"step {self.step} is not saved: its weights are not finite, since step {bad}")
+            self.save_fault = f"its weights are not finite, since step {bad}"
+            self.recorder.warn(f"step {self.step} is not saved: {self.save_fault}")
             return
         monitored = self.evaluated.get(self.config.checkpoint.monitor) if self.evaluated_step == self.step else None
         self.recorder.sync()
@@ -410,6 +428,7 @@ class Trainer(ABC):
                 path = self.checkpoints.save(self.step, monitored)
         except OSError as error:
             self._retry_save_at = time.monotonic() + SAVE_RETRY_SECONDS
+            self.save_fault = error.strerror or str(error)
             if self._unsaved_step != self.step:  # the last step of a run is tried every second
                 self._unsaved_step = self.step
                 self.recorder.warn(
@@ -429,6 +448,13 @@ class Trainer(ABC):
         while self._retry_save_at < math.inf and not self.recorder.leaving:
             self.recorder.wait(1.0)
             self.save()
+
+    def _what_is_lost(self) -> str:
+        if self.saved_step == self.step:
+            return f"stopped at step {self.step}, which was saved already"
+        found = checkpoints.list_checkpoints(self.recorder.folder)
+        on = f"goes on from step {found[-1].step}" if found else "begins anew"
+        return f"stopped at step {self.step} without saving; a resume {on}"
 
     def _write(self, figures: dict[str, Any]) -> None:
         self.recorder.metrics(

@@ -51,6 +51,8 @@ class TrainingLoop:
         self.tokens = 0
         self.lr_scale = 1.0
         """What the schedule's factor is multiplied by; 1 unless somebody changed the rate on the way."""
+        self.peak_ratio = 1.0
+        """The same, for an optimizer of a person's own, whose rate was changed while it trains."""
         self.skipped = 0
         """Batches passed over: step S trains on batch S + skipped."""
         self._updating = False
@@ -67,7 +69,7 @@ class TrainingLoop:
         self._updating = False
         loss, tokens = self._accumulate(self.batches.batch(step + self.skipped))
         self._updating = True
-        self.optimizer.lr_factor = self.scheduler.factor(step) * self.lr_scale
+        self.optimizer.lr_factor = self.scheduler.factor(step) * self.lr_scale * self.peak_ratio
         if self.loss_scale.unscale(self.parameters):
             if self.grad_clip:
                 self._grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.grad_clip)

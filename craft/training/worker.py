@@ -108,6 +108,7 @@ def _take_slot(recorder: Recorder) -> platform.FileLock | None:
         if recorder.leaving:
             return None
         recorder.phase("starting", message="waiting for a slot of this machine")
+        recorder.requests.look()
     return slot
 
 

@@ -9,7 +9,8 @@ The loop, with each hook in its place:
         ... forward, backward, clip, update ...
         on_step_end(trainer)
         on_log(trainer, record)                 every `log_every` steps
-        on_evaluate(trainer, figures)           every `eval_every` steps, at step 0 and at the end
+        on_evaluate(trainer, figures)           every `eval_every` steps, at step 0 and at the end; where `steers` is
+                                                false, also when somebody asked for it from outside
         on_save(trainer, path)                  after a checkpoint is on disk
         on_sample(trainer)                      when somebody asked for samples now
         on_epoch_end(trainer, epoch)            when the step finished a pass
@@ -42,6 +43,10 @@ MAX_FAILURES = 3
 
 class Callback:
     """Override the hooks you need. State that must survive a restart goes through `state_dict` (JSON values)."""
+
+    steers: bool = True
+    """Whether what it sees may decide something. Then it sees the evaluations of the definition only, and none that
+    somebody asked for from outside: looking at a run must not change its course."""
 
     def on_train_start(self, trainer: Trainer) -> None:
         """Once, before the first step of this process."""
@@ -107,8 +112,8 @@ class CallbackList:
     def __iter__(self) -> Iterator[Callback]:
         return iter(self.callbacks.values())
 
-    def call(self, hook: str, trainer: Trainer, *arguments: Any) -> None:
-        """Call one hook, such as "on_step_end", of every callback.
+    def call(self, hook: str, trainer: Trainer, *arguments: Any, steering: bool = True) -> None:
+        """Call one hook, such as "on_step_end", of every callback; without `steering`, of those that only tell.
 
         Raises TrainingError when one fails that is to stop the run; not in `on_outcome`, as the run has ended then.
         """
@@ -120,12 +125,16 @@ class CallbackList:
         if self._unsaid:
             self._say(trainer)
         for name in names:
-            if self._failures[name] >= MAX_FAILURES:
+            if self._failures[name] >= MAX_FAILURES or (self.callbacks[name].steers and not steering):
                 continue
             try:
                 getattr(self.callbacks[name], hook)(trainer, *arguments)
             except (Exception, SystemExit) as error:  # a person's own code may raise anything, and leave
                 self._failed(name, hook, error, trainer)
+
+    def listen(self, hook: str) -> bool:
+        """Whether any callback does something at a hook."""
+        return any(_overrides(one, hook) for one in self.callbacks.values())
 
     def state_dict(self) -> dict[str, Any]:
         """The state of each callback that has one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ class System(Callback):
         self.config = config
         self._process = psutil.Process()
         self._gpu: GpuWatch | None = None
-        self._due = 0.0
+        self._measured = -math.inf
 
     def on_train_start(self, trainer: Trainer) -> None:
         """Begin to count processor time, and find the GPU."""
@@ -40,9 +41,9 @@ class System(Callback):
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
         """Measure, when it is time."""
         now = time.monotonic()
-        if now < self._due:
+        if now < self._measured + self.config.every:
             return
-        self._due = now + self.config.every
+        self._measured = now
         record["system/memory_gib"] = round(self._process.memory_info().rss / GIB, 4)
         record["system/available_gib"] = round(psutil.virtual_memory().available / GIB, 4)
         record["system/cpu_percent"] = self._process.cpu_percent()

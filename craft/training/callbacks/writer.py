@@ -21,6 +21,8 @@ class FigureWriter(Callback, ABC):
     What a checkpoint holds is passed on before it is there, so a run that was killed and goes on has no gap.
     """
 
+    steers = False
+
     def on_train_start(self, trainer: Trainer) -> None:
         """Open, or open again where an earlier process left off."""
         self.open(trainer)

@@ -28,10 +28,21 @@ from craft.config.schema.optimizer import (
 )
 from craft.models.base import BaseModel
 from craft.training.optimizers.base import Optimizer, parameter_groups
-from craft.training.optimizers.elementwise import SGD, Adafactor, Adam, AdamW, Lion
+from craft.training.optimizers.elementwise import SGD, Adafactor, Adam, AdamW, Grouped, Lion
 from craft.training.optimizers.muon import Muon, orthogonalise
 
-__all__ = ["SGD", "Adafactor", "Adam", "AdamW", "Lion", "Muon", "Optimizer", "create_optimizer", "orthogonalise"]
+__all__ = [
+    "SGD",
+    "Adafactor",
+    "Adam",
+    "AdamW",
+    "Lion",
+    "Muon",
+    "Optimizer",
+    "change_optimizer",
+    "create_optimizer",
+    "orthogonalise",
+]
 
 
 def create_optimizer(config: OptimizerConfig, model: BaseModel, *, search: Path | None = None) -> Optimizer:
@@ -55,6 +66,30 @@ def create_optimizer(config: OptimizerConfig, model: BaseModel, *, search: Path 
             return Adafactor(parameter_groups(config, model), config.lr, config.beta2_decay, config.clip_threshold)
         case LionConfig():
             return Lion(parameter_groups(config, model), config.lr, (config.betas[0], config.betas[1]))
+
+
+def change_optimizer(optimizer: Optimizer, config: OptimizerConfig, model: BaseModel) -> None:
+    """Give an optimizer other numbers, as if it had been made with them; its state stays.
+
+    Not for one of a person's own: of its settings only the rate is known, and the schedule sets that.
+    """
+    assert not isinstance(config, OwnOptimizer)
+    if isinstance(config, MuonConfig):
+        assert isinstance(optimizer, Muon)
+        optimizer.change(config, model)
+        return
+    assert isinstance(optimizer, Grouped)
+    optimizer.regroup(parameter_groups(config, model), config.lr)
+    match config:
+        case AdamWConfig() | AdamConfig():
+            assert isinstance(optimizer, AdamW | Adam)
+            optimizer.eps = config.eps
+        case SGDConfig():
+            assert isinstance(optimizer, SGD)
+            optimizer.change_momentum(config.momentum)
+        case AdafactorConfig():
+            assert isinstance(optimizer, Adafactor)
+            optimizer.beta2_decay, optimizer.clip_threshold = config.beta2_decay, config.clip_threshold
 
 
 def _own_optimizer(config: OwnOptimizer, model: BaseModel, search: Path | None) -> Optimizer:

@@ -23,6 +23,10 @@ class Grouped(Optimizer):
         self.groups, self.peak = groups, lr
         self.states = {name: self.new_state(p) for group in groups for name, p in group.named.items()}
 
+    def regroup(self, groups: list[Group], lr: float) -> None:
+        """Go on with other rates and decays of the same parameters; what is kept of each stays."""
+        self.groups, self.peak = groups, lr
+
     @property
     def lr(self) -> float:
         """The current rate of what no ratio changes."""
@@ -120,6 +124,13 @@ class SGD(Grouped):
     def __init__(self, groups: list[Group], lr: float, momentum: float, *, nesterov: bool) -> None:
         self.momentum, self.nesterov = momentum, nesterov
         super().__init__(groups, lr)
+
+    def change_momentum(self, momentum: float) -> None:
+        """Go on with another momentum; switched on, it begins at zero, and switched off, it is let go."""
+        is_switched = bool(momentum) != bool(self.momentum)
+        self.momentum = momentum
+        if is_switched:
+            self.states = {name: self.new_state(p) for group in self.groups for name, p in group.named.items()}
 
     def new_state(self, parameter: Tensor) -> State:
         """The momentum; from zero the first step leaves the gradient itself in it, with which torch begins."""

@@ -87,18 +87,13 @@ class Muon(Optimizer):
                 shape = (count, parameter[rows][0].numel(), tall)
                 shapes.setdefault(shape, []).append(_Part(parameter, rows, tall, ratios[name]))
         self.stacks = {f"{r}x{c}": _MatrixStack(parts) for (r, c, _), parts in shapes.items()}
-        rates: dict[Role, float] = {
-            "embedding": config.embedding_lr,
-            "head": config.head_lr,
-            "scalar": config.scalar_lr,
-        }
-        groups: dict[float, Group] = {}
-        for kind, lr in rates.items():
-            for name in named:
-                if roles[name] == kind:
-                    rate = lr * ratios[name]
-                    groups.setdefault(rate, Group({}, rate)).named[name] = named[name]
-        self.rest = AdamW(list(groups.values()), config.lr, (config.betas[0], config.betas[1]), config.eps)
+        self.rest = AdamW(_rest(config, model), config.lr, (config.betas[0], config.betas[1]), config.eps)
+
+    def change(self, config: MuonConfig, model: BaseModel) -> None:
+        """Go on with other numbers, as if it had been made with them; its state stays."""
+        self.config = config
+        self.rest.regroup(_rest(config, model), config.lr)
+        self.rest.eps = config.eps
 
     @property
     def lr(self) -> float:
@@ -128,3 +123,21 @@ class Muon(Optimizer):
         return {f"matrices.{shape}.momentum": stack.momentum for shape, stack in self.stacks.items()} | {
             f"rest.{name}": tensor for name, tensor in self.rest.state_dict().items()
         }
+
+
+def _rest(config: MuonConfig, model: BaseModel) -> list[Group]:
+    """The parameters that are no hidden matrices, by their rates."""
+    roles, named = model.parameter_roles(), trainable(model)
+    ratios = rate_ratios(config, named)
+    rates: dict[Role, float] = {
+        "embedding": config.embedding_lr,
+        "head": config.head_lr,
+        "scalar": config.scalar_lr,
+    }
+    groups: dict[float, Group] = {}
+    for kind, lr in rates.items():
+        for name in named:
+            if roles[name] == kind:
+                rate = lr * ratios[name]
+                groups.setdefault(rate, Group({}, rate)).named[name] = named[name]
+    return list(groups.values())

@@ -1,0 +1,74 @@
+"""Requests to this worker: taken from the run's folder, acknowledged at once, and kept until they are answered.
+
+request    it was taken                                {request, asked}
+refused    it is not done, and why                     {request, asked, reason}
+answered   it is done: a checkpoint, an evaluation, samples, a stop, with what came of it
+paused, continued, changed    it is done, each an event by its own name
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from craft.runs import control
+from craft.runs.control import Request
+
+if TYPE_CHECKING:
+    from craft.training.recorder import Recorder
+
+LOOK_UP_SECONDS = 0.5  # requests are looked for at most this often
+
+
+class Requests:
+    """What was asked of a run and is not answered yet."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.waiting: list[Request] = []
+        """Everything but stops, in the order it came."""
+        self.stop: Request | None = None
+        """The last one that asked to stop."""
+        self._stops: list[Request] = []
+        self._looked = 0.0
+
+    def look(self, *, now: bool = False) -> None:
+        """Take what came since the last look, at most twice a second unless `now`."""
+        if self.recorder.leaving and self.stop is None:
+            self._take(Request("signal", "stop", {"reason": "asked to stop"}))
+        moment = time.monotonic()
+        if now or moment - self._looked >= LOOK_UP_SECONDS:
+            self._looked = moment
+            for request in control.take(self.recorder.folder):
+                self._take(request)
+
+    def _take(self, request: Request) -> None:
+        if request.fault is not None:
+            self.refuse(request, request.fault)
+            return
+        self.recorder.event("request", request=request.id, asked=request.kind)
+        if request.kind == "stop":
+            self.stop = request
+            self._stops.append(request)
+            self.recorder.ask_to_stop()
+            self.recorder.phase("stopping")
+        else:
+            self.waiting.append(request)
+
+    def refuse(self, request: Request, reason: str) -> None:
+        """Say that it is not done."""
+        self.recorder.event("refused", request=request.id, asked=request.kind, reason=reason)
+
+    def answer(self, request: Request, **what: Any) -> None:
+        """Say that it is done, and what came of it."""
+        self.recorder.event("answered", request=request.id, asked=request.kind, **what)
+
+    def close(self, phase: str, words: str | None) -> None:
+        """The run has come to its end: the last stops are answered, and nothing that waits is left without a word."""
+        self.look(now=True)
+        for request in self._stops:
+            if request.id != "signal":
+                self.answer(request, phase=phase, text=words)
+        self._stops.clear()
+        while self.waiting:
+            self.refuse(self.waiting.pop(0), f"it came too late: the run is {phase}")
