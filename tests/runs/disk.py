@@ -42,13 +42,13 @@ class LimitedFiles(SmallDisk):
 
 
 @contextlib.contextmanager
-def mounted(path: Path) -> Iterator[SmallDisk]:
+def mounted(path: Path, options: str = "size=256k") -> Iterator[SmallDisk]:
     """A small tmpfs at `path`; skips the test where there cannot be one."""
     path.mkdir()
     if os.geteuid() != 0:
         pytest.skip("only root mounts file systems")
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "craft-test", str(path)],
+        ["mount", "-t", "tmpfs", "-o", options, "craft-test", str(path)],
         capture_output=True,
         text=True,
         check=False,
