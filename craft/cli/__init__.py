@@ -38,6 +38,7 @@ LAZY: dict[str, tuple[str, str]] = {
     "stop": ("craft.cli.stop", "Let a run save and leave, or kill it."),
     "rm": ("craft.cli.rm", "Delete runs, or single checkpoints, for good."),
     "prune": ("craft.cli.prune", "Delete older checkpoints of runs that have ended."),
+    "queue": ("craft.cli.queue", "Show what waits and why, and change it."),
     "resume": ("craft.cli.resume", "Go on with a run, or train it longer."),
     "generate": ("craft.cli.generate", "Let a checkpoint write."),
     "evaluate": ("craft.cli.evaluate", "Measure a checkpoint, and how fast it writes."),

@@ -1,0 +1,89 @@
+"""Several runs at once: a sweep stopped so that none of its waiting runs moves up, what failed going on again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from craft.errors import CraftError, RunError
+from craft.launch import workers
+from craft.launch.dispatch import ensure_runner, wait_while_starting, why_queued, withdraw, withdraw_all
+from craft.launch.follow import look_at
+from craft.launch.resume import Resumption, plan_resume, resume
+from craft.runs.folder import RunFolder
+from craft.runs.store import RunStore
+
+BROKEN = ("failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What became of the wish that a run stops."""
+
+    folder: RunFolder
+    what: Literal["withdrawn", "asked", "refused"]
+    """It left the queue; its worker was asked to save and leave; there was nothing to stop."""
+    reason: str = ""
+    """Why it was refused."""
+
+
+def stop_all(folders: Sequence[RunFolder]) -> list[Stopped]:
+    """Stop runs, of whatever folders: those that wait leave the queue before any of those that train is asked.
+
+    So no slot that becomes free is taken by one of them. One that cannot be stopped does not keep the others.
+    """
+    withdrawn: set[Path] = set()
+    for runs_dir in dict.fromkeys(folder.path.parent for folder in folders):
+        mine = [folder for folder in folders if folder.path.parent == runs_dir]
+        withdrawn |= {folder.path for folder in withdraw_all(runs_dir, mine)}
+    return [Stopped(folder, "withdrawn") if folder.path in withdrawn else _stop_begun(folder) for folder in folders]
+
+
+def _stop_begun(folder: RunFolder) -> Stopped:
+    wait_while_starting(folder)
+    try:
+        if withdraw(folder):  # its worker died on the way, and it would be started again
+            return Stopped(folder, "withdrawn")
+        workers.ask_to_stop(folder)
+    except RunError as error:
+        return Stopped(folder, "refused", str(error))
+    return Stopped(folder, "asked")
+
+
+def broken_runs(folders: Iterable[RunFolder], runs_dir: Path) -> list[RunFolder]:
+    """Those of some runs of a folder that failed or were interrupted, in the order given."""
+    reasons = why_queued(runs_dir)
+    return [folder for folder in folders if look_at(folder, reasons=reasons).phase in BROKEN]
+
+
+def all_broken_runs(runs_dir: Path) -> list[RunFolder]:
+    """Every run of a folder that failed or was interrupted, the oldest first."""
+    return broken_runs((run.folder for run in RunStore(runs_dir).list()), runs_dir)
+
+
+def plan_retry(folders: Iterable[RunFolder]) -> tuple[list[Resumption], list[tuple[RunFolder, CraftError]]]:
+    """How each run would go on from its newest checkpoint, and which cannot, with the reason. Changes nothing."""
+    plans, refused = [], []
+    for folder in folders:
+        try:
+            plans.append(plan_resume(folder, ()))
+        except CraftError as error:
+            refused.append((folder, error))
+    return plans, refused
+
+
+def retry(plans: Sequence[Resumption], *, cpu_slots: int = 1) -> list[tuple[RunFolder, CraftError]]:
+    """Queue runs so that they go on; returns those that another command was quicker with, or the disk refused."""
+    refused: list[tuple[RunFolder, CraftError]] = []
+    for plan in plans:
+        try:
+            resume(plan, cpu_slots=cpu_slots)
+        except CraftError as error:
+            refused.append((plan.folder, error))
+        except OSError as error:
+            refused.append((plan.folder, RunError(f"{plan.folder.name}: {error.strerror}: {error.filename}")))
+    for runs_dir in dict.fromkeys(plan.folder.path.parent for plan in plans):
+        ensure_runner(runs_dir)
+    return refused
