@@ -102,10 +102,12 @@ def why_it_stays(folder: RunFolder, step: int) -> str:
     newer = [info for info in present if info.step > step]
     if verify(found.path):
         return ""  # nothing can be gone on from it, whatever its place
-    if all(verify(info.path) for info in reversed(newer)):
-        damaged = f": {', '.join(str(info.step) for info in newer)} {'is' if len(newer) == 1 else 'are'} damaged"
-        return f"it is the newest {'whole one' + damaged if newer else 'one'}, from which the run would go on"
-    return ""
+    if not all(verify(info.path) for info in reversed(newer)):
+        return ""
+    if not newer:
+        return "it is the newest one, from which the run would go on"
+    damaged = f"{', '.join(str(info.step) for info in newer)} {'is' if len(newer) == 1 else 'are'} damaged"
+    return f"it is the newest whole one: {damaged}"
 
 
 def remove_step(folder: RunFolder, step: int) -> None:
