@@ -1,4 +1,4 @@
-"""A few metrics of a run as curves, for drawing: sixteen bytes a point, where whole records take hundreds."""
+"""A few metrics of a run as curves: eight bytes a number, where whole records take hundreds."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from craft.runs.jsonl import LineReader, Record, read_between
-from craft.runs.metrics_index import Block, read_index
+from craft.runs.metrics_index import AXES, Block, read_index
 
 # Bytes of a log, some 200,000 records: a shorter one is read whole, in less than a second.
 _LONG = 24 << 20
 
 
 class CurvesReader:
-    """Follows a metrics log and keeps some of its metrics over steps; NaN where a value was not finite.
+    """Follows a metrics log and keeps some of its metrics over steps, and over time or tokens where asked.
 
-    Of a long log that has an index, the past is four points of every 128 records: the picture is the same.
+    NaN where a value was not finite. Of a long log that has an index, the past is four points of every 128 records: the
+    picture is the same.
     """
 
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
+    def __init__(self, path: Path, names: Sequence[str], axes: Sequence[str] = ("step",)) -> None:
+        assert axes[0] == "step" and set(axes) <= set(AXES)
         self._lines = LineReader(path)
-        self._points = {name: (array("d"), array("d")) for name in names}
+        self._axes = tuple(axes)
+        # Metric -> an array for each axis, then one of the values.
+        self._points = {name: tuple(array("d") for _ in range(len(axes) + 1)) for name in names}
 
     @property
     def damaged(self) -> int:
@@ -40,10 +44,10 @@ class CurvesReader:
             changed |= self._take(record)
         return changed
 
-    def curve(self, name: str) -> tuple[Sequence[float], Sequence[float]]:
-        """Steps and values so far, as they are now: a copy, which later polls leave alone."""
-        steps, values = self._points[name]
-        return steps[:], values[:]
+    def curve(self, name: str, x: str = "step") -> tuple[Sequence[float], Sequence[float]]:
+        """Places on an axis and values so far, as they are now: a copy, which later polls leave alone."""
+        columns = self._points[name]
+        return columns[self._axes.index(x)][:], columns[-1][:]
 
     def _take_index(self) -> bool:
         """Take what the index holds of a long log, which is read on from there; whether there was any."""
@@ -64,14 +68,15 @@ class CurvesReader:
         return bool(blocks)
 
     def _take_block(self, block: Block) -> None:
-        for name, (steps, values) in self._points.items():
+        for name, columns in self._points.items():
             if name not in block.points:
                 continue
             four = block.points[name]
             first, *between, last = zip(four[::2], four[1::2], strict=True)
             for step, value in dict.fromkeys((first, *sorted(between), last)):
-                steps.append(step)
-                values.append(value)
+                for axis, column in zip(self._axes, columns, strict=False):
+                    column.append(block.place(step, axis))
+                columns[-1].append(value)
 
     def _take(self, record: Record) -> bool:
         resumed_from = _number(record.get("resumed_from"))
@@ -80,19 +85,21 @@ class CurvesReader:
         step = _number(record.get("step"))
         if math.isnan(step):
             return False
-        found = [(points, record[name]) for name, points in self._points.items() if name in record]
-        for (steps, values), value in found:
-            steps.append(step)
-            values.append(_number(value))
+        found = [(columns, record[name]) for name, columns in self._points.items() if name in record]
+        for columns, value in found:
+            columns[0].append(step)
+            for axis, column in zip(self._axes[1:], columns[1:], strict=False):
+                column.append(_number(record.get(axis)))
+            columns[-1].append(_number(value))
         return bool(found)
 
     def _keep_until(self, step: float) -> bool:
         """Drop what a resume supersedes: points after `step`."""
         dropped = False
-        for steps, values in self._points.values():
-            while steps and steps[-1] > step:
-                steps.pop()
-                values.pop()
+        for columns in self._points.values():
+            while columns[0] and columns[0][-1] > step:
+                for column in columns:
+                    column.pop()
                 dropped = True
         return dropped
 

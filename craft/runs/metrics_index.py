@@ -45,6 +45,14 @@ class Block:
     points: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Metric -> step and value of its first, least, greatest and last."""
 
+    def place(self, step: float, axis: str) -> float:
+        """Where a step of the block lies on an axis: between its ends in proportion, which within a block is exact
+        to what a plot shows."""
+        if axis == "step":
+            return step
+        (first, last), (low, high) = self.axes["step"], self.axes[axis]
+        return low + (high - low) * (step - first) / (last - first) if last > first else high
+
     def as_json(self) -> dict[str, Any]:
         """A line of the index."""
         if self.odd:

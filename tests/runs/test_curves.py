@@ -102,3 +102,14 @@ def test_a_long_log_fills_no_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     # Sixteen bytes a point, and a piece of the file with its lines; records would take 20 MB.
     assert peak < 50_000 * 16 + 8_000_000
+
+
+def test_places_on_other_axes_come_with_the_values(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    _write(path, *({"step": s, "time": s / 2, "tokens": 10 * s, "val/loss": 1.0 * s} for s in (0, 100, 200)))
+    _write(path, {"resumed_from": 100}, {"step": 150, "val/loss": 9.0})
+    reader = CurvesReader(path, NAMES, ("step", "time", "tokens"))
+    reader.poll()
+    assert [list(part) for part in reader.curve("val/loss")] == [[0, 100, 150], [0.0, 100.0, 9.0]]
+    assert list(reader.curve("val/loss", "tokens")[0][:2]) == [0, 1000]
+    assert math.isnan(reader.curve("val/loss", "time")[0][2]), "that record has none"

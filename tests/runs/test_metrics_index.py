@@ -72,6 +72,11 @@ def test_the_picture_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     reader = CurvesReader(log, NAMES)
     assert reader.poll()
     assert len(reader.curve("train/loss")[0]) <= 4 * 800, "four points a block"
+    axes = CurvesReader(log, NAMES, ("step", "time", "tokens"))
+    axes.poll()
+    steps, _ = axes.curve("train/loss")
+    assert [round(40 * time) for time in axes.curve("train/loss", "time")[0]] == list(steps)
+    assert [round(tokens / 100) for tokens in axes.curve("train/loss", "tokens")[0]] == list(steps)
     coarse = drawn(log)
     assert whole.splitlines()[0] == coarse.splitlines()[0], "the last values stand in the legend"
     ours, theirs = ("\n".join(line.ljust(80) for line in text.splitlines()) for text in (coarse, whole))
