@@ -15,7 +15,7 @@ from craft import platform
 from craft.config.definition import definition_hash, dump_definition
 from craft.config.experiments import PlannedRun
 from craft.config.plugins import code_dir, plugin_files
-from craft.runs.folder import RunFolder, RunIdentity, create_run
+from craft.runs.folder import RunFolder, RunIdentity, create_run, load_identity
 from craft.runs.groups import group_file, take_group_name, write_group
 
 
@@ -35,6 +35,15 @@ def create_runs(runs_dir: Path, planned: Sequence[PlannedRun]) -> list[RunFolder
             group_file(runs_dir, name).unlink(missing_ok=True)
         raise
     return folders
+
+
+def discard_runs(folders: Sequence[RunFolder]) -> None:
+    """Remove runs that were just made, with their groups: they could not be queued."""
+    for folder in folders:
+        identity, _ = load_identity(folder)
+        shutil.rmtree(folder.path, ignore_errors=True)
+        if identity is not None and identity.group:
+            group_file(folder.path.parent, identity.group).unlink(missing_ok=True)
 
 
 def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFolder], groups: dict[str, str]) -> None:
@@ -62,7 +71,7 @@ def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFold
         text = dump_definition(run.experiment, run.config, runs_dir=runs_dir)
         folder = create_run(runs_dir, experiment=run.experiment, definition_toml=text, identity=identity)
         folders.append(folder)
-        _copy_code(run, folder)
+        copy_code(run, folder)
         if group is not None:
             members.setdefault(group, []).append(folder.name)
     for name, runs in members.items():
@@ -84,7 +93,7 @@ def _value_at(settings: Any, path: str) -> Any:
     return settings
 
 
-def _copy_code(run: PlannedRun, folder: RunFolder) -> None:
+def copy_code(run: PlannedRun, folder: RunFolder) -> None:
     """The person's own modules as they are now; the run imports these copies, also when it is resumed."""
     source = code_dir(run.source.absolute())
     for file in plugin_files(run.config, source):
