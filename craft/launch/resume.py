@@ -91,12 +91,13 @@ def plan_resume(folder: RunFolder, overrides: Sequence[str], *, force: bool = Fa
 def resume(plan: Resumption, *, cpu_slots: int = 1) -> Started | None:
     """Rewrite the definition where it changes, queue the run, and start its worker when a slot is free.
 
-    Raises RunBusyError when another command was quicker.
+    Raises RunBusyError when another command was quicker, RunError when it was deleted meanwhile.
     """
     folder = plan.folder
     queue = Queue(folder.path.parent)
     lock = platform.FileLock(folder.lock)
     with hold_queue(queue):
+        folder.require()
         if any(entry.run == folder.name for entry in queue.entries()) and not was_taken_over(folder):
             raise RunBusyError(f"{folder.name} is already queued or being started by another command")
         if not lock.acquire(0.0):
