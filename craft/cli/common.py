@@ -94,8 +94,21 @@ def find_run(name: str, runs_dir: Path | None) -> RunFolder:
     from craft.runs.store import RunStore
 
     folder = RunStore(runs_dir_of(runs_dir)).find(name)
+    if folder.name != name and "/" not in name and name not in (".", ".."):
+        _say_which(name, folder)
     look_after_queue(folder.path.parent)
     return folder
+
+
+def _say_which(name: str, folder: RunFolder) -> None:
+    """An experiment's name means its newest run; where that is one of a sweep, it is said that there are others."""
+    from craft.runs.folder import load_identity
+    from craft.text import clean_line
+
+    identity, _ = load_identity(folder)
+    if identity is not None and identity.group:
+        words = f"'{name}' is {folder.name} here, the newest run of it, one of the group '{identity.group}'"
+        sys.stderr.write(clean_line(f"{words}; 'craft group {identity.group}' shows all") + "\n")
 
 
 def runs_argument() -> Callable[[Decorated], Decorated]:
@@ -155,11 +168,26 @@ def run_and_which(name: str) -> tuple[str, str]:
 
 
 def look_after_queue(runs_dir: Path) -> None:
-    """Whoever finds runs waiting and nobody to start them starts a runner."""
+    """Whoever finds runs waiting and nobody to start them starts a runner, or says that the queue is paused."""
     if (runs_dir / ".craft" / "queue").is_dir():
         from craft.launch.dispatch import ensure_runner
 
         ensure_runner(runs_dir)
+        say_if_paused(runs_dir)
+
+
+_said_paused: set[Path] = set()
+
+
+def say_if_paused(runs_dir: Path) -> None:
+    """Say, once a command, that what waits will not begin."""
+    from craft.launch.queue import Queue
+
+    queue = Queue(runs_dir)
+    if runs_dir not in _said_paused and queue.is_paused() and (waiting := len(queue.entries())):
+        _said_paused.add(runs_dir)
+        runs = "1 run waits" if waiting == 1 else f"{waiting} runs wait"
+        sys.stderr.write(f"the queue of {shown_path(runs_dir)} is paused, and {runs}: 'craft queue go' goes on\n")
 
 
 def json_line(record: dict[str, Any]) -> str:

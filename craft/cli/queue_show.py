@@ -144,7 +144,7 @@ def _waiting_lines(runs_dir: Path, waiting: list[Waiting], width: int | None) ->
         several = f" [--slots {one.entry.cpu_slots}]" if one.entry.cpu_slots > 1 else ""
         # What stands above already is left out: that the queue is paused, and which folder this is.
         reason = one.reason.removeprefix(f"{PAUSED}; it ").removeprefix(PAUSED).replace(f" in {runs_dir}", "")
-        text = clean_line(f"{reason}{several} ({format_age(now - one.entry.queued)})".strip())
+        text = clean_line(f"{reason or 'waits'}{several} ({format_age(now - one.entry.queued)})")
         if width is None:
             lines.append(head + text)
             continue

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from craft.cli.common import complete_experiment, json_option, print_json, shown_path
+from craft.cli.common import (
+    complete_experiment,
+    complete_run,
+    find_run,
+    json_option,
+    print_json,
+    say_if_paused,
+    shown_path,
+)
 
 if TYPE_CHECKING:
     from craft.cli.following import Followed
     from craft.config.experiments import PlannedRun
     from craft.launch.dispatch import Started
+    from craft.launch.queue import Wait
     from craft.runs.folder import RunFolder
 
 _NAMED_AT_THE_START = 10
@@ -34,6 +43,15 @@ _NAMED_AT_THE_START = 10
     help="Runs that train on this machine's CPU at once. On GPUs it is one a GPU.",
 )
 @click.option(
+    "--after",
+    "others",
+    multiple=True,
+    metavar="RUN",
+    shell_complete=complete_run,
+    help="Begin only when RUN has finished; may be given several times.",
+)
+@click.option("--whatever", is_flag=True, help="With --after: also when RUN fails or is stopped.")
+@click.option(
     "--runs-dir", type=click.Path(file_okay=False, path_type=Path), help="Where the runs go; else as FILE says."
 )
 @json_option
@@ -43,6 +61,8 @@ def run(
     detach: bool,
     dry_run: bool,
     slots: int,
+    others: tuple[str, ...],
+    whatever: bool,
     runs_dir: Path | None,
     as_json: bool,
 ) -> int:
@@ -65,7 +85,8 @@ def run(
         from craft.config.corpus import require_text
         from craft.config.experiments import load_experiments
         from craft.config.token_cache import require_tokenizer
-        from craft.launch.create import create_runs
+        from craft.errors import CraftError
+        from craft.launch.create import create_runs, discard_runs
         from craft.launch.dispatch import submit
         from craft.runs.initial import require_weights
 
@@ -81,11 +102,16 @@ def run(
         if dry_run:
             _show_plan(planned, place, as_json)
             return 0
+        after = _waits(place, others, whatever)
         folders = create_runs(place, planned)
         waiting = [(folder, one.config.device) for folder, one in zip(folders, planned, strict=True)]
 
         def start() -> Started | None:
-            started = submit(place, waiting, cpu_slots=slots, standby=standby)
+            try:
+                started = submit(place, waiting, cpu_slots=slots, standby=standby, after=after)
+            except (CraftError, OSError):
+                discard_runs(folders)  # none of them is in the queue
+                raise
             if standby is not None:
                 standby.dismiss()  # unused, it would wait beside the runs for hours
             if as_json:
@@ -97,10 +123,22 @@ def run(
         start()
         if not as_json:
             sys.stdout.writelines(f"{folder.name}\n" for folder in folders)
+        say_if_paused(place)
         return 0
     finally:
         if standby is not None:
             standby.dismiss()
+
+
+def _waits(place: Path, others: tuple[str, ...], whatever: bool) -> tuple[Wait, ...]:
+    """What has to end before these runs begin."""
+    if not others:
+        if whatever:
+            raise click.UsageError("--whatever says how the runs of --after may end")
+        return ()
+    from craft.launch.waits import waits_for
+
+    return waits_for(place, None, [find_run(other, place) for other in others], (), whatever=whatever)
 
 
 def _print_runs(folders: list[RunFolder], planned: list[PlannedRun]) -> None:

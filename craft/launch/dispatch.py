@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -110,7 +111,11 @@ def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None
             if slot is not None:
                 environment = {"CRAFT_SLOT": str(slot.path), **slot.environment}
                 process = workers.start_worker(folder, environment, standby)
-                slot.give(folder.path, process)
+                try:
+                    slot.give(folder.path, process)
+                except OSError:  # without the note another would be started beside it
+                    process.send(signal.SIGKILL, group=True)
+                    raise
                 return Started(folder, process)
     return None
 
