@@ -51,13 +51,14 @@ def worker(folder: RunFolder) -> Iterator[Callable[[Answer], None]]:
 def saves(folder: RunFolder, lock: platform.FileLock, asked: str) -> None:
     append_event(folder, "checkpoint", step=4)  # before it was asked
     append_event(folder, "request", request=asked, asked="checkpoint")
-    append_event(folder, "evaluated", step=5)
     append_event(folder, "checkpoint", step=5)
+    append_event(folder, "answered", request="another's", asked="checkpoint", step=4)
+    append_event(folder, "answered", request=asked, asked="checkpoint", step=5)
 
 
 def fails(folder: RunFolder, lock: platform.FileLock, asked: str) -> None:
     append_event(folder, "request", request=asked, asked="checkpoint")
-    append_event(folder, "warning", text="step 5 is not saved: No space left on device")
+    append_event(folder, "refused", request=asked, reason="step 5 is not saved: No space left on device")
 
 
 def leaves(folder: RunFolder, lock: platform.FileLock, asked: str) -> None:
@@ -87,6 +88,6 @@ def test_a_worker_that_leaves_has_saved_its_last(folder: RunFolder, worker: Call
 
 
 def test_a_worker_that_hangs(folder: RunFolder, worker: Callable[[Answer], None]) -> None:
-    with pytest.raises(RunError, match="has not answered the request to save"):
+    with pytest.raises(RunError, match=r"has not answered the request to checkpoint .* exp-001@latest|tiny-001@latest"):
         save_now(folder, timeout=0.0)
     assert save_now(folder, cancelled=lambda: True) is None

@@ -1,0 +1,64 @@
+"""What a run that trains may be asked to change, checked before it is asked."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from craft.config.check import Problems, dotted
+from craft.config.live import live_settings
+from craft.config.overrides import read_overrides
+from craft.errors import RunError
+from craft.launch.meaning import effects
+from craft.runs.changes import Values, config_with, plan_change, read_changes, values_at
+from craft.runs.folder import RunFolder
+from craft.runs.liveness import observe
+
+
+def plan_live_change(folder: RunFolder, overrides: Sequence[str]) -> tuple[Values, Values]:
+    """What these `path=value` texts change in a run that trains: the new values, and those before.
+
+    Raises ConfigError for a value that is none, and RunError, with what can be done instead, for a setting that cannot
+    change while it trains, or a run that no worker is at.
+    """
+    folder.require()
+    _require_live(folder, overrides)
+    held = values_at(read_changes(folder), observe(folder).status.step)
+    known = live_settings(config_with(folder, held))
+    problems = Problems()
+    _, paths = read_overrides(overrides, problems)
+    problems.raise_if_any()
+    if odd := [dotted(path) for path in paths if dotted(path) not in known]:
+        raise RunError(
+            f"{folder.name}: {' and '.join(odd)} cannot change while it trains; these can: {', '.join(known)}. "
+            f"{_instead(folder, overrides, held)}"
+        )
+    return plan_change(folder, held, overrides)
+
+
+def _require_live(folder: RunFolder, overrides: Sequence[str]) -> None:
+    observed = observe(folder)
+    if not observed.is_live:
+        raise RunError(
+            f"{folder.name} is {observed.phase}, so nothing can be changed while it trains; "
+            f"{_command('resume', folder, overrides)} goes on with it"
+        )
+
+
+def _instead(folder: RunFolder, overrides: Sequence[str], held: Values) -> str:
+    """The command that does what cannot be done live. Raises ConfigError for what cannot be done at all."""
+    from craft.config.experiments import load_experiments
+
+    file = load_experiments(folder.definition)
+    changed = effects(config_with(folder, held), file.plan((), overrides)[0].config, source_dir=folder.code)
+    given = [one for one in changed if one.path not in held]
+    if all(one.resumable for one in given):
+        return f"'craft stop {folder.name}' and then {_command('resume', folder, overrides)} does it"
+    if any(one.kind == "cannot" for one in given):
+        return f"{_command('run', folder, overrides)} begins a new run with it"
+    return f"{_command('fork', folder, overrides)} makes a run of its own with it"
+
+
+def _command(verb: str, folder: RunFolder, overrides: Sequence[str]) -> str:
+    what = str(folder.definition) if verb == "run" else folder.name
+    return f"'craft {verb} {shlex.quote(what)} {' '.join(map(shlex.quote, overrides))}'"
