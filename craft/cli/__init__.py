@@ -2,7 +2,7 @@
 
 `craft --help` imports click and nothing else, so it answers at once. A command is listed in `LAZY` with its
 module and the line that help shows for it; it is the module's function of the same name (hyphens become
-underscores).
+underscores, and a word that Python has itself gets one behind it).
 
 Data goes to standard output, words to standard error. Exit status: 0 done, 1 a run failed, 2 wrong use or a
 wrong file, 130 interrupted. What a person did wrong is one message, never a traceback.
@@ -35,12 +35,19 @@ LAZY: dict[str, tuple[str, str]] = {
     "watch": ("craft.cli.watch", "Follow a run with its curves, and leave it alone."),
     "status": ("craft.cli.status", "Show all about one run."),
     "logs": ("craft.cli.logs", "Print what a run's worker printed."),
-    "stop": ("craft.cli.stop", "Let a run save and leave, or kill it."),
+    "stop": ("craft.cli.stop", "Let runs save and leave."),
+    "kill": ("craft.cli.kill", "End runs at once, saving nothing."),
+    "pause": ("craft.cli.pause", "Let runs stand still where they are."),
+    "continue": ("craft.cli.pause", "Let paused runs go on."),
+    "checkpoint": ("craft.cli.checkpoint", "Let runs that train save now."),
+    "sample": ("craft.cli.sample", "Let runs that train write now."),
+    "set": ("craft.cli.set", "Change the learning rate or the cadence of runs that train."),
     "rm": ("craft.cli.rm", "Delete runs, or single checkpoints, for good."),
     "prune": ("craft.cli.prune", "Delete older checkpoints of runs that have ended."),
     "queue": ("craft.cli.queue", "Show what waits and why, and change it."),
     "resume": ("craft.cli.resume", "Go on with a run, or train it longer."),
     "generate": ("craft.cli.generate", "Let a checkpoint write."),
+    "compare": ("craft.cli.compare", "Lay runs over each other: curves, figures, differences."),
     "evaluate": ("craft.cli.evaluate", "Measure a checkpoint, and how fast it writes."),
 }
 """Command -> (module, one line of help), in the order that help shows."""
@@ -60,7 +67,8 @@ class LazyGroup(click.Group):
         if cmd_name not in LAZY:
             return None
         module, _ = LAZY[cmd_name]
-        command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
+        found, function = importlib.import_module(module), cmd_name.replace("-", "_")
+        command = getattr(found, function, None) or getattr(found, f"{function}_")
         assert isinstance(command, click.Command), f"{module} holds no click command {cmd_name}"
         return command
 
