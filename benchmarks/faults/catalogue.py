@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.faults import exact_resumes, flips, full_disk, kills
+from benchmarks.faults import damaged_records, exact_resumes, flips, full_disk, kills
 from benchmarks.faults.fault import Fault
 
 FAULTS: list[Fault] = [
@@ -10,5 +10,6 @@ FAULTS: list[Fault] = [
     exact_resumes.EXACT_RESUMES,
     flips.FLIPS,
     flips.CUTS,
+    damaged_records.DAMAGED_RECORDS,
     full_disk.FULL_DISK,
 ]
