@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from craft import platform
+from craft.runs.lock import new_mark
 
 if TYPE_CHECKING:
     from craft.runs.folder import RunFolder
@@ -31,6 +33,7 @@ class Standby:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env={**os.environ, **new_mark()},
         )
         self._used = False
 
@@ -48,7 +51,7 @@ class Standby:
             return None
         self._used = True
         self._process.returncode = 0  # it lives on by itself; nobody waits for it here
-        return platform.ProcessIdentity(platform.hostname(), platform.boot_id(), pid, ticks, pgid=pid)
+        return platform.ProcessIdentity.of(pid, pgid=pid)
 
     def dismiss(self) -> None:
         """End it unless it became a worker."""

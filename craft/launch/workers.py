@@ -13,7 +13,7 @@ from craft.runs import control
 from craft.runs.events import append_event
 from craft.runs.folder import RunFolder
 from craft.runs.liveness import observe
-from craft.runs.lock import read_owner
+from craft.runs.lock import end_left_behind, new_mark, owner_here
 from craft.runs.status import OUTCOMES, StatusWriter, read_status
 
 WORKER = "craft.training.worker"
@@ -30,18 +30,8 @@ def start_worker(
     if standby is not None and (process := standby.become(folder, environment)) is not None:
         return process
     command = [sys.executable, "-P", "-m", WORKER, str(folder.path)]
-    pid = platform.spawn_detached(command, folder.log, environment)
-    return platform.ProcessIdentity(
-        platform.hostname(), platform.boot_id(), pid, platform.start_ticks(pid) or 0, pgid=pid
-    )
-
-
-def owner_here(folder: RunFolder) -> platform.ProcessIdentity | None:
-    """The living process on this machine that trains a run; None when there is none that may be signalled."""
-    if not platform.is_locked(folder.lock):
-        return None
-    owner = read_owner(folder)
-    return owner if owner is not None and owner.is_alive() else None
+    pid = platform.spawn_detached(command, folder.log, {**environment, **new_mark()})
+    return platform.ProcessIdentity.of(pid, pgid=pid)
 
 
 def ask_to_stop(folder: RunFolder) -> None:
@@ -62,10 +52,12 @@ def kill(folder: RunFolder, started: platform.ProcessIdentity | None = None) -> 
     """End a run's worker and its children at once, saving nothing; False when there was none here.
 
     `started`: the process that was started for the run, for the moment before it took the lock. The checkpoints
-    are whole, so the run can be resumed.
+    are whole, so the run can be resumed. Where the worker is gone, what it left behind is ended.
     """
     process = owner_here(folder) or started
-    if process is None or not process.send(signal.SIGKILL, group=True):
+    if process is None:
+        return end_left_behind(folder) > 0
+    if not process.send(signal.SIGKILL, group=True):
         return False
     append_event(folder, "stopped", reason="killed")
     status = read_status(folder)

@@ -17,20 +17,25 @@ from craft.platform.files import (
     write_file_durable,
 )
 from craft.platform.interpreter import importing, keep_freed_memory
-from craft.platform.locks import FileLock, is_locked
+from craft.platform.locks import FileLock, Place, is_locked, lock_holders, lock_taker, place_of
 from craft.platform.memory import free_memory, peak_memory, reset_peak_memory
 from craft.platform.places import slots_dir, state_dir
 from craft.platform.processes import (
     ProcessIdentity,
     boot_id,
     hostname,
+    is_suspended,
+    machine_id,
+    members_of_session,
     reap,
     spawn_detached,
     start_ticks,
+    was_started_with,
 )
 
 __all__ = [
     "FileLock",
+    "Place",
     "ProcessIdentity",
     "boot_id",
     "dead_temporaries",
@@ -40,9 +45,15 @@ __all__ = [
     "hostname",
     "importing",
     "is_locked",
+    "is_suspended",
     "keep_freed_memory",
+    "lock_holders",
+    "lock_taker",
+    "machine_id",
     "make_dir_durable",
+    "members_of_session",
     "peak_memory",
+    "place_of",
     "reap",
     "remove_dead_temporaries",
     "rename",
@@ -53,6 +64,7 @@ __all__ = [
     "start_ticks",
     "state_dir",
     "sync_data",
+    "was_started_with",
     "write_file_atomic",
     "write_file_durable",
 ]

@@ -6,9 +6,11 @@ anywhere else. Across machines, over NFS, neither can be trusted; a run says whi
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
+import re
 import time
 import weakref
 from pathlib import Path
@@ -16,6 +18,10 @@ from typing import Self
 
 _TRY_EVERY = 0.02  # seconds
 _BUSY = (errno.EWOULDBLOCK, errno.EACCES)
+_FLOCK = re.compile(r"^lock:\s.*\bFLOCK\s+ADVISORY\s+WRITE\s+(-?\d+)\s", re.MULTILINE)
+
+Place = tuple[int, int]
+"""A file as the system numbers it: device and inode. Whatever it is called, and no copy of it."""
 
 
 class FileLock:
@@ -44,24 +50,20 @@ class FileLock:
         assert self._descriptor is None, f"{self.path} is held by this object already"
         deadline = None if timeout is None else time.monotonic() + timeout
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Readable by others, who may look whether it is held.
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            looked_at = 0
-            while not _try(descriptor, fcntl.LOCK_EX):
-                if deadline is not None and time.monotonic() >= deadline:
-                    # Where a shared lock is to be had, nobody holds it: somebody looked. A look takes microseconds.
-                    looked_at += 1
-                    if looked_at > 10 or not _try(descriptor, fcntl.LOCK_SH):
-                        os.close(descriptor)
-                        return False
-                    fcntl.flock(descriptor, fcntl.LOCK_UN)
-                    time.sleep(0.001)
-                else:
-                    time.sleep(_TRY_EVERY)
-        except OSError:
+        while True:
+            # Readable by others, who may look whether it is held.
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                taken = _take(descriptor, deadline)
+            except OSError:
+                os.close(descriptor)
+                raise
+            if taken and place_of(self.path) == _place(os.fstat(descriptor)):
+                break
             os.close(descriptor)
-            raise
+            if not taken:
+                return False
+            # The file was removed or replaced while we waited: a lock on it would keep nobody out.
         self._descriptor = descriptor
         FileLock._held.add(self)
         return True
@@ -114,6 +116,68 @@ def is_locked(path: Path) -> bool:
         return False  # a file system without locks: nobody can hold one
     finally:
         os.close(descriptor)
+
+
+def place_of(path: Path) -> Place | None:
+    """Which file or folder has this name now, told apart from copies of it; None when there is none."""
+    try:
+        return _place(path.stat())
+    except OSError:
+        return None
+
+
+def _place(found: os.stat_result) -> Place:
+    return found.st_dev, found.st_ino
+
+
+def lock_taker(pid: int, place: Place) -> int | None:
+    """Who took the lock that process `pid` holds on this very file, its name aside; None when it holds none.
+
+    Another number than `pid` when it was forked from the taker past Python, and so has the lock of its parent. Known
+    on Linux, for processes of one's own: proc_pid_fdinfo(5) names the locks of each open file.
+    """
+    try:
+        with os.scandir(f"/proc/{pid}/fd") as descriptors:
+            opened = [one.name for one in descriptors if _leads_to(one, place)]
+    except OSError:  # it has ended, or is another user's
+        return None
+    for descriptor in opened:
+        with contextlib.suppress(OSError):
+            if found := _FLOCK.search(Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()):
+                return int(found[1])
+    return None
+
+
+def _leads_to(descriptor: os.DirEntry[str], place: Place) -> bool:
+    try:
+        return _place(descriptor.stat()) == place
+    except OSError:  # closed meanwhile
+        return False
+
+
+def lock_holders(path: Path) -> list[tuple[int, int]]:
+    """The processes that keep the lock of `path` from being free, and for each the process that took it."""
+    place = place_of(path)
+    if place is None or not Path("/proc/self/fdinfo").is_dir():
+        return []
+    with os.scandir("/proc") as entries:
+        pids = [int(entry.name) for entry in entries if entry.name.isdecimal()]
+    return [(pid, taker) for pid in pids if (taker := lock_taker(pid, place)) is not None]
+
+
+def _take(descriptor: int, deadline: float | None) -> bool:
+    looked_at = 0
+    while not _try(descriptor, fcntl.LOCK_EX):
+        if deadline is not None and time.monotonic() >= deadline:
+            # Where a shared lock is to be had, nobody holds it: somebody looked. A look takes microseconds.
+            looked_at += 1
+            if looked_at > 10 or not _try(descriptor, fcntl.LOCK_SH):
+                return False
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            time.sleep(0.001)
+        else:
+            time.sleep(_TRY_EVERY)
+    return True
 
 
 def _try(descriptor: int, kind: int) -> bool:

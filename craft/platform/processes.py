@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import signal
 import socket
@@ -44,6 +45,27 @@ def boot_id() -> str:
     return found.strip() or "unknown"
 
 
+@cache
+def machine_id() -> str:
+    """What tells this machine from another one of the same name; empty where there is no such thing.
+
+    machine-id(5) asks not to show the id itself to anybody, so it is a digest of it.
+    """
+    try:
+        found = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        return ""
+    return hashlib.sha256(f"craft {found}".encode()).hexdigest()[:16] if found else ""
+
+
+def pid_namespace() -> str:
+    """The table that this process's pid is a number of: two containers on one kernel have one each; empty elsewhere."""
+    try:
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - it leads to no file
+    except OSError:
+        return ""
+
+
 def start_ticks(pid: int) -> int | None:
     """When a process began, in a unit that setting the clock does not move; None when there is no such process.
 
@@ -52,12 +74,41 @@ def start_ticks(pid: int) -> int | None:
     """
     if sys.platform == "darwin":
         return _start_on_macos(pid)
+    fields = _stat(pid)
+    return None if not fields or fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def is_suspended(pid: int) -> bool:
+    """Whether a process was halted by a signal, as Ctrl-Z does, and does nothing until it is let go on."""
+    return _stat(pid)[:1] in ([b"T"], [b"t"])
+
+
+def members_of_session(session: int) -> list[ProcessIdentity]:
+    """The living processes of a session, by the pid of the process that began it. Linux only; elsewhere none."""
+    try:
+        with os.scandir("/proc") as entries:
+            pids = [int(entry.name) for entry in entries if entry.name.isdecimal()]
+    except OSError:
+        return []
+    return [ProcessIdentity.of(pid, 0) for pid in pids if _stat(pid)[3:4] == [b"%d" % session]]
+
+
+def was_started_with(pid: int, name: str, value: str) -> bool:
+    """Whether a process of one's own, or whoever forked it, was given this environment variable. Linux only."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return f"{name}={value}".encode() in environment.split(b"\0")
+
+
+def _stat(pid: int) -> list[bytes]:
+    """proc_pid_stat(5) from its third field on; empty when there is no such process. Its name may hold anything."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
-        return None
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+        return []
+    return stat[stat.rindex(b")") + 2 :].split()
 
 
 def _start_on_macos(pid: int) -> int | None:
@@ -80,12 +131,18 @@ class ProcessIdentity:
     pid: int
     start_ticks: int
     pgid: int
+    namespace: str = ""
+    """The table of processes that `pid` is a number of; empty where that is not known."""
 
     @classmethod
     def current(cls) -> ProcessIdentity:
         """This process."""
-        pid = os.getpid()
-        return cls(hostname(), boot_id(), pid, start_ticks(pid) or 0, os.getpgid(0))
+        return cls.of(os.getpid(), os.getpgid(0))
+
+    @classmethod
+    def of(cls, pid: int, pgid: int) -> ProcessIdentity:
+        """A process of this machine by its number; one that is gone already is never found alive again."""
+        return cls(hostname(), boot_id(), pid, start_ticks(pid) or 0, pgid, pid_namespace())
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ProcessIdentity:
@@ -93,7 +150,8 @@ class ProcessIdentity:
         numbers = [int(data[name]) for name in ("pid", "start_ticks", "pgid")]
         if numbers[0] < 1:
             raise ValueError(f"process {numbers[0]}")  # to kill(), 0 and -1 mean everybody
-        return cls(str(data["host"]), str(data["boot_id"]), *numbers)
+        pid, ticks, pgid = numbers
+        return cls(str(data["host"]), str(data["boot_id"]), pid, ticks, pgid, str(data.get("namespace", "")))
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -101,8 +159,10 @@ class ProcessIdentity:
 
     @property
     def is_here(self) -> bool:
-        """Whether it was started on this machine, since this machine was started."""
-        return self.host == hostname() and self.boot_id == boot_id()
+        """Whether it was started on this machine, since this machine was started, and its pid means it here too."""
+        if self.host != hostname() or self.boot_id != boot_id():
+            return False
+        return self.namespace in ("", pid_namespace())
 
     def is_alive(self) -> bool:
         """Whether this very process runs on this machine now."""

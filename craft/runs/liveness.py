@@ -9,7 +9,8 @@
 | free | queued or none | queued |
 | free | anything else | interrupted: resumable |
 
-A run that another host works on is shown by its claim: its lock need not be seen here.
+Held means by a worker: a child that it left behind does not count, and one whose lock file was removed does. A run that
+another host works on is shown by its claim: its lock need not be seen here.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 from craft import platform
 from craft.runs.folder import RunFolder
-from craft.runs.lock import read_owner
+from craft.runs.lock import keeps_lock, load_owner, owner_here, owner_without_lock_file
 from craft.runs.status import OUTCOMES, WORKING, Status, load_status
 
 SILENT_AFTER = 30.0
@@ -34,6 +35,7 @@ class Observed:
     reason: str
     status: Status
     held: bool
+    """Whether a worker has the run's lock."""
     fault: str | None = None
     """What is wrong with status.json."""
 
@@ -48,8 +50,11 @@ def observe(folder: RunFolder, *, now: float | None = None, clock: float | None 
     claim, fault, held = _look(folder)
     status = claim or Status()
     age = _age(folder, status, time.time() if now is None else now, time.monotonic() if clock is None else clock)
-    phase, reason = _judge(folder, claim, fault, held, age)
-    return Observed(phase, reason, status, held, fault)
+    stray = keeps_lock(folder) if held else []
+    phase, reason = _judge(folder, claim, fault, held and not stray, age)
+    if stray:
+        reason += f"; process {stray[0].pid}, which it left behind, keeps its lock"
+    return Observed(phase, reason, status, held and not stray, fault)
 
 
 def _look(folder: RunFolder) -> tuple[Status | None, str | None, bool]:
@@ -58,8 +63,10 @@ def _look(folder: RunFolder) -> tuple[Status | None, str | None, bool]:
     while True:
         held = platform.is_locked(folder.lock)
         claim, fault = load_status(folder)
-        if held or claim is None or claim.phase not in WORKING or claim == seen:
+        if held or claim is None or claim.phase not in WORKING:
             return claim, fault, held
+        if claim == seen:
+            return claim, fault, owner_without_lock_file(folder) is not None
         seen = claim
 
 
@@ -72,7 +79,7 @@ def _judge(folder: RunFolder, claim: Status | None, fault: str | None, held: boo
         if claim.phase in OUTCOMES:
             return claim.phase, "its worker is leaving"
         if age > SILENT_AFTER:
-            return "silent", f"its worker lives but has said nothing for {_words(age)}"
+            return "silent", _why_silent(folder, age)
         standstill = age + claim.updated - claim.progressed
         if claim.progressed and standstill > SILENT_AFTER and claim.phase != "paused":
             return claim.phase, f"no progress for {_words(standstill)}"
@@ -96,12 +103,23 @@ def host_elsewhere(folder: RunFolder, claim: Status | None) -> str | None:
 
     Such a run is never signalled, and not resumed here unless a person insists: its lock need not reach this far.
     """
-    if claim is None or claim.phase not in WORKING or not claim.host or claim.host == platform.hostname():
+    if claim is None or claim.phase not in WORKING or not claim.host:
         return None
-    owner = read_owner(folder)
-    if owner and owner.host == claim.host and owner.boot_id == platform.boot_id() != "unknown":
+    owner = load_owner(folder)
+    its_owner = owner if owner and owner.process.host == claim.host else None
+    if claim.host == platform.hostname():
+        machines = {its_owner.machine if its_owner else "", platform.machine_id()}
+        return f"another machine named {claim.host}" if len(machines - {""}) > 1 else None
+    if its_owner and its_owner.process.boot_id == platform.boot_id() != "unknown":
         return None  # the same kernel by another name: renamed since, or a container
     return claim.host
+
+
+def _why_silent(folder: RunFolder, age: float) -> str:
+    owner = owner_here(folder)
+    if owner is not None and platform.is_suspended(owner.pid):
+        return f"its worker was suspended {_words(age)} ago; `kill -CONT {owner.pid}` lets it go on"
+    return f"its worker lives but has said nothing for {_words(age)}"
 
 
 def _is_from_before(folder: RunFolder) -> bool:
