@@ -98,7 +98,7 @@ class Follower:
         """What is new. The phase is read first, so that an end is seen with everything that came before it."""
         observed = look_at(self.folder, self.started)
         records = self.metrics.poll()
-        if records:
+        if records or observed.phase == "paused":  # its clock stands still
             self._last_record_at = time.monotonic()
         return News(observed, records, self._events.poll())
 
