@@ -27,6 +27,11 @@ _PROJECT = ("runs_dir", "include")
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 
 
+def is_name(text: str) -> bool:
+    """Whether an experiment can be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 @dataclass
 class Structure:
     """The parts of a file, with those of the files it includes under them."""
@@ -195,7 +200,7 @@ class _Reader:
 
     def entry(self, kind: Literal["template", "experiment"], name: str, table: Any) -> Entry:
         source = Source("file", self.document, (kind, name))
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             hint = "up to 64 letters, digits and . _ -, the first no . or -"
             self.problems.at(source, f"'{name[:80]}' cannot be a name", hint=hint, key=True, where=kind)
         return read_entry(name, kind, table, source, self.problems)

@@ -38,11 +38,12 @@ def schedule_remarks(
         return _remarks_of_the_fall(after, step, new_steps)  # where the rate stands, the figures decided
     was = before.optimizer.lr * lr_factor(before.scheduler, max(step, 1), old_steps)
     becomes = after.optimizer.lr * lr_factor(after.scheduler, step + 1, new_steps)
+    old, new = before.optimizer.type, after.optimizer.type
     line = (
-        f"learning rate: {format_number(was)} at step {step} of {old_steps}; "
-        f"{format_number(becomes)} at step {step + 1} of {new_steps}"
+        f"learning rate: {format_number(was)}{f' of {old}' * (old != new)} at step {step} of {old_steps}; "
+        f"{format_number(becomes)}{f' of {new}' * (old != new)} at step {step + 1} of {new_steps}"
     )
-    if becomes > 1.05 * was:
+    if becomes > 1.05 * was and old == new:
         line += ", so it rises again: expect the loss to rise before it falls"
     return [line, *_remarks_of_the_fall(after, step, new_steps)]
 

@@ -24,6 +24,8 @@ from craft.errors import CheckpointError
 from craft.models.weights import load_weights, save_tensors, save_weights
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder
+from craft.training.ema import NoAverage
+from craft.training.inherited import Inherited
 
 TENSORS, VALUES = "training.safetensors", "training.json"
 
@@ -103,6 +105,9 @@ class CheckpointManager:
     ) -> None:
         self.folder, self.model, self.tensors, self.values = folder, model, tensors, values
         self.keep, self.mode, self.monitor, self.save_tokenizer = keep, mode, monitor, save_tokenizer
+        self.inherited: Inherited | None = None
+        """What a fork makes of the checkpoint that it has from its parent."""
+        self._began_anew = False
 
     def save(self, step: int, monitored: float | None) -> Path:
         """Force the whole state to disk as the checkpoint of `step`. Raises OSError, the earlier ones untouched."""
@@ -135,12 +140,32 @@ class CheckpointManager:
             values = json.loads((path / VALUES).read_text())
         except (OSError, ValueError, SafetensorError) as error:
             raise CheckpointError(f"{path}: the training state does not load: {error}") from error
+        anew: frozenset[str] = frozenset()
+        if self.inherited is not None and self.inherited.is_at(path):
+            anew, values = self.inherited.anew, self.inherited.as_own(values)
+            self._require_untouched(path, anew)
         for part, owner in self.tensors.items():
             prefix = f"{part}/"
-            owner.load_state_dict({n.removeprefix(prefix): t for n, t in flat.items() if n.startswith(prefix)})
+            saved = {n.removeprefix(prefix): t for n, t in flat.items() if n.startswith(prefix)}
+            if part not in anew:
+                owner.load_state_dict(saved)
+            elif part == "ema":
+                NoAverage(self.model).load_state_dict(saved)  # the average begins with what is trained
+                owner.load_state_dict({})
+        if self.inherited is not None and "random" in anew:
+            self.inherited.begin_random()
         for part, owner in self.values.items():
-            if part not in values and not owner.state_dict():
-                continue  # a checkpoint of an earlier Craft, which knew no such part, and there is nothing to put back
+            if part in anew or (part not in values and not owner.state_dict()):
+                continue  # the second: one of an earlier Craft, which knew no such part, and nothing to put back
             if part not in values:
                 raise CheckpointError(f"{path / VALUES}: '{part}' is missing")
             owner.load_state_dict(values[part])
+
+    def _require_untouched(self, path: Path, anew: frozenset[str]) -> None:
+        """A part that starts anew is as it was made, which holds once: after steps nobody knows what it was."""
+        if anew and self._began_anew:
+            raise CheckpointError(
+                f"{path}: the fork's own state of this step could not be saved, so it cannot go back to it while it "
+                "trains; a resume can"
+            )
+        self._began_anew = True
