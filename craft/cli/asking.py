@@ -44,11 +44,11 @@ class Asking:
         self.kind, self.verb, self.tell, self.wait, self.why_not = kind, verb, tell, wait, why_not
         self.done = self.failed = 0
 
-    def ask(self, folders: Sequence[RunFolder], **arguments: Any) -> None:
-        """Ask all of them, then wait for all."""
-        self.ask_each(dict.fromkeys(folders, arguments))
+    def ask(self, folders: Sequence[RunFolder], **arguments: Any) -> list[Answer]:
+        """Ask all of them, then wait for all; returns the answers of those that did it."""
+        return self.ask_each(dict.fromkeys(folders, arguments))
 
-    def ask_each(self, asked_for: Mapping[RunFolder, Mapping[str, Any]]) -> None:
+    def ask_each(self, asked_for: Mapping[RunFolder, Mapping[str, Any]]) -> list[Answer]:
         """The same, with arguments for each run."""
         from craft.errors import RunError
         from craft.runs.asking import Asked
@@ -65,9 +65,9 @@ class Asking:
             for asked in under_way:
                 self.done += 1
                 self._say(f"{asked.folder.name} is asked to {self.verb}")
-            return
+            return []
         try:
-            self._wait_for(under_way)
+            return self._wait_for(under_way)
         except KeyboardInterrupt:
             for asked in under_way:
                 self._say(f"{asked.folder.name}: not waited for any longer; what was asked stays asked")
@@ -105,8 +105,9 @@ class Asking:
         on = "" if look.phase == "finished" else f"; 'craft resume {folder.name}' goes on with it"
         return f"is {look.phase}, so there is nothing to {self.verb}{on}"
 
-    def _wait_for(self, under_way: list[Asked]) -> None:
+    def _wait_for(self, under_way: list[Asked]) -> list[Answer]:
         said: set[str] = set()
+        done = []
         while under_way:
             for asked in list(under_way):
                 name = asked.folder.name
@@ -114,11 +115,14 @@ class Asking:
                 if answer is not None:
                     under_way.remove(asked)
                     self._told(asked.folder, answer)
+                    if answer.what == "done":
+                        done.append(answer)
                 elif name not in said and time.monotonic() - asked.started > _SAID_AFTER:
                     said.add(name)
                     self._say(f"{name} {_what_takes_long(asked)}")
             if under_way:
                 time.sleep(_LOOK_EVERY)
+        return done
 
     def _told(self, folder: RunFolder, answer: Answer) -> None:
         from craft.launch.follow import look_at

@@ -51,6 +51,7 @@ _MOVES_EVERY, _SAID_EVERY = 0.1, 10.0
     help="The arithmetic, instead of the one that the run chose; int8 is of the weights, on a CPU.",
 )
 @click.option("--speed/--no-speed", default=True, show_default=True, help="Whether reading and writing are timed too.")
+@click.option("--now", is_flag=True, help="Let a run that trains measure itself as it stands, at the end of its step.")
 @runs_dir_option
 @json_option
 def evaluate(
@@ -62,9 +63,10 @@ def evaluate(
     device: str | None,
     precision: str | None,
     speed: bool,
+    now: bool,
     runs_dir: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Measure a checkpoint: loss, perplexity, accuracy of the next token, bits a byte, and figures of your own.
 
     They are the figures of training's own evaluation, to the last digit; where they cannot be, it is said why. Then
@@ -72,6 +74,9 @@ def evaluate(
 
     RUN is a run's name, an experiment's (its newest run), or a path; `RUN@best`, `RUN@latest` or `RUN@STEP` chooses
     the checkpoint. path=value says where the data is by now, as data.path=FILE for a run that was copied.
+
+    With --now the run's own worker measures the validation split at the end of its step, and trains on. That changes
+    nothing of its course.
 
     \b
     craft evaluate small-001
@@ -85,6 +90,13 @@ def evaluate(
         raise click.UsageError("name either a RUN or a --checkpoint")
     if splits and texts:
         raise click.UsageError("--split measures the run's data, and --text something else; give one of them")
+    if now:
+        if checkpoint or overrides or splits or texts or device or precision:
+            raise click.UsageError("--now asks the run as it trains, and takes nothing but --json and --runs-dir")
+        from craft.cli.evaluate_now import evaluate_now
+
+        assert name is not None
+        return evaluate_now(find_run(name, runs_dir), as_json=as_json)
     # A name that leads nowhere is answered before torch is imported.
     path = checkpoint or _find(name, runs_dir)
 
@@ -124,6 +136,7 @@ def evaluate(
             _time(evaluation, said)
     finally:
         screen.erase()
+    return 0
 
 
 def _find(name: str | None, runs_dir: Path | None) -> Path:

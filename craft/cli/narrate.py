@@ -63,8 +63,14 @@ class Narrator:
                     self._line(f"warning: {clean(str(event.get('text', '')))}", "yellow")
                 case "changed" if "text" in event:
                     self._line(clean(str(event["text"])), "yellow")
+                case "paused":
+                    saved = "saved" if event.get("saved") else "not saved"
+                    self._line(f"paused at step {event.get('step')}, {saved}; 'craft continue' lets it go on", "yellow")
+                case "continued":
+                    self._line(f"goes on from step {event.get('step')}")
                 case "refused":
-                    self._line(f"warning: its worker does not know the request '{clean_line(str(event['asked']))}'")
+                    asked = f"a request to {event['asked']}" if event.get("asked") else "a request"
+                    self._line(f"{asked} was refused: {clean_line(str(event.get('reason', '')))}", "yellow")
         if held is not None and held in news.events and not news.has_ended:
             self._waiting = held
         elif held is not None:
@@ -108,6 +114,7 @@ class Narrator:
         at_work = phase not in ("queued", "starting", "preparing")
         step = max(status.step, int(metrics.records[-1]["step"]) if metrics.records else 0)
         reason = news.observed.reason if phase in ("queued", "silent") else status.message or ""
+        still = phase == "paused"  # a line of its own has said what that means
         return Progress(
             self.folder.name,
             phase,
@@ -115,10 +122,10 @@ class Narrator:
             max_steps=status.max_steps if at_work else None,
             loss=metrics.last("train/loss") if at_work else None,
             val_loss=metrics.last("val/loss") if at_work else None,
-            tokens_per_second=metrics.last("train/tokens_per_second") if at_work else None,
+            tokens_per_second=metrics.last("train/tokens_per_second") if at_work and not still else None,
             eta=status.eta_seconds if at_work else None,
             elapsed=self.follower.trained_seconds(phase) if at_work else None,
-            message=clean_line(reason),
+            message="" if still else clean_line(reason),
         )
 
     def _measured(self, event: dict[str, Any], *, saved: bool) -> None:
@@ -146,7 +153,7 @@ class Narrator:
         if news.phase in ("queued", "silent") and news.observed.reason != self._said:
             self._said = news.observed.reason
             self._line(f"{news.phase}: {clean_line(self._said)}")
-        elif news.phase not in ("queued", "starting") and not news.has_ended and now >= self._plain_due:
+        elif news.phase not in ("queued", "starting", "paused") and not news.has_ended and now >= self._plain_due:
             self._plain_due = now + _PLAIN_EVERY
             self.screen.line(self.standing())
 
