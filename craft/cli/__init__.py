@@ -46,6 +46,7 @@ LAZY: dict[str, tuple[str, str]] = {
     "prune": ("craft.cli.prune", "Delete older checkpoints of runs that have ended."),
     "queue": ("craft.cli.queue", "Show what waits and why, and change it."),
     "resume": ("craft.cli.resume", "Go on with a run, or train it longer."),
+    "fork": ("craft.cli.fork", "Go on from any checkpoint as a new run, with settings changed."),
     "generate": ("craft.cli.generate", "Let a checkpoint write."),
     "compare": ("craft.cli.compare", "Lay runs over each other: curves, figures, differences."),
     "evaluate": ("craft.cli.evaluate", "Measure a checkpoint, and how fast it writes."),
