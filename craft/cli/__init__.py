@@ -45,6 +45,7 @@ LAZY: dict[str, tuple[str, str]] = {
     "rm": ("craft.cli.rm", "Delete runs, or single checkpoints, for good."),
     "prune": ("craft.cli.prune", "Delete older checkpoints of runs that have ended."),
     "queue": ("craft.cli.queue", "Show what waits and why, and change it."),
+    "group": ("craft.cli.group", "Sum up the runs of a sweep."),
     "resume": ("craft.cli.resume", "Go on with a run, or train it longer."),
     "fork": ("craft.cli.fork", "Go on from any checkpoint as a new run, with settings changed."),
     "generate": ("craft.cli.generate", "Let a checkpoint write."),
