@@ -16,7 +16,6 @@ from craft.runs.store import RunStore
 from tests.runs.disk import SmallDisk, mounted
 from tests.runs.make import a_run
 
-
 DIES_HALFWAY = """\
 import itertools, os, signal, sys
 from pathlib import Path
