@@ -65,9 +65,9 @@ def submit(
         for folder, _ in runs:
             writer = StatusWriter(folder)
             writer.write(phase="queued", message=None, error=None)
-            if writer.failed_writes:  # by its old claim it would be taken for one that has begun, and dropped
+            if writer.fault:  # by its old claim it would be taken for one that has begun, and dropped
                 queue.drop(folder.name for folder, _ in runs)
-                raise RunError(f"{folder.status}: cannot be written, so nothing was queued")
+                raise RunError(f"{folder.status}: nothing was queued: {writer.fault.strerror}")
         try:
             started = start_next(queue, standby=standby)
         except OSError:

@@ -21,6 +21,7 @@ from craft.launch.length import bounded_by_epochs, schedule_remarks, total_steps
 from craft.launch.meaning import BITS, CHOSEN, advised_run, changes_between, effects, shown
 from craft.launch.queue import Entry, Queue
 from craft.launch.workers import has_outcome
+from craft.platform.files import put_back_on_error
 from craft.runs import control
 from craft.runs.changes import write_changes
 from craft.runs.checkpoints import list_checkpoints
@@ -102,23 +103,40 @@ def resume(plan: Resumption, *, cpu_slots: int = 1) -> Started | None:
             raise RunBusyError(f"{folder.name} is already queued or being started by another command")
         if not lock.acquire(0.0):
             raise _busy(folder)
+        nobody_waits = queue.is_empty()
         try:
-            if plan.edited.definition_changes or plan.edited.forgotten:
-                _rewrite(plan)
-            control.take(folder)  # a stop that nobody took would end the new start at once
-            StatusWriter(folder).write(
-                phase="queued", message=None, error=None, max_steps=plan.max_steps, eta_seconds=None
-            )
+            with put_back_on_error(folder.definition, folder.changes, folder.run_json, folder.status):
+                _queue_again(plan, queue, cpu_slots)
+        except OSError as error:
+            queue.drop([folder.name])
+            raise RunError(f"{folder.path}: it is as it was, nothing can be written: {error.strerror}") from error
         finally:
             lock.release()
-        nobody_waits = queue.is_empty()
-        queue.drop([folder.name])
-        queue.add([Entry(folder.name, plan.config.device, cpu_slots, time.time())])
-        return start_next(queue, only=folder.name) if nobody_waits else None
+        try:
+            return start_next(queue, only=folder.name) if nobody_waits else None
+        except OSError:
+            return None  # it is queued all the same, and a runner tries again
+
+
+def _queue_again(plan: Resumption, queue: Queue, cpu_slots: int) -> None:
+    """All that a resume writes. Raises OSError."""
+    folder = plan.folder
+    queue.drop([folder.name])
+    rewrites = bool(plan.edited.definition_changes or plan.edited.forgotten)
+    if rewrites:
+        _rewrite(plan)
+    writer = StatusWriter(folder)
+    writer.write(phase="queued", message=None, error=None, max_steps=plan.max_steps, eta_seconds=None)
+    if writer.fault:  # by its old claim it would be taken for one that has ended
+        raise writer.fault
+    queue.add([Entry(folder.name, plan.config.device, cpu_slots, time.time())])
+    if rewrites:
+        _say_what_changed(plan)
+    control.take(folder)  # a stop that nobody took would end the new start at once
 
 
 def _rewrite(plan: Resumption) -> None:
-    """Put the changed definition on disk, without the live changes that it does away with, and then say so."""
+    """Put the changed definition on disk, without the live changes that it does away with."""
     folder, edited = plan.folder, plan.edited
     text = dump_definition(plan.name, plan.config, runs_dir=folder.path.parent)
     platform.write_file_durable(folder.definition, text.encode())
@@ -131,6 +149,10 @@ def _rewrite(plan: Resumption) -> None:
         update_identity(folder, **update, chosen={})
     else:
         update_identity(folder, **update)
+
+
+def _say_what_changed(plan: Resumption) -> None:
+    folder, edited = plan.folder, plan.edited
     dropped = {"dropped": edited.forgotten} if edited.forgotten else {}
     append_event(folder, "changed", changes={path: list(pair) for path, pair in plan.changes.items()}, **dropped)
 

@@ -9,6 +9,7 @@ import itertools
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from craft.platform.processes import start_ticks
@@ -97,6 +98,32 @@ def dead_temporaries(folder: Path) -> list[Path]:
     except OSError:
         return []
     return [p for p in names if (match := _TEMPORARY.fullmatch(p.name)) and start_ticks(int(match[1])) is None]
+
+
+@contextlib.contextmanager
+def put_back_on_error(*paths: Path) -> Iterator[None]:
+    """Inside, files are replaced or made; if anything goes wrong there, each is again what it was before.
+
+    What is put back needs no room on the disk: it was kept under a second name. Raises OSError, with nothing changed,
+    when there is no room for that.
+    """
+    kept = {path: path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.tmp") for path in paths}
+    try:
+        for path, second in kept.items():
+            with contextlib.suppress(FileNotFoundError):
+                second.hardlink_to(path)
+        try:
+            yield
+        except BaseException:
+            for path, second in kept.items():
+                if second.exists():
+                    replace(second, path)
+                else:
+                    path.unlink(missing_ok=True)
+            raise
+    finally:
+        for second in kept.values():
+            second.unlink(missing_ok=True)
 
 
 def remove_dead_temporaries(folder: Path) -> None:

@@ -46,6 +46,8 @@ class StatusWriter:
         self.folder = folder
         self.status = replace(read_status(folder) or Status(), host=platform.hostname())
         self.failed_writes = 0
+        self.fault: OSError | None = None
+        """Why the last write failed; None when it did not."""
 
     def write(self, *, progressed: bool = False, durable: bool = False, **changes: object) -> None:
         """Change some fields and write. `progressed`: training came forward. `durable`: on disk, for outcomes."""
@@ -57,8 +59,10 @@ class StatusWriter:
         write_file = platform.write_file_durable if durable else platform.write_file_atomic
         try:
             write_file(self.folder.status, encode_file(asdict(self.status)))
-        except OSError:
+            self.fault = None
+        except OSError as fault:
             self.failed_writes += 1
+            self.fault = fault
 
 
 def load_status(folder: RunFolder) -> tuple[Status | None, str | None]:

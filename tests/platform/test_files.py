@@ -131,3 +131,19 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) ->
         platform.remove_dead_temporaries(tmp_path)
         assert set(names(tmp_path)) == kept
     platform.remove_dead_temporaries(tmp_path / "none")
+
+
+def test_files_are_what_they_were_when_something_goes_wrong_among_them(tmp_path: Path) -> None:
+    replaced, absent, made, untouched = (tmp_path / name for name in ("a", "b", "c", "d"))
+    for path in (replaced, untouched):
+        path.write_text("before")
+    with pytest.raises(OSError, match="full"), files.put_back_on_error(replaced, absent, made, untouched):
+        platform.write_file_durable(replaced, b"after")
+        platform.write_file_durable(made, b"after")
+        raise OSError(errno.ENOSPC, "full")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "before", "d": "before"}
+    with files.put_back_on_error(replaced, made):
+        platform.write_file_durable(replaced, b"after")
+        platform.write_file_durable(made, b"after")
+    assert names(tmp_path) == ["a", "c", "d"]
+    assert replaced.read_text() == made.read_text() == "after"
