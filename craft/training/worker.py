@@ -19,6 +19,7 @@ from craft import platform
 from craft.errors import CraftError, RunBusyError
 from craft.runs.folder import RunFolder
 from craft.runs.lock import hold_run_lock
+from craft.runs.status import read_status
 from craft.training.recorder import Recorder
 
 SECOND_SIGNAL_SECONDS = 10.0
@@ -55,6 +56,9 @@ def main(arguments: list[str]) -> int:
     except CraftError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
+    if not is_wanted(folder):
+        print(f"{folder.name}: it does not wait for a worker any more", file=sys.stderr)  # noqa: T201
+        return 3
     platform.keep_freed_memory()
     try:
         recorder = Recorder(folder)
@@ -96,6 +100,16 @@ def main(arguments: list[str]) -> int:
         if slot is not None:
             slot.release()
     return 0
+
+
+def is_wanted(folder: RunFolder) -> bool:
+    """Whether a run that was started from the queue still waits. Call with the run's lock held.
+
+    A runner that is killed right after it started a worker leaves no note of it, and the next one starts another.
+    Whichever takes the lock first trains the run; for the other it must not be there to be trained again.
+    """
+    status = read_status(folder)
+    return "CRAFT_SLOT" not in os.environ or status is None or status.phase == "queued"
 
 
 def _take_slot(recorder: Recorder) -> platform.FileLock | None:

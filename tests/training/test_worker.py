@@ -21,7 +21,7 @@ from craft.runs.events import read_events
 from craft.runs.folder import RunFolder, read_identity
 from craft.runs.jsonl import read_lines
 from craft.runs.liveness import observe
-from craft.runs.status import Status, read_status
+from craft.runs.status import Status, StatusWriter, read_status
 from tests.training import runs
 
 LONG: dict[str, Any] = {"training": {"max_steps": 1_000_000, "eval_every": 0}, "checkpoint": {"every": 0}}
@@ -259,3 +259,12 @@ def test_a_deleted_folder_ends_the_run(tmp_path: Path, text: Path) -> None:
     shutil.rmtree(folder.path, ignore_errors=True)
     shutil.rmtree(folder.path, ignore_errors=True)
     assert process.wait(timeout=60) == 1
+
+
+def test_a_worker_from_the_queue_leaves_alone_what_another_one_ended_meanwhile(tmp_path: Path, text: Path) -> None:
+    folder = runs.make_run(tmp_path / "runs", runs.definition(text))
+    StatusWriter(folder).write(phase="stopped", message="stopped while this one was on its way")
+    assert runs.start(folder, CRAFT_SLOT=str(tmp_path / "slot.lock")).wait(timeout=30) == 3
+    assert status_of(folder).phase == "stopped"
+    assert read_events(folder) == []
+    assert "does not wait for a worker" in folder.log.read_text()

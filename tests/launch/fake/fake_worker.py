@@ -19,6 +19,7 @@ from craft.runs import checkpoints
 from craft.runs.folder import RunFolder
 from craft.runs.lock import hold_run_lock
 from craft.training.recorder import Recorder
+from craft.training.worker import is_wanted
 
 
 def main() -> int:
@@ -33,6 +34,8 @@ def main() -> int:
         lock = hold_run_lock(folder)
     except RunBusyError as busy:
         print(busy)
+        return 3
+    if not is_wanted(folder):
         return 3
     recorder = Recorder(folder)
     recorder.start()
