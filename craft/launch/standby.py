@@ -28,7 +28,7 @@ class Standby:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", MODULE],
+            platform.outliving([sys.executable, "-P", "-m", MODULE]),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

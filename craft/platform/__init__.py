@@ -32,11 +32,13 @@ from craft.platform.processes import (
     start_ticks,
     was_started_with,
 )
+from craft.platform.sessions import at_logout, outliving
 
 __all__ = [
     "FileLock",
     "Place",
     "ProcessIdentity",
+    "at_logout",
     "boot_id",
     "dead_temporaries",
     "free_memory",
@@ -52,6 +54,7 @@ __all__ = [
     "machine_id",
     "make_dir_durable",
     "members_of_session",
+    "outliving",
     "peak_memory",
     "place_of",
     "reap",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from craft.errors import RunError
+from craft.platform import sessions
 
 # linux/pidfd.h, Linux 6.9: the signal goes to the process group of the pidfd's process.
 _PIDFD_SIGNAL_PROCESS_GROUP = 4
@@ -220,7 +221,7 @@ _children: set[int] = set()
 
 
 def spawn_detached(arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> int:
-    """Start a process that outlives this one and its terminal; returns its pid.
+    """Start a process that outlives this one, its terminal and, where that can be had, the login; returns its pid.
 
     A session of its own, no standard input, output appended to `log`; `environment` is added to this process's.
     Raises OSError when the program or the log cannot be opened. `reap` collects it once it has ended.
@@ -228,7 +229,7 @@ def spawn_detached(arguments: Sequence[str], log: Path, environment: Mapping[str
     reap()
     with log.open("ab") as output:
         process = subprocess.Popen(
-            list(arguments),
+            sessions.outliving(arguments),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
