@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.faults import damaged_records, exact_resumes, flips, full_disk, kills
+from benchmarks.faults import damaged_records, exact_resumes, flips, full_disk, full_disk_queueing, kills
 from benchmarks.faults.fault import Fault
 
 FAULTS: list[Fault] = [
@@ -12,4 +12,5 @@ FAULTS: list[Fault] = [
     flips.CUTS,
     damaged_records.DAMAGED_RECORDS,
     full_disk.FULL_DISK,
+    full_disk_queueing.FULL_DISK_QUEUEING,
 ]

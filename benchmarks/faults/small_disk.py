@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,7 +29,7 @@ class SmallDisk:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._filler = path / ".filler"
+        self._filler, self._names = path / ".filler", path / ".names"
 
     def fill(self, *, but_pages: int = 0) -> None:
         """Leave no room but so many pages of 4096 bytes. What is written meanwhile may take them, or gives some."""
@@ -41,16 +43,28 @@ class SmallDisk:
             whole = self._filler.stat().st_size // _PAGE
             os.truncate(self._filler, max(0, whole - but_pages) * _PAGE)
 
+    def fill_names(self, *, but: int = 0) -> None:
+        """Leave no room for new files and folders but so many; those that are there can grow."""
+        self._names.mkdir()
+        made = []
+        with contextlib.suppress(OSError):
+            for number in itertools.count():
+                made.append(self._names / str(number))
+                made[-1].touch(exist_ok=False)
+        for path in made[len(made) - 1 - but :]:
+            path.unlink(missing_ok=True)
+
     def free(self) -> None:
         """Give the room back."""
         self._filler.unlink(missing_ok=True)
+        shutil.rmtree(self._names, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def mounted(path: Path, *, kilobytes: int) -> Iterator[SmallDisk]:
-    """A small file system in memory at `path`, as long as the `with` lasts."""
+def mounted(path: Path, *, kilobytes: int, names: int = 5000) -> Iterator[SmallDisk]:
+    """A small file system in memory at `path`, as long as the `with` lasts; `names`: files and folders it can hold."""
     path.mkdir()
-    _mount("-t", "tmpfs", "-o", f"size={kilobytes}k", "craft-faults", str(path))
+    _mount("-t", "tmpfs", "-o", f"size={kilobytes}k,nr_inodes={names}", "craft-faults", str(path))
     try:
         yield SmallDisk(path)
     finally:
