@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -21,13 +20,14 @@ def status(name: str, runs_dir: Path | None, as_json: bool) -> None:
     """Show what a run is doing and why, its figures, its checkpoints and the disk it takes."""
     from craft.launch.follow import look_at
     from craft.runs.checkpoints import best_step, list_checkpoints
+    from craft.runs.disk import disk_use, free_space
     from craft.runs.folder import read_identity
     from craft.runs.lock import read_owner
 
     folder = find_run(name, runs_dir)
     identity, look = read_identity(folder), look_at(folder)
     claim, best, owner = look.status, best_step(folder), read_owner(folder)
-    saved = [(info.step, disk_use(info.path)) for info in list_checkpoints(folder)]
+    saved = [(info.step, disk_use(info.path).bytes) for info in list_checkpoints(folder)]
     facts: dict[str, Any] = {
         "run": folder.name,
         "path": str(folder.path),
@@ -57,24 +57,13 @@ def status(name: str, runs_dir: Path | None, as_json: bool) -> None:
         "best_step": claim.best_step,
         "error": claim.error,
         "checkpoints": [{"step": step, "bytes": size, "best": step == best} for step, size in saved],
-        "bytes": disk_use(folder.path),
+        "bytes": disk_use(folder.path).bytes,
+        "free_bytes": free_space(folder.path),
     }
     if as_json:
         print_json(facts)
     else:
         _tell(facts)
-
-
-def disk_use(path: Path) -> int:
-    """Bytes of the files under a folder; files that vanish meanwhile count nothing."""
-    total = 0
-    for place, _, names in os.walk(path):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118 - a run may hold many files
-            except OSError:
-                continue
-    return total
 
 
 def _tell(facts: dict[str, Any]) -> None:
@@ -111,7 +100,7 @@ def _tell(facts: dict[str, Any]) -> None:
         ("best", best),
         *(("chosen" if n == 0 else "", line) for n, line in enumerate(facts["chosen"].get("reasons", []))),
         *_checkpoint_rows(facts["checkpoints"]),
-        ("disk", numbers.format_bytes(facts["bytes"])),
+        ("disk", f"{numbers.format_bytes(facts['bytes'])}; {numbers.format_bytes(facts['free_bytes'])} are free"),
     ]
     for label, text in rows:
         if text:
