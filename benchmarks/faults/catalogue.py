@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.faults import damaged_records, exact_resumes, flips, full_disk, full_disk_queueing, kills
+from benchmarks.faults import damaged_records, exact_resumes, flips, full_disk, full_disk_queueing, kills, live_change
 from benchmarks.faults.fault import Fault
 
 FAULTS: list[Fault] = [
@@ -11,6 +11,7 @@ FAULTS: list[Fault] = [
     flips.FLIPS,
     flips.CUTS,
     damaged_records.DAMAGED_RECORDS,
+    live_change.LIVE_CHANGE,
     full_disk.FULL_DISK,
     full_disk_queueing.FULL_DISK_QUEUEING,
 ]
