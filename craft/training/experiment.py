@@ -202,7 +202,7 @@ class Experiment:
         """Compile the model, or say why it goes on without."""
         assert self.recorder is not None
         self.recorder.phase("preparing", message="compiling the model")
-        inputs, targets = trainer.prefetch.batch(1)
+        inputs, targets = trainer.prefetch.batch(trainer.data_begins + 1)
         size = trainer.loop.micro_batch_size
         failed = compile_model(trainer.model, inputs[:size].to(trainer.device), targets[:size].to(trainer.device))
         if failed:
