@@ -4,6 +4,7 @@ Used as `platform.fsync_dir(...)`: what must be on disk goes through `craft.plat
 that a test can watch it and rebuild what a power cut would leave.
 """
 
+from craft.platform.cores import usable_cores
 from craft.platform.files import (
     dead_temporaries,
     fsync_dir,
@@ -67,6 +68,7 @@ __all__ = [
     "start_ticks",
     "state_dir",
     "sync_data",
+    "usable_cores",
     "was_started_with",
     "write_file_atomic",
     "write_file_durable",

@@ -160,7 +160,8 @@ class Experiment:
             return arithmetic
         # A machine that trains several runs at once shares its cores out; whoever gave the slot says among how many.
         slots = int(os.environ.get("CRAFT_SLOTS", "1"))
-        torch.set_num_threads(max(1, torch.get_num_threads() // slots) if threads == "auto" else threads)
+        cores = min(torch.get_num_threads(), platform.usable_cores())  # torch does not know a container's limit
+        torch.set_num_threads(max(1, cores // slots) if threads == "auto" else threads)
         arithmetic = choose_arithmetic(self.config.device, self.config.precision)
         micro = self.config.training.micro_batch_size
         self._compile, compile_reason = choose_compile(
