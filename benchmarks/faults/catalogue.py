@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from benchmarks.faults import damaged_records, exact_resumes, flips, full_disk, full_disk_queueing, kills, live_change
+from benchmarks.faults import (
+    damaged_records,
+    deleted_live,
+    exact_resumes,
+    flips,
+    full_disk,
+    full_disk_queueing,
+    kills,
+    live_change,
+)
 from benchmarks.faults.fault import Fault
 
 FAULTS: list[Fault] = [
@@ -14,4 +23,5 @@ FAULTS: list[Fault] = [
     live_change.LIVE_CHANGE,
     full_disk.FULL_DISK,
     full_disk_queueing.FULL_DISK_QUEUEING,
+    deleted_live.DELETED_LIVE,
 ]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from craft import platform
+from craft.errors import TrainingError
 from craft.runs.events import EventWriter
 from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.metrics import MetricsLog
@@ -33,6 +34,8 @@ class Recorder:
 
     def __init__(self, folder: RunFolder, save_tokenizer: Callable[[Path], None] = lambda _: None) -> None:
         self.folder, self.save_tokenizer = folder, save_tokenizer
+        # Open for good: some file systems number a folder anew once nobody has it open.
+        self._place = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._metrics = MetricsLog(folder)
         self._events = EventWriter(folder)
         self._status = StatusWriter(folder)
@@ -54,16 +57,35 @@ class Recorder:
     def _beat(self) -> None:
         while not self._heart_stop.wait(HEARTBEAT_SECONDS):
             with self._writing:
-                if time.time() - self._status.status.updated >= HEARTBEAT_SECONDS / 2:
+                if time.time() - self._status.status.updated >= HEARTBEAT_SECONDS / 2 and not self.is_gone:
                     self._status.write()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the run's folder was deleted or renamed; its name may be another run's by now, and is left alone."""
+        try:
+            return not os.path.samestat(self.folder.path.stat(), os.fstat(self._place))
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:  # a file system that does not answer just now
+            return False
+
+    def require_folder(self) -> None:
+        """Raises TrainingError once the run's folder is gone."""
+        if self.is_gone:
+            raise TrainingError(f"{self.folder.path}: the run's folder is gone, so nothing of it can be saved any more")
 
     def phase(self, phase: str, **changes: Any) -> None:
         """Claim a phase. An asked-for stop shows as "stopping" until it is done."""
         changes.setdefault("message", None)
         if self.leaving and phase in ("running", "evaluating"):
             phase = "stopping"
+        self._claim(phase=phase, **changes)
+
+    def _claim(self, *, durable: bool = False, **changes: Any) -> None:
         with self._writing:
-            self._status.write(phase=phase, progressed=True, **changes)
+            if not self.is_gone:
+                self._status.write(progressed=True, durable=durable, **changes)
 
     def progressed(self, *, step: int, tokens: int, eta_seconds: float | None) -> None:
         """Claim progress, at most twice a second."""
@@ -71,16 +93,11 @@ class Recorder:
         if now - self._claimed < LOOK_UP_SECONDS:
             return
         self._claimed = now
+        self.require_folder()
         if self._events.held_back:
             with contextlib.suppress(OSError):
                 self._events.flush()
-        with self._writing:
-            self._status.write(
-                progressed=True,
-                step=step,
-                tokens=tokens,
-                eta_seconds=None if eta_seconds is None else round(eta_seconds, 1),
-            )
+        self._claim(step=step, tokens=tokens, eta_seconds=None if eta_seconds is None else round(eta_seconds, 1))
 
     def finish(self, phase: str, *, error: str | None = None, message: str | None = None, **changes: Any) -> None:
         """Answer what waits, put the last metrics and an outcome on disk, and end.
@@ -93,9 +110,10 @@ class Recorder:
             if self._metrics.held_back:
                 raise _full()
 
-        self.requests.close(phase, message or error)
-        self._until_there_is_room(write_metrics, "the last metrics")
-        self._until_there_is_room(self._events.flush, "the last events")
+        if not self.is_gone:
+            self.requests.close(phase, message or error)
+            self._until_there_is_room(write_metrics, "the last metrics")
+            self._until_there_is_room(self._events.flush, "the last events")
         self._heart_stop.set()
         if self._heart.is_alive():
             self._heart.join()
@@ -107,13 +125,13 @@ class Recorder:
         outcome = {"phase": phase, "error": error, "message": message, "eta_seconds": None, **changes}
 
         def write_outcome() -> None:
-            failures = self._status.failed_writes
-            with self._writing:
-                self._status.write(progressed=True, durable=True, **outcome)
-            if self._status.failed_writes > failures and self.folder.path.is_dir():
-                raise _full()
+            self._claim(durable=True, **outcome)
+            if self._status.fault and not self.is_gone:
+                raise self._status.fault
 
         self._until_there_is_room(write_outcome, "the outcome")
+        os.close(self._place)
+        self._place = -1
 
     def _until_there_is_room(self, write: Callable[[], None], what: str) -> None:
         """Try until it is on disk, or until somebody asks the run to leave."""
@@ -172,6 +190,8 @@ class Recorder:
         """Append an event and print it to the log."""
         words = " ".join(f"{name}={_short(value)}" for name, value in fields.items())
         self.say(f"{kind} {words}".rstrip() if kind != "warning" else f"warning: {fields.get('text', words)}")
+        if self.is_gone:
+            return
         try:
             self._events.event(kind, **fields)
         except OSError as error:
@@ -198,8 +218,7 @@ class Recorder:
         known = self._status.status
         is_best = best is not None and best != known.best
         self.event("evaluated", step=step, **finite, best=is_best)
-        with self._writing:
-            self._status.write(progressed=True, best=best, best_step=step if is_best else known.best_step)
+        self._claim(best=best, best_step=step if is_best else known.best_step)
 
     def saved(self, step: int, path: Path) -> None:
         """A checkpoint is on disk."""
@@ -240,6 +259,8 @@ class Recorder:
 
     def sample(self, step: int, prompt: str, text: str, **settings: Any) -> None:
         """A text that the model wrote on its way."""
+        if self.is_gone:
+            return
         try:
             self._events.sample(step=step, prompt=prompt, text=text, **settings)
         except OSError as error:
@@ -247,6 +268,8 @@ class Recorder:
 
     def results(self, summary: dict[str, Any]) -> None:
         """Write the final summary. A full disk is waited for until a stop is asked for."""
+        if self.is_gone:
+            return
         content = (json.dumps(summary, indent=1) + "\n").encode()
         self._until_there_is_room(lambda: platform.write_file_durable(self.folder.results, content), "results.json")
 

@@ -39,6 +39,7 @@ class Requests:
         moment = time.monotonic()
         if now or moment - self._looked >= LOOK_UP_SECONDS:
             self._looked = moment
+            self.recorder.require_folder()  # another run's requests are not for this worker
             for request in control.take(self.recorder.folder):
                 self._take(request)
 

@@ -411,10 +411,7 @@ class Trainer(ABC):
         self._save_asked = False
         if self.saved_step == self.step:
             return
-        if not self.recorder.folder.path.is_dir():
-            raise TrainingError(
-                f"{self.recorder.folder.path}: the run's folder is gone, so nothing can be saved any more"
-            )
+        self.recorder.require_folder()
         started = time.perf_counter()
         if (bad := self.loop.first_nonfinite_step()) and not self.loop.weights_are_finite():
             self._retry_save_at = math.inf
