@@ -29,7 +29,7 @@ from craft.runs.events import append_event
 from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.liveness import host_elsewhere, observe
 from craft.runs.lock import read_owner
-from craft.runs.status import Status, StatusWriter
+from craft.runs.status import Status, StatusWriter, read_status
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Resumption:
     step: int | None
     """The newest checkpoint's; None: there is none, and the run begins again."""
     max_steps: int
+    claim: Status
+    """What the run said of itself when this was planned."""
     remarks: list[str] = field(default_factory=list)
     """What a person should know about it, a line each."""
 
@@ -86,7 +88,7 @@ def plan_resume(folder: RunFolder, overrides: Sequence[str], *, force: bool = Fa
         remarks += schedule_remarks(before, after, step, status.max_steps, max_steps)
     if rechosen := [path for path in CHOSEN if path in changes]:
         remarks.append(f"with another {' and '.join(rechosen)} {BITS}")
-    return Resumption(folder, edited.planned.experiment, edited, changes, step, max_steps, remarks)
+    return Resumption(folder, edited.planned.experiment, edited, changes, step, max_steps, status, remarks)
 
 
 def resume(plan: Resumption, *, cpu_slots: int = 1) -> Started | None:
@@ -105,6 +107,7 @@ def resume(plan: Resumption, *, cpu_slots: int = 1) -> Started | None:
             raise _busy(folder)
         nobody_waits = queue.is_empty()
         try:
+            _refuse_stale(plan)
             with put_back_on_error(folder.definition, folder.changes, folder.run_json, folder.status):
                 _queue_again(plan, queue, cpu_slots)
         except OSError as error:
@@ -116,6 +119,13 @@ def resume(plan: Resumption, *, cpu_slots: int = 1) -> Started | None:
             return start_next(queue, only=folder.name) if nobody_waits else None
         except OSError:
             return None  # it is queued all the same, and a runner tries again
+
+
+def _refuse_stale(plan: Resumption) -> None:
+    """A plan holds for the run that it saw, not for one that somebody has trained since."""
+    now = read_status(plan.folder) or Status()
+    if now != plan.claim:
+        raise RunBusyError(f"{plan.folder.name} has gone on meanwhile: it is {now.phase}, at step {now.step}")
 
 
 def _queue_again(plan: Resumption, queue: Queue, cpu_slots: int) -> None:

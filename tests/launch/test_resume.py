@@ -321,3 +321,16 @@ def test_a_rate_that_follows_a_figure_is_not_foretold(run: RunFolder) -> None:
 def test_what_a_schedule_of_ones_own_makes_of_it_is_said_to_be_unknown(run: RunFolder) -> None:
     (remark,) = plan_resume(run, ["scheduler.type=mine:Steps"]).remarks
     assert remark == "learning rate: what becomes of it only the schedule's own class knows"
+
+
+def test_a_plan_does_not_hold_for_a_run_that_has_gone_on_since(run: RunFolder) -> None:
+    """Two commands at once: the second one planned before the first began, and acts when the first is done."""
+    stand(run, "stopped", 20)
+    plan = plan_resume(run, ["training.max_steps=200"])
+    stand(run, "finished", 200)
+    with pytest.raises(RunBusyError, match="has gone on meanwhile: it is finished, at step 200"):
+        resume(plan)
+    status = read_status(run)
+    assert status is not None
+    assert status.phase == "finished"
+    assert Queue(run.path.parent).is_empty()
