@@ -112,8 +112,8 @@ class Victim:
         broken += [f"{path.name}: acknowledged lines are gone" for path, was in seen.items() if not _begins(path, was)]
         return broken + self._look()
 
-    def _look(self) -> list[str]:
-        """What does not hold of the files of a dead run."""
+    def _look(self, *, stopped: bool = False) -> list[str]:
+        """What does not hold of the files of a dead run; one that was asked to stop may owe its last evaluation."""
         folder = self.folder
         broken = [fault for fault in (load_status(folder)[1], load_identity(folder)[1]) if fault]
         named: list[str] = []
@@ -132,14 +132,14 @@ class Victim:
             if event["kind"] in ("warning", "failed", "refused"):
                 broken.append(f"it said: {event}")
         self.events_read, self.saved = len(events), at
-        broken += self._look_at_metrics(at)
+        broken += self._look_at_metrics(at, owing=stopped)
         try:
             plan_resume(folder, [])
         except CraftError as error:
             broken.append(f"it cannot be resumed: {error}")
         return broken
 
-    def _look_at_metrics(self, at: int | None) -> list[str]:
+    def _look_at_metrics(self, at: int | None, *, owing: bool) -> list[str]:
         """Whether every record up to a checkpoint is there, and no more than one line is torn."""
         reader = MetricsReader(self.folder.metrics)
         reader.poll()
@@ -155,7 +155,7 @@ class Victim:
             due = {1, *range(LOG_EVERY, at + 1, LOG_EVERY)} if at else set()
             if lost := sorted(due - trained):
                 broken.append(f"records of steps {lost[:5]} are not there, and checkpoint {at} is")
-            if lost := sorted(set(range(0, at + 1, EVAL_EVERY)) - measured):
+            if lost := sorted(set(range(0, at if owing else at + 1, EVAL_EVERY)) - measured):
                 broken.append(f"evaluations of steps {lost[:5]} are not there, and checkpoint {at} is")
         return broken
 
@@ -167,7 +167,7 @@ class Victim:
         process.wait()
         phase = observe(self.folder).phase
         broken = [] if phase == "stopped" else [f"asked to stop, it is {phase}"]
-        broken += self._look()
+        broken += self._look(stopped=True)
         left = [path.name for path in (*self.folder.path.iterdir(), *self.folder.checkpoints.iterdir())]
         return broken + [f"{name} is left over" for name in left if name[0] == "."]
 
