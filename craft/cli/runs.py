@@ -5,18 +5,34 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from craft.cli.common import json_option, look_after_queue, print_json, runs_dir_of, runs_dir_option, shown_path
+from craft.errors import UsageError
+
+if TYPE_CHECKING:
+    from craft.analysis.filters import Value
+    from craft.runs.store import RunSummary
 
 
 @click.command()
+@click.argument("words", nargs=-1, metavar="[FILTER ...]")
+@click.option("--sort", metavar="NAME", help="Order by a figure or a setting, the smallest first; -NAME: turned round.")
 @click.option("--disk", is_flag=True, help="What each takes of the disk, the largest last.")
 @runs_dir_option
 @json_option
-def runs(disk: bool, runs_dir: Path | None, as_json: bool) -> None:
-    """List the runs, the newest last, with what each is doing."""
+def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | None, as_json: bool) -> None:
+    """List the runs, the newest last, with what each is doing; those that a filter lets through.
+
+    \b
+    craft runs wide                                   a word of name, experiment, group or phase
+    craft runs 'val/loss < 1.9 and lr > 1e-3'         figures, and settings by the end of their path
+    craft runs 'not phase = finished' --sort -age     and, or, not, brackets; = != < <= > >=, ~ contains
+    """
+    from craft.analysis.facts import RunFacts
+    from craft.analysis.filters import parse_filter
     from craft.analysis.numbers import format_bytes
     from craft.cli.runs_table import run_columns
     from craft.cli.table import Column, render_table
@@ -26,13 +42,17 @@ def runs(disk: bool, runs_dir: Path | None, as_json: bool) -> None:
     from craft.runs.store import RunStore
     from craft.text import shows_unicode
 
+    wanted = parse_filter(" ".join(words))
     place = runs_dir_of(runs_dir)
     look_after_queue(place)
-    found = RunStore(place).list()
+    every = RunStore(place).list()
+    found = [one for one in every if wanted.holds(RunFacts(one))] if words else every
     uses: dict[str, DiskUse] = {}
     if disk:
         uses = {one.name: disk_use(one.path) for one in found}
         found.sort(key=lambda one: uses[one.name].bytes)
+    if sort:
+        found = _sorted(found, sort)
     # What a queued run waits for, the folder alone does not say.
     reasons = why_queued(place)
     looks = [look_at(one.folder, reasons=reasons) if one.phase == "queued" else one.observed for one in found]
@@ -60,6 +80,9 @@ def runs(disk: bool, runs_dir: Path | None, as_json: bool) -> None:
                 }
             )
         return
+    if every and not found:
+        sys.stderr.write(f"none of {len(every):,} runs in {shown_path(place)} is let through\n")
+        return
     if not found:
         sys.stderr.write(f"no runs in {shown_path(place)} yet; 'craft run experiments.toml' makes one\n")
         return
@@ -73,3 +96,22 @@ def runs(disk: bool, runs_dir: Path | None, as_json: bool) -> None:
         taken, free = format_bytes(together(uses.values()).bytes), free_space(place)
         left = f"; {format_bytes(free)} are free" if free is not None else ""
         sys.stderr.write(f"{taken} in all{left}\n")
+
+
+def _sorted(runs: list[RunSummary], name: str) -> list[RunSummary]:
+    """The runs by a figure or a setting, numbers before texts; those that have none last, whichever way round."""
+    from craft.analysis.facts import RunFacts
+
+    turned, name = name.startswith("-"), name.removeprefix("-")
+    values = {one.name: RunFacts(one)(name) for one in runs}
+    if all(value is None for value in values.values()) and runs:
+        raise UsageError(f"no run has '{name}' to sort by; a figure such as val/loss or step, or a setting such as lr")
+    known = [one for one in runs if values[one.name] is not None]
+    known.sort(key=lambda one: _order(values[one.name]), reverse=turned)
+    return [*known, *(one for one in runs if values[one.name] is None)]
+
+
+def _order(value: Value) -> tuple[bool, float, str]:
+    if isinstance(value, int | float):
+        return False, float(value), ""
+    return True, 0.0, str(value)
