@@ -86,41 +86,42 @@ def rm(names: tuple[str, ...], group: str | None, yes: bool, runs_dir: Path | No
 
 def _named(names: tuple[str, ...], group: str | None, runs_dir: Path | None) -> list[tuple[RunFolder, int | None]]:
     """The runs, and the checkpoints of runs, that are named, each once. Raises CraftError before anything is done."""
-    from craft.errors import UsageError
-
-    runs: dict[Path, RunFolder] = {}
-    steps: dict[tuple[Path, int], RunFolder] = {}
-    whole = [name for name in names if _step_of(name) is None]
     place = runs_dir_of(runs_dir)
-    for name in names:
-        link = Path(name.rstrip(os.sep)) if os.sep in name else place / name
-        if link.is_symlink():
-            raise UsageError(
-                f"{link} is a link to {link.resolve()}, and links are not followed: name the folder itself, or remove "
-                "the link by hand"
-            )
+    parsed = [_parsed(name, place) for name in names]
+    whole = [run for run, step in parsed if step is None]
+    runs: dict[Path, RunFolder] = {}
     if whole or group is not None or not names:
         runs = {folder.path: folder for folder in find_runs(whole, group, runs_dir)}
-    for name in names:
-        if (step := _step_of(name)) is not None:
-            for folder in find_runs([name.rpartition("@")[0]], None, runs_dir):
-                if folder.path not in runs:
-                    steps[folder.path, step] = folder
-    return [*((folder, None) for folder in runs.values()), *((folder, step) for (_, step), folder in steps.items())]
+    single: dict[tuple[Path, int], RunFolder] = {}
+    for run, step in parsed:
+        if step is not None:
+            single |= {(folder.path, step): folder for folder in find_runs([run], None, runs_dir)}
+    return [
+        *((folder, None) for folder in runs.values()),
+        *((folder, step) for (path, step), folder in single.items() if path not in runs),
+    ]
 
 
-def _step_of(name: str) -> int | None:
-    """The step of RUN@STEP; None for the name of a run. Raises UsageError for @best and @latest."""
+def _parsed(name: str, place: Path) -> tuple[str, int | None]:
+    """The run that a name means, and the step of RUN@STEP. Raises UsageError for @best, @latest and for a link."""
     from craft.errors import UsageError
 
     run, at, which = name.rpartition("@")
-    if not at or not run or os.sep in which:
-        return None
+    if not at or not run or os.sep in which or os.path.lexists(place / name):
+        run, which = name, ""
+    link = Path(run) if os.sep in run else place / run
+    if os.path.islink(link):  # noqa: PTH114 - a name that is too long is none
+        raise UsageError(
+            f"{link} is a link to {link.resolve()}, and links are not followed: name the folder itself, or remove the "
+            "link by hand"
+        )
     if which in ("best", "latest"):
         raise UsageError(
-            f"{name}: a run's best and newest checkpoints are never deleted alone; 'craft rm {run}' deletes it all"
+            f"{name}: a run's best and newest checkpoints are not deleted alone; 'craft rm {run}' deletes all of it"
         )
-    return int(which) if which.isascii() and which.isdigit() and len(which) <= 18 else None
+    if which and not (which.isascii() and which.isdigit() and len(which) <= 18):
+        raise UsageError(f"{name}: after the @ stands a step, such as {run}@100")
+    return run, int(which) if which else None
 
 
 def _measured(folder: RunFolder, step: int | None) -> _Doomed:

@@ -51,6 +51,8 @@ def why_not(folder: RunFolder) -> str:
         return f"{folder.name} waits in the queue; 'craft stop {folder.name}' takes it out"
     if observed.held:
         return f"{folder.name} is {observed.phase}, and its worker lives; 'craft stop {folder.name}' ends it"
+    if platform.is_locked(folder.lock):  # by what a worker left behind
+        return f"{folder.name} is {observed.phase}: {observed.reason}; 'craft stop {folder.name} --now' ends it"
     made_ago = time.time() - folder.run_json.stat().st_mtime
     if not folder.status.exists() and abs(made_ago) < _JUST_MADE:
         return f"{folder.name} was made {max(made_ago, 0):.0f} s ago, and a command is about to queue it"
