@@ -7,12 +7,14 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before anything imports torch: small models, and many processes at once
 
 from benchmarks.faults import report
 from benchmarks.faults.catalogue import FAULTS
+from benchmarks.faults.fault import Fault, Outcome
 
 
 def main() -> int:
@@ -32,12 +34,12 @@ def main() -> int:
         sys.stdout.write(f"{fault.name}: {times} times\n")
         sys.stdout.flush()
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix=f"craft-{fault.name}-") as place:
+        with tempfile.TemporaryDirectory(prefix=f"craft-{fault.name}-", ignore_cleanup_errors=True) as place:
             os.environ["CRAFT_STATE_DIR"] = str(Path(place) / "state")
             os.environ["CRAFT_CACHE_DIR"] = str(Path(place) / "cache")
             work = Path(place) / "work"
             work.mkdir()
-            outcome = fault.run(times, work)
+            outcome = do(fault, times, work)
         seconds = time.monotonic() - started
         broken += len(outcome.broken)
         if outcome.impossible:
@@ -47,9 +49,17 @@ def main() -> int:
         sys.stdout.flush()
         if not arguments.no_report:
             report.keep(fault, outcome, seconds)
-    if not arguments.no_report:
-        report.write(FAULTS)
+            report.write(FAULTS)  # each time: what is done so far is worth having
     return 1 if broken else 0
+
+
+def do(fault: Fault, times: int, work: Path) -> Outcome:
+    """Do it that often; where it breaks off, that is what came of it, and the others are done all the same."""
+    try:
+        return fault.run(times, work)
+    except Exception as error:
+        traceback.print_exc()
+        return Outcome(tried=1, broken=[f"it broke off: {type(error).__name__}: {error}"], worst="it broke off")
 
 
 if __name__ == "__main__":

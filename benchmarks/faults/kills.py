@@ -11,9 +11,10 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from benchmarks.faults.fault import Fault, Outcome
 from benchmarks.faults.nursery import Nursery
@@ -162,7 +163,8 @@ class Victim:
     def stop(self, process: Process) -> list[str]:
         """Let a last life go on from where the last kill left it, and end as asked: nothing is left over."""
         saves = _kind_count(self.folder, ("checkpoint",))
-        wait_until(process, lambda: _kind_count(self.folder, ("checkpoint",)) > saves)
+        if not wait_until(process, lambda: _kind_count(self.folder, ("checkpoint",)) > saves):
+            return [f"it ended by itself, as {observe(self.folder).reason}"]
         os.kill(process.pid, signal.SIGTERM)
         process.wait()
         phase = observe(self.folder).phase
@@ -195,39 +197,42 @@ def run(times: int, work: Path) -> Outcome:
                 real = outcome.tried % REAL_EVERY == REAL_EVERY - 1
                 tally.real += real
                 process = Real(victim.folder) if real else nursery.start(victim.folder)
-                wait_for_the_instant(victim, process, rng.choice(PLACES), rng, startup=1.6 if real else 0.1)
-                broken = [f"{victim.folder.name}: {one}" for one in victim.kill(process)]
-                outcome.once(*broken)
-            last = victim.stop(nursery.start(victim.folder))
-            if last and not broken:  # of the last kill, whose resume this was
-                outcome.broken.append(f"{victim.folder.name}, going on: {'; '.join(last)}")
+                lives = wait_for_the_instant(victim, process, rng.choice(PLACES), rng, startup=1.6 if real else 0.1)
+                broken = victim.kill(process) if lives else ["its worker ended by itself"]
+                outcome.once(*(f"{victim.folder.name}: {one}" for one in broken))
+                if not lives:
+                    break
+            else:
+                last = victim.stop(nursery.start(victim.folder))
+                if last and not broken:  # of the last kill, whose resume this was
+                    outcome.broken.append(f"{victim.folder.name}, going on: {'; '.join(last)}")
     outcome.worst = tally.words()
     return outcome
 
 
-def wait_for_the_instant(victim: Victim, process: Process, place: str, rng: random.Random, *, startup: float) -> None:
-    """Until a random instant of what the worker is to be killed in."""
+def wait_for_the_instant(victim: Victim, process: Process, place: str, rng: random.Random, *, startup: float) -> bool:
+    """Until a random instant of what the worker is to be killed in; False when it has ended by itself."""
     folder = victim.folder
     if place == "start-up":
         time.sleep(rng.uniform(0, startup))
-        return
+        return process.poll() is None
     begun = victim.lives_begun
-    wait_until(process, lambda: _kind_count(folder, BEGINNINGS) > begun)
-    if place == "anywhere":
-        time.sleep(rng.uniform(0, 0.1))
-    elif place == "save":
-        wait_until(process, lambda: _in_a_save(folder))
-        time.sleep(rng.uniform(0, 0.008))
-    else:
-        wait_until(process, lambda: _phase(folder) == "evaluating")
-        time.sleep(rng.uniform(0, 0.008))
+    lives = wait_until(process, lambda: _kind_count(folder, BEGINNINGS) > begun)
+    if place == "save":
+        lives = lives and wait_until(process, lambda: _in_a_save(folder))
+    elif place == "evaluation":
+        lives = lives and wait_until(process, lambda: _phase(folder) == "evaluating")
+    time.sleep(rng.uniform(0, 0.1 if place == "anywhere" else 0.008))
+    return lives and process.poll() is None
 
 
-def wait_until(process: Process, seen: Any) -> None:
-    """Look until something is seen. Raises AssertionError when the worker ends instead."""
+def wait_until(process: Process, seen: Callable[[], object]) -> bool:
+    """Look until something is seen; False when the worker ends instead."""
     while not seen():
-        assert process.poll() is None, "a worker ended by itself"
+        if process.poll() is not None:
+            return False
         time.sleep(0.0005)
+    return True
 
 
 def _in_a_save(folder: RunFolder) -> bool:

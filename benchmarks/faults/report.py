@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import platform as python_platform
 import time
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +48,33 @@ def keep(fault: Fault, outcome: Outcome, seconds: float) -> None:
 def write(faults: Sequence[Fault]) -> None:
     """Write the page."""
     figures = _figures()
-    page = _HEAD.format(machine="two cores of Linux, Python 3.11, torch 2.13.0 for CPUs")
+    page = _HEAD.format(machine=machine())
     notes = []
     for fault in faults:
         known = figures.get(fault.name)
         if known is None:
-            page += f"| {fault.what} | {fault.promise} | not done yet | | |\n"
+            page += _row(fault, "not done yet", "", "")
             continue
         if known.get("impossible"):
-            page += f"| {fault.what} | {fault.promise} | not possible here: {known['impossible']} | | |\n"
+            page += _row(fault, f"not possible here: {known['impossible']}", "", "")
             continue
-        page += f"| {fault.what} | {fault.promise} | {known['tried']} | {known['held']} | {known['worst']} |\n"
+        page += _row(fault, f"{known['tried']:,}", f"{known['held']:,}", known["worst"])
         notes.append(f"- `{fault.name}`: {known['date']}, {known['seconds']:.0f} s.")
         notes += [f"  - did not hold: {one}" for one in known["broken"]]
     page += "\nWhen each was done, and how long it took:\n\n" + "\n".join(notes) + "\n"
     platform.write_file_atomic(PAGE, page.encode())
+
+
+def machine() -> str:
+    """Where the figures come from."""
+    system = {"Darwin": "macOS"}.get(python_platform.system(), python_platform.system())
+    python = ".".join(python_platform.python_version_tuple()[:2])
+    return f"{os.cpu_count()} cores of {system}, Python {python}, torch {metadata.version('torch')}"
+
+
+def _row(fault: Fault, *figures: str) -> str:
+    cells = [cell.replace("|", "\\|").replace("\n", " ") for cell in (fault.what, fault.promise, *figures)]
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _figures() -> dict[str, Any]:
