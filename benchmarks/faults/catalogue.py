@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from benchmarks.faults import (
+    claims,
     damaged_records,
     deleted_live,
     exact_resumes,
     flips,
     full_disk,
     full_disk_queueing,
+    hang_ups,
     kills,
     live_change,
+    queue_kills,
+    two_resumes,
 )
 from benchmarks.faults.fault import Fault
 
 FAULTS: list[Fault] = [
     kills.KILLS,
+    hang_ups.HANG_UPS,
+    queue_kills.WORKBENCH_KILLS,
+    queue_kills.RUNNER_KILLS,
+    claims.CLAIMS,
+    two_resumes.TWO_RESUMES,
     exact_resumes.EXACT_RESUMES,
     flips.FLIPS,
     flips.CUTS,

@@ -1,0 +1,138 @@
+"""SIGKILL of the workbench and of the runner while runs train and wait: runs do not notice, the queue goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+from benchmarks.faults.fault import Fault, Outcome
+from benchmarks.faults.hang_ups import seen_by_another_command
+from benchmarks.faults.stage import WORKBENCH, Terminal, gaps, project, runner_of, started_in, until
+from craft.launch.queue import Queue
+from tests.launch.project import Project
+
+STEPS = 10
+_FEW = 4  # with fewer runs waiting, ten more are queued
+_LAST_INSTANT = 24  # of those that stand_ins/sudden_end.py counts: what a runner does until its second start or so
+
+
+class Waiting:
+    """A project in which there is always a run that trains and some that wait."""
+
+    def __init__(self, stage: Project) -> None:
+        self.stage, self.queue = stage, Queue(stage.runs_dir)
+        self.told: list[str] = []
+        self.add()
+
+    def add(self) -> None:
+        """Ten runs more."""
+        done = self.stage.craft("run", "experiments.toml", "many", f"training.max_steps={STEPS}", "--detach")
+        assert done.returncode == 0, done.stderr
+        self.told += done.stdout.split()
+
+    def refill(self) -> None:
+        if len(self.queue.entries()) < _FEW:
+            self.add()
+
+    def kill_runner(self) -> bool:
+        """SIGKILL of the runner at this instant; False when there is none."""
+        pid = runner_of(self.stage.runs_dir)
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGKILL)
+        return True
+
+    def faults(self) -> list[str]:
+        """What another command sees of the runs that were told, and should not."""
+        seen = seen_by_another_command(self.stage)
+        sound = ("queued", "starting", "preparing", "running", "evaluating", "finished")
+        return [f"{name} is {seen.get(name)}" for name in self.told if seen.get(name) not in sound]
+
+    def end(self, outcome: Outcome) -> None:
+        """All are trained to their ends, once each."""
+
+        def all_finished() -> bool:
+            seen = seen_by_another_command(self.stage)  # any command starts a runner where there is none
+            return all(seen.get(name) == "finished" for name in self.told)
+
+        if not until(all_finished, 120.0):
+            outcome.broken.append(f"not all that was queued was trained: {self.faults()}")
+        for name in self.told:
+            outcome.broken += gaps(self.stage.run(name), finished=True)
+        outcome.broken += [f"{entry.run} is in the queue for ever" for entry in self.queue.entries()]
+        if not until(lambda: not started_in(self.stage.folder), 15.0):
+            left = [" ".join(process.cmdline()) for process in started_in(self.stage.folder)]
+            outcome.broken.append(f"processes are left behind: {left}")
+
+
+def kill_workbenches(times: int, work: Path) -> Outcome:
+    """So many times the workbench dies, half of them as the one that is about to start a runner."""
+    outcome, chance, shown = Outcome(), random.Random(3), 0
+    with project(work / "project", step_seconds=0.02) as stage:
+        waiting = Waiting(stage)
+        for number in range(times):
+            waiting.refill()
+            if number % 2:
+                waiting.kill_runner()
+            terminal = Terminal(WORKBENCH, stage)
+            terminal.read_for(chance.uniform(0, 1.0))
+            terminal.kill()
+            shown += b"many-" in terminal.written
+            outcome.once(*(f"{number}: {one}" for one in waiting.faults()))
+        trained = len(waiting.told)
+        waiting.end(outcome)
+    outcome.worst = f"{trained} runs, each trained once; {shown} of the kills came when the runs were on the screen"
+    return outcome
+
+
+def kill_runners(times: int, work: Path) -> Outcome:
+    """So many runners die, every second one between two of its writes."""
+    outcome, chance, slowest = Outcome(), random.Random(4), 0.0
+    with project(work / "project") as stage:
+        waiting = Waiting(stage)
+        runners = work / "project" / "runs"
+        for number in range(times):
+            waiting.refill()
+            if number % 2:
+                waiting.kill_runner()
+                stage.environment["CRAFT_FAULT_INSTANT"] = str(chance.randint(1, _LAST_INSTANT))
+                waiting.faults()  # a command, which starts the runner that dies by itself
+                del stage.environment["CRAFT_FAULT_INSTANT"]
+                until(lambda: runner_of(runners) is None, 20.0)
+            else:
+                until(lambda: runner_of(runners) is not None or waiting.queue.is_empty(), 20.0)
+                time.sleep(chance.uniform(0, 0.5))
+                waiting.kill_runner()
+            began = time.monotonic()
+            broken = waiting.faults()
+            if not until(lambda: runner_of(runners) is not None or waiting.queue.is_empty(), 20.0):
+                broken.append("no runner after the next command")
+            slowest = max(slowest, time.monotonic() - began)
+            outcome.once(*(f"{number}: {one}" for one in broken))
+        trained = len(waiting.told)
+        waiting.end(outcome)
+    outcome.worst = f"{trained} runs, each trained once; {slowest:.1f} s from the next command until there was a runner"
+    return outcome
+
+
+_PROMISE = "no run notices, none is started twice, none that waits is lost, the next command starts a runner"
+
+WORKBENCH_KILLS = Fault(
+    name="workbench-kills",
+    what="SIGKILL of the workbench at random instants of its first second, half of them with the runner killed before",
+    promise=_PROMISE,
+    times=100,
+    run=kill_workbenches,
+    least=2,
+)
+RUNNER_KILLS = Fault(
+    name="runner-kills",
+    what="SIGKILL of the runner, half of them at random instants and half between two of its writes",
+    promise=_PROMISE,
+    times=100,
+    run=kill_runners,
+    least=2,
+)
