@@ -15,6 +15,7 @@ from typing import Any
 from craft.analysis.filters import Value
 from craft.runs.folder import RunIdentity, load_identity
 from craft.runs.json_files import decode_object
+from craft.runs.notes import Notes, read_notes
 from craft.runs.store import RunSummary
 
 _TAIL = 1 << 16  # bytes of a metrics log in which a last value is looked for
@@ -23,8 +24,8 @@ _TAIL = 1 << 16  # bytes of a metrics log in which a last value is looked for
 class RunFacts:
     """A run, asked by name; an instance is what `Filter.holds` calls. None where the run has no such thing."""
 
-    def __init__(self, run: RunSummary, *, phase: str | None = None, labels: str = "") -> None:
-        self.run, self.phase, self._labels = run, phase or run.phase, labels
+    def __init__(self, run: RunSummary, *, phase: str | None = None) -> None:
+        self.run, self.phase = run, phase or run.phase
         self._identity: RunIdentity | None = None
 
     def __call__(self, name: str) -> Value:
@@ -39,7 +40,13 @@ class RunFacts:
     def text(self) -> str:
         """All that words are looked for in."""
         run = self.run
-        return " ".join(filter(None, (run.name, run.experiment, run.group, self.phase, self._labels)))
+        words = (run.name, run.experiment, run.group, self.phase, self.notes.text)
+        return " ".join(filter(None, words))
+
+    @property
+    def notes(self) -> Notes:
+        """What a person said of it."""
+        return read_notes(self.run.folder)
 
     @property
     def parent(self) -> str | None:
@@ -72,6 +79,9 @@ _CLAIMED: dict[str, Callable[[RunFacts], Value]] = {
     "eta": lambda facts: facts.run.eta_seconds if facts.run.observed.is_live else None,
     "age": lambda facts: facts.age,
     "parent": lambda facts: facts.parent,
+    "star": lambda facts: facts.notes.star,
+    "tag": lambda facts: " ".join(facts.notes.tags) or None,
+    "note": lambda facts: facts.notes.note or None,
 }
 
 

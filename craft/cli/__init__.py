@@ -49,6 +49,7 @@ LAZY: dict[str, tuple[str, str]] = {
     "resume": ("craft.cli.resume", "Go on with a run, or train it longer."),
     "fork": ("craft.cli.fork", "Go on from any checkpoint as a new run, with settings changed."),
     "generate": ("craft.cli.generate", "Let a checkpoint write."),
+    "note": ("craft.cli.note", "Put a star, tags and a note on runs."),
     "compare": ("craft.cli.compare", "Lay runs over each other: curves, figures, differences."),
     "evaluate": ("craft.cli.evaluate", "Measure a checkpoint, and how fast it writes."),
 }
