@@ -64,7 +64,8 @@ def make_child(birth: Birth) -> RunFolder:
         clear_up(runs_dir)
         with _place(runs_dir, slug(birth.experiment)) as (building, place):
             _fill(birth, building)
-            platform.fsync_dir(building.path)
+            for folder in (building.path, *(path for path in building.path.rglob("*") if path.is_dir())):
+                platform.fsync_dir(folder)
             platform.rename(building.path, place)
             platform.fsync_dir(runs_dir)
     except OSError as error:
@@ -90,6 +91,7 @@ def _place(runs_dir: Path, stem: str) -> Iterator[tuple[RunFolder, Path]]:
         lock = platform.FileLock(building.lock)
         try:
             assert lock.acquire(1.0), "nobody else knows of it yet"
+            platform.fsync_dir(forks)  # before the empty folder: without this one nobody would clear it away
             try:
                 place.mkdir()
             except FileExistsError:
