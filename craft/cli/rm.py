@@ -66,6 +66,8 @@ def rm(names: tuple[str, ...], group: str | None, yes: bool, runs_dir: Path | No
             doomed.append(_measured(folder, step))
     _finish_earlier(doomed, runs_dir)
     if not doomed:
+        if not failed:
+            _say("craft: none of these runs is there any more")
         return 2
     _show(doomed)
     confirm(f"Delete {_counted(doomed)}, for good?", yes=yes)

@@ -22,7 +22,8 @@ from craft.launch.dispatch import hold_queue, was_taken_over
 from craft.launch.queue import Queue
 from craft.runs import trash
 from craft.runs.checkpoints import CheckpointInfo
-from craft.runs.folder import RunFolder
+from craft.runs.folder import RunFolder, load_identity
+from craft.runs.groups import remove_if_empty
 from craft.runs.liveness import host_elsewhere, observe
 from craft.runs.manifest import STEP_FOLDER
 from craft.runs.retention import Tidying, remove_step, tidy, why_it_stays
@@ -54,7 +55,7 @@ def why_not(folder: RunFolder) -> str:
     if platform.is_locked(folder.lock):  # by what a worker left behind
         return f"{folder.name} is {observed.phase}: {observed.reason}; 'craft stop {folder.name} --now' ends it"
     made_ago = time.time() - folder.run_json.stat().st_mtime
-    if not folder.status.exists() and abs(made_ago) < _JUST_MADE:
+    if observed.phase == "queued" and abs(made_ago) < _JUST_MADE:
         return f"{folder.name} was made {max(made_ago, 0):.0f} s ago, and a command is about to queue it"
     return ""
 
@@ -100,7 +101,10 @@ def remove_run(folder: RunFolder) -> None:
     runs_dir = folder.path.parent
     try:
         with _held(folder) as stack:
+            identity, _ = load_identity(folder)
             place = trash.move_to_trash(folder.path, runs_dir)
+            if identity is not None and identity.group:
+                remove_if_empty(runs_dir, identity.group)
             with contextlib.suppress(OSError):
                 Queue(runs_dir).drop([folder.name])  # what a runner that was killed left of an earlier start
             held = stack.pop_all()

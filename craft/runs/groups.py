@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from craft import platform
 from craft.errors import RunError
-from craft.runs.folder import RunFolder, slug
+from craft.runs.folder import RunFolder, load_identity, slug
 from craft.runs.json_files import encode_file, read_object, why
 
 
@@ -28,9 +29,13 @@ class Group:
     """Seconds since 1970."""
 
     def folders(self) -> list[RunFolder]:
-        """The runs that are still there, in order."""
+        """The runs that are still there, in order; not a later run that got the name of one that was removed."""
         folders = [RunFolder(self.runs_dir / run) for run in self.runs]
-        return [folder for folder in folders if folder.run_json.exists()]
+        return [folder for folder in folders if folder.run_json.exists() and self._has(folder)]
+
+    def _has(self, folder: RunFolder) -> bool:
+        identity, _ = load_identity(folder)
+        return identity is None or identity.group == self.name
 
 
 def group_file(runs_dir: Path, name: str) -> Path:
@@ -77,6 +82,13 @@ def read_group(runs_dir: Path, name: str) -> Group:
     except (OSError, ValueError, KeyError, TypeError) as error:
         words = why(error) if isinstance(error, OSError | ValueError) else "it has no runs"
         raise RunError(f"{file}: damaged: {words}") from error
+
+
+def remove_if_empty(runs_dir: Path, name: str) -> None:
+    """Take a group away whose last run was deleted. One that cannot be read, or is just being made, stays."""
+    with contextlib.suppress(RunError, OSError):
+        if not read_group(runs_dir, name).folders():
+            group_file(runs_dir, name).unlink()
 
 
 def group_names(runs_dir: Path) -> list[str]:

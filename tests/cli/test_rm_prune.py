@@ -18,7 +18,7 @@ from craft.launch.dispatch import hold_queue
 from craft.launch.queue import Entry, Queue, Wait
 from craft.runs import checkpoints, trash
 from craft.runs.folder import RunFolder
-from craft.runs.groups import take_group_name, write_group
+from craft.runs.groups import group_names, take_group_name, write_group
 from craft.runs.status import StatusWriter
 from craft.runs.store import RunStore
 from tests.escapes import TERMINAL_ESCAPES
@@ -158,6 +158,13 @@ def test_a_group_and_a_run_twice(project: Project) -> None:
     assert done.returncode == 0, done.stderr
     assert "deleted 3 runs" in done.stderr
     assert RunStore(project.runs_dir).folders() == []
+    later = ended(project.runs_dir, "lr")
+    assert later.name == "lr-001"
+    assert group_names(project.runs_dir) == [], "the last of a group takes it along"
+    write_group(project.runs_dir, "lr", [run.name for run in runs], project.folder / "experiments.toml")
+    done = project.craft("rm", "--group", "lr", "--yes")
+    assert (done.returncode, done.stderr) == (2, "craft: none of these runs is there any more\n")
+    assert later.path.is_dir(), "it only has the name of one that was a member"
 
 
 def test_links_are_not_followed(project: Project, craft_here: Craft, tmp_path: Path) -> None:
