@@ -83,13 +83,15 @@ def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None
 
     Runs that wait for the same slots begin in their order; one that waits for a GPU does not hold up one that needs
     the CPU, and one that waits for another run holds up nobody. Entries whose run was taken over are dropped on the
-    way. Nothing is started while the queue is paused.
+    way. Nothing is started while the queue is paused. A run whose worker cannot be started, because its folder cannot
+    be written, say, holds up nobody; raises its OSError when no other was started.
     """
     entries = queue.entries()
     if not entries or queue.is_paused():
         return None
     holds, given = Holds(queue.runs_dir, entries), _given(queue.runs_dir)
     full: set[str] = set()
+    fault: OSError | None = None
     for entry in entries:
         if only is not None and entry.run != only:
             continue
@@ -106,18 +108,30 @@ def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None
         if slots.first_free(candidates) is None:
             full.add(kind)
             continue
-        with slots.handing_out():
-            slot = slots.first_free(candidates)
-            if slot is not None:
-                environment = {"CRAFT_SLOT": str(slot.path), **slot.environment}
-                process = workers.start_worker(folder, environment, standby)
-                try:
-                    slot.give(folder.path, process)
-                except OSError:  # without the note another would be started beside it
-                    process.send(signal.SIGKILL, group=True)
-                    raise
-                return Started(folder, process)
+        try:
+            if started := _start(folder, candidates, standby):
+                return started
+        except OSError as error:
+            fault = fault or error
+    if fault is not None:
+        raise fault
     return None
+
+
+def _start(folder: RunFolder, candidates: list[slots.Slot], standby: Standby | None) -> Started | None:
+    """Start a run's worker in the first free slot; None when there is none any more. Raises OSError."""
+    with slots.handing_out():
+        slot = slots.first_free(candidates)
+        if slot is None:
+            return None
+        environment = {"CRAFT_SLOT": str(slot.path), **slot.environment}
+        process = workers.start_worker(folder, environment, standby)
+        try:
+            slot.give(folder.path, process)
+        except OSError:  # without the note another would be started beside it
+            process.send(signal.SIGKILL, group=True)
+            raise
+        return Started(folder, process)
 
 
 def has_work(queue: Queue, besides: str | None = None) -> bool:
