@@ -135,6 +135,16 @@ def require_text(data: DataConfig) -> None:
         raise no_text(corpus)
 
 
+def text_signature(data: DataConfig) -> str | None:
+    """What changes when a person writes to the files of a text; None where it is no file of theirs, or not there."""
+    if not isinstance(data, TextFilesData | JSONLinesData | CSVData):
+        return None
+    try:
+        return open_corpus(data).signature()
+    except DataError:
+        return None
+
+
 def no_text(corpus: Corpus) -> DataError:
     """What is said of a corpus of empty files."""
     return DataError(f"{corpus.source}: there is no text in {_count(len(corpus.files), 'file')}; set data.path")

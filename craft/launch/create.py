@@ -12,6 +12,7 @@ from typing import Any
 
 import craft
 from craft import platform
+from craft.config.corpus import text_signature
 from craft.config.definition import definition_hash, dump_definition
 from craft.config.experiments import PlannedRun
 from craft.config.plugins import code_dir, plugin_files
@@ -67,6 +68,7 @@ def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFold
             versions={"craft": craft.__version__, "python": python_platform.python_version()},
             git_commit=commit,
             definition_hash=definition_hash(run.config),
+            text=text_signature(run.config.data),
         )
         text = dump_definition(run.experiment, run.config, runs_dir=runs_dir)
         folder = create_run(runs_dir, experiment=run.experiment, definition_toml=text, identity=identity)

@@ -131,6 +131,8 @@ class RunIdentity:
     versions: dict[str, str] = field(default_factory=dict)
     git_commit: str | None = None
     definition_hash: str | None = None
+    text: str | None = None
+    """What changes when the files of its text do, as they were when it was queued."""
     data_hash: str | None = None
     initial: dict[str, Any] = field(default_factory=dict)
     """Where its first weights came from, and what fitted; empty for fresh ones."""

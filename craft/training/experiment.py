@@ -21,6 +21,7 @@ import torch
 
 import craft
 from craft import platform
+from craft.config.corpus import text_signature
 from craft.config.definition import definition_hash, dump_definition
 from craft.config.estimate import estimate, flops_per_token
 from craft.config.own_code import import_named
@@ -132,7 +133,10 @@ class Experiment:
             f"{self.trainer.max_steps:,} steps of {self.config.training.batch_size} sequences"
         )
         self._restore(self.trainer, fork, data)
-        if read_identity(self.folder).data_hash != data.corpus_hash:
+        identity = read_identity(self.folder)
+        if identity.data_hash is None and identity.text not in (None, text_signature(self.config.data)):
+            self.recorder.warn("its text was written to after the run was queued: it trains on what is there now")
+        if identity.data_hash != data.corpus_hash:
             update_identity(self.folder, data_hash=data.corpus_hash)
         return self.trainer
 
