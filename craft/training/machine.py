@@ -15,7 +15,7 @@ import torch
 
 from craft import platform
 
-_FILE = "matmul-rates.json"
+RATES_FILE = "matmul-rates.json"
 # Square products large enough to reach the full rate, small enough to take a few milliseconds on two cores.
 _CPU_SIDE, _GPU_SIDE = 1024, 8192
 _TRIES = 12
@@ -30,7 +30,7 @@ def matmul_rate(device: torch.device, dtype: torch.dtype, *, measure: bool = Tru
     if not measure:
         return None
     rate = _measured(device, dtype)
-    file = platform.state_dir() / _FILE
+    file = platform.state_dir() / RATES_FILE
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         platform.write_file_atomic(file, json.dumps({**_kept(), key: round(rate)}, indent=1).encode())
@@ -48,7 +48,7 @@ def _key(device: torch.device, dtype: torch.dtype) -> str:
 
 def _kept() -> dict[str, Any]:
     try:
-        found = json.loads((platform.state_dir() / _FILE).read_bytes())
+        found = json.loads((platform.state_dir() / RATES_FILE).read_bytes())
         return found if isinstance(found, dict) else {}
     except (OSError, ValueError):
         return {}

@@ -1,0 +1,72 @@
+"""What is wrong with this machine and these runs, and what of it can safely be put right.
+
+finding.py     what is looked at, what is found         machine.py     Python, processor, memory, clock, logout
+devices.py     torch and its devices, in a child        terminal.py    what can be drawn
+disk.py        room, speed, kept promises               locks.py       tried with a second process
+held_slots.py  who trains                               waiting.py     the queue
+runs.py        damaged, interrupted, foreign runs       leftovers.py   what killed processes left
+
+A check is a function that is given the patient and yields findings; one more is a line in `CHECKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from craft.errors import CraftError
+from craft.launch.doctor.devices import Question
+from craft.launch.doctor.disk import disk
+from craft.launch.doctor.finding import Check, Finding, Patient
+from craft.launch.doctor.held_slots import held_slots
+from craft.launch.doctor.leftovers import leftovers
+from craft.launch.doctor.locks import locks
+from craft.launch.doctor.machine import clock, logout, memory, processor, python
+from craft.launch.doctor.runs import runs
+from craft.launch.doctor.terminal import terminal
+from craft.launch.doctor.waiting import queue
+
+__all__ = ["CHECKS", "Finding", "Patient", "examine"]
+
+_MACHINE: tuple[Check, ...] = (python, processor, memory, disk, locks, clock, logout, terminal)
+_RUNS: tuple[Check, ...] = (held_slots, queue, runs, leftovers)
+CHECKS = (*_MACHINE, *_RUNS)
+
+
+def examine(patient: Patient, *, fix: bool = False) -> Iterator[Finding]:
+    """Everything that is found, check by check. With `fix` what can be put right is, and looked at again."""
+    question = Question(patient)  # torch takes seconds to import: the other checks go on meanwhile
+    try:
+        for check in _MACHINE:
+            yield from _checked(check, patient, fix)
+        yield from _checked(question.answer, patient, fix)
+        for check in _RUNS:
+            yield from _checked(check, patient, fix)
+    finally:
+        question.dismiss()
+
+
+def _checked(check: Check, patient: Patient, fix: bool) -> Iterable[Finding]:
+    found = _found(check, patient)
+    if not fix or not any(finding.repair for finding in found):
+        return found
+    done = [line for finding in found if finding.repair for line in _repaired(finding)]
+    return [*done, *_found(check, patient)]
+
+
+def _found(check: Check, patient: Patient) -> list[Finding]:
+    try:
+        return list(check(patient))
+    except (OSError, CraftError) as error:
+        return [Finding(_name(check), "fault", f"could not be examined: {error}")]
+
+
+def _repaired(finding: Finding) -> list[Finding]:
+    assert finding.repair is not None
+    try:
+        return [Finding(finding.check, "fixed", line) for line in finding.repair()]
+    except (OSError, CraftError) as error:
+        return [Finding(finding.check, "fault", f"could not be put right: {error}", finding.advice)]
+
+
+def _name(check: Check) -> str:
+    return str(getattr(check, "__name__", "torch"))
