@@ -52,6 +52,7 @@ LAZY: dict[str, tuple[str, str]] = {
     "note": ("craft.cli.note", "Put a star, tags and a note on runs."),
     "compare": ("craft.cli.compare", "Lay runs over each other: curves, figures, differences."),
     "evaluate": ("craft.cli.evaluate", "Measure a checkpoint, and how fast it writes."),
+    "doctor": ("craft.cli.doctor", "Check this machine and the runs, and put right what can be."),
 }
 """Command -> (module, one line of help), in the order that help shows."""
 
