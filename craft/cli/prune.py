@@ -81,9 +81,8 @@ def prune(
     runs go as well. Shows first what becomes free, and asks. Runs that train or wait are left alone.
     """
     from craft.errors import CraftError
-    from craft.launch.remove import leanings, prune_run
+    from craft.launch.remove import clear_strays, leanings, prune_run, strays
     from craft.runs.store import RunStore
-    from craft.runs.trash import empty_trash, strays
 
     place = runs_dir_of(runs_dir)
     chosen = bool(names) or group is not None
@@ -101,7 +100,7 @@ def prune(
     if count := sum(len(one.plan.goes) for one in doing if one.plan):  # what crashes left is free to go
         runs = sum(bool(one.plan and one.plan.goes) for one in doing)
         confirm(f"Delete {_count(count, 'checkpoint')} of {_count(runs, 'run')} for good?", yes=yes)
-    problems = [problem for one in places for problem in empty_trash(one)]
+    problems = [problem for one in places for problem in clear_strays(one)]
     for one in doing:
         assert one.plan is not None
         try:

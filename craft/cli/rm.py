@@ -204,10 +204,10 @@ def _left(runs_dir: Path) -> str:
 
 def _finish_earlier(doomed: list[_Doomed], runs_dir: Path | None) -> None:
     """Delete what an earlier command that was killed left half deleted."""
-    from craft.runs.trash import empty_trash
+    from craft.launch.remove import clear_strays
 
     for place in {runs_dir_of(runs_dir), *(one.folder.path.parent for one in doomed)}:
-        for problem in empty_trash(place):
+        for problem in clear_strays(place):
             _say(f"craft: left of an earlier deletion: {problem}")
 
 

@@ -18,6 +18,7 @@ from craft import platform
 from craft.config.definition import load_definition
 from craft.config.initial_weights import parse_source
 from craft.errors import CraftError, RunBusyError, RunError
+from craft.launch import child
 from craft.launch.dispatch import hold_queue, was_taken_over
 from craft.launch.queue import Queue
 from craft.runs import trash
@@ -145,6 +146,23 @@ def prune_run(plan: Tidying, keep: int, wanted: Collection[int]) -> list[Checkpo
             return tidy(plan, keep, wanted)
     except OSError as error:
         raise RunError(f"{plan.folder.path}: cannot be tidied up: {error.strerror}") from error
+
+
+def strays(runs_dir: Path) -> list[Path]:
+    """What crashes left beside the runs: half-deleted ones, half-made forks, files of writers that were killed."""
+    forks = runs_dir / ".craft" / "forks"
+    half_made = forks.iterdir() if forks.is_dir() and not forks.is_symlink() else ()
+    return [*trash.strays(runs_dir), *(path for path in half_made if not platform.is_locked(path / "worker.lock"))]
+
+
+def clear_strays(runs_dir: Path) -> list[str]:
+    """Delete them; in words, what cannot be deleted and why."""
+    problems = trash.empty_trash(runs_dir)
+    try:
+        child.clear_up(runs_dir)
+    except OSError as error:
+        problems.append(f"{error.filename}: {error.strerror}")
+    return problems
 
 
 # Who leans on a run -------------------------------------------------------------------------------------------------
