@@ -14,6 +14,7 @@ from benchmarks.faults import (
     kills,
     live_change,
     queue_kills,
+    read_only,
     two_resumes,
 )
 from benchmarks.faults.fault import Fault
@@ -32,5 +33,6 @@ FAULTS: list[Fault] = [
     live_change.LIVE_CHANGE,
     full_disk.FULL_DISK,
     full_disk_queueing.FULL_DISK_QUEUEING,
+    read_only.READ_ONLY,
     deleted_live.DELETED_LIVE,
 ]
