@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,8 @@ def set_(words: tuple[str, ...], group: str | None, no_wait: bool, runs_dir: Pat
         raise UsageError("say what to change, such as optimizer.lr=0.005")
 
     def tell(folder: RunFolder, answer: Answer) -> str:
-        return f"saved at step {answer.step}; {answer.event.get('text')}"
+        saved = "" if answer.event.get("kind") == "answered" else f"saved at step {answer.step}; "
+        return f"{saved}{answer.event.get('text')}"
 
     asking = Asking("set", "change", tell, wait=not no_wait)
     picked = is_picked(names, group)
@@ -50,16 +50,10 @@ def set_(words: tuple[str, ...], group: str | None, no_wait: bool, runs_dir: Pat
     folders = find_runs(names, group, runs_dir)
     for folder in folders:
         try:
-            values, _ = plan_live_change(folder, settings)
+            wanted[folder] = {"values": plan_live_change(folder, settings)}
         except CraftError as error:
             if not picked and len(folders) == 1:
                 raise
             asking.refuse(str(error))
-            continue
-        if values:
-            wanted[folder] = {"values": values}
-        else:
-            asking.done += 1
-            sys.stderr.write(f"{folder.name} has that already\n")
     asking.ask_each(wanted)
     return asking.status(picked=picked)

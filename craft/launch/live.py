@@ -9,31 +9,35 @@ from craft.config.check import Problems, dotted
 from craft.config.live import live_settings
 from craft.config.overrides import read_overrides
 from craft.errors import RunError
+from craft.launch.dispatch import wait_while_starting
 from craft.launch.meaning import effects
 from craft.runs.changes import Values, config_with, plan_change, read_changes, values_at
 from craft.runs.folder import RunFolder
 from craft.runs.liveness import observe
 
 
-def plan_live_change(folder: RunFolder, overrides: Sequence[str]) -> tuple[Values, Values]:
-    """What these `path=value` texts change in a run that trains: the new values, and those before.
+def plan_live_change(folder: RunFolder, overrides: Sequence[str]) -> Values:
+    """What these `path=value` texts ask of a run that trains, checked: the values by path. Some may hold already.
 
     Raises ConfigError for a value that is none, and RunError, with what can be done instead, for a setting that cannot
     change while it trains, or a run that no worker is at.
     """
     folder.require()
+    wait_while_starting(folder)
     _require_live(folder, overrides)
     held = values_at(read_changes(folder), observe(folder).status.step)
     known = live_settings(config_with(folder, held))
     problems = Problems()
     _, paths = read_overrides(overrides, problems)
     problems.raise_if_any()
-    if odd := [dotted(path) for path in paths if dotted(path) not in known]:
+    given = [dotted(path) for path in paths]
+    if odd := [path for path in given if path not in known]:
         raise RunError(
             f"{folder.name}: {' and '.join(odd)} cannot change while it trains; these can: {', '.join(known)}. "
             f"{_instead(folder, overrides, held)}"
         )
-    return plan_change(folder, held, overrides)
+    changed, _ = plan_change(folder, held, overrides)
+    return {path: changed.get(path, known[path]) for path in given}
 
 
 def _require_live(folder: RunFolder, overrides: Sequence[str]) -> None:

@@ -17,6 +17,9 @@ KINDS = ("stop", "pause", "continue", "checkpoint", "sample", "evaluate", "set")
 """What can be asked. A stop may have `save`, false to leave without saving, and `reason`; set has `values` by path."""
 
 
+_LONGEST, _MOST_VALUES = 200, 200  # characters and settings; a file may hold anything
+
+
 @dataclass(frozen=True)
 class Request:
     """What is asked: `kind` is one of KINDS, unless `fault` says what is wrong with it."""
@@ -29,7 +32,7 @@ class Request:
     @property
     def reason(self) -> str:
         """Why, in words."""
-        return str(self.arguments.get("reason", "asked to stop"))
+        return str(self.arguments.get("reason", "asked to stop"))[:_LONGEST]
 
     @property
     def saves(self) -> bool:
@@ -77,7 +80,7 @@ def take(folder: RunFolder) -> list[Request]:
             path.unlink()
         except OSError:
             continue
-        requests.append(_read(path.stem, data, fault))
+        requests.append(_read(os.fsencode(path.stem).decode(errors="backslashreplace"), data, fault))
     return requests
 
 
@@ -92,7 +95,9 @@ def _read(identifier: str, data: dict[str, Any], fault: str | None) -> Request:
         fault = "save is neither true nor false"
     elif kind == "set" and not (isinstance(values, dict) and values and all(map(_is_number, values.values()))):
         fault = "its values are no table of numbers"
-    return Request(identifier, kind, arguments, fault)
+    elif isinstance(values, dict) and len(values) > _MOST_VALUES:
+        fault = f"{len(values):,} values are more than a definition has"
+    return Request(identifier, kind[:_LONGEST], arguments, fault)
 
 
 def _is_number(value: Any) -> bool:

@@ -23,6 +23,7 @@ from craft.runs.changes import (
     write_changes,
 )
 from craft.runs.control import Request
+from craft.text import shorten
 from craft.training.optimizers import change_optimizer
 
 if TYPE_CHECKING:
@@ -71,11 +72,11 @@ class LiveChanges:
         asked = [f"{path}={write_value(value)}" for path, value in request.arguments["values"].items()]
         try:
             values, before = plan_change(self.folder, self.held, asked)
-        except CraftError as error:
-            refuse(str(error))
+        except (CraftError, ValueError) as error:  # ValueError: a number of more digits than Python writes
+            refuse(shorten(str(error), 2000))
             return
         if not values:
-            refuse("that is so already")
+            trainer.recorder.requests.answer(request, step=trainer.step, text="that is so already")
             return
         trainer.save()
         if trainer.saved_step != trainer.step:
@@ -110,7 +111,7 @@ class LiveChanges:
         trainer.loop.grad_clip = new.training.grad_clip
         trainer.checkpoints.keep = new.checkpoint.keep
         for name, callback in trainer.callbacks.callbacks.items():
-            if new.callbacks[name] != old.callbacks[name]:
+            if name in new.callbacks and new.callbacks[name] != old.callbacks[name]:
                 callback.config = new.callbacks[name]  # type: ignore[attr-defined]
 
 

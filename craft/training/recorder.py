@@ -39,7 +39,7 @@ class Recorder:
         self._metrics = MetricsLog(folder)
         self._events = EventWriter(folder)
         self._status = StatusWriter(folder)
-        self._writing = threading.Lock()
+        self._writing, self._telling = threading.Lock(), threading.Lock()
         self.requests = Requests(self)
         self._asked_to_stop = False  # a plain flag: a signal handler may set it at any instant
         self._claimed = 0.0
@@ -55,7 +55,9 @@ class Recorder:
         self._heart.start()
 
     def _beat(self) -> None:
-        while not self._heart_stop.wait(HEARTBEAT_SECONDS):
+        while not self._heart_stop.wait(LOOK_UP_SECONDS):
+            with contextlib.suppress(TrainingError):  # the folder is gone, which training finds out by itself
+                self.requests.look()
             with self._writing:
                 if time.time() - self._status.status.updated >= HEARTBEAT_SECONDS / 2 and not self.is_gone:
                     self._status.write()
@@ -78,7 +80,7 @@ class Recorder:
     def phase(self, phase: str, **changes: Any) -> None:
         """Claim a phase. An asked-for stop shows as "stopping" until it is done."""
         changes.setdefault("message", None)
-        if self.leaving and phase in ("running", "evaluating"):
+        if self.leaving and phase in ("running", "evaluating", "paused"):
             phase = "stopping"
         self._claim(phase=phase, **changes)
 
@@ -96,7 +98,7 @@ class Recorder:
         self.require_folder()
         if self._events.held_back:
             with contextlib.suppress(OSError):
-                self._events.flush()
+                self._flush_events()
         self._claim(step=step, tokens=tokens, eta_seconds=None if eta_seconds is None else round(eta_seconds, 1))
 
     def finish(self, phase: str, *, error: str | None = None, message: str | None = None, **changes: Any) -> None:
@@ -111,12 +113,14 @@ class Recorder:
                 raise _full()
 
         if not self.is_gone:
-            self.requests.close(phase, message or error)
             self._until_there_is_room(write_metrics, "the last metrics")
-            self._until_there_is_room(self._events.flush, "the last events")
+            self._until_there_is_room(self._flush_events, "the last events")
         self._heart_stop.set()
         if self._heart.is_alive():
             self._heart.join()
+        if not self.is_gone:
+            self.requests.close(phase, message or error)  # from here on nobody takes any
+            self._until_there_is_room(self._flush_events, "the last answers")
         try:
             self._metrics.close()
         except OSError as fault:
@@ -193,9 +197,14 @@ class Recorder:
         if self.is_gone:
             return
         try:
-            self._events.event(kind, **fields)
+            with self._telling:
+                self._events.event(kind, **fields)
         except OSError as error:
             self.say(f"this event waits in memory: {error.strerror}")
+
+    def _flush_events(self) -> None:
+        with self._telling:
+            self._events.flush()
 
     def warn(self, text: str) -> None:
         """Say something that a person should see."""
@@ -203,6 +212,8 @@ class Recorder:
 
     def say(self, text: str) -> None:
         """Print to the log, with the time."""
+        encoding = sys.stdout.encoding or "utf-8"  # what it cannot write, as half a character of JSON, is escaped
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
         try:
             print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201 - the worker's output is the log
         except OSError:
@@ -262,7 +273,8 @@ class Recorder:
         if self.is_gone:
             return
         try:
-            self._events.sample(step=step, prompt=prompt, text=text, **settings)
+            with self._telling:
+                self._events.sample(step=step, prompt=prompt, text=text, **settings)
         except OSError as error:
             self.say(f"a sample of step {step} waits in memory: {error.strerror}")
 

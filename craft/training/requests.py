@@ -1,5 +1,8 @@
 """Requests to this worker: taken from the run's folder, acknowledged at once, and kept until they are answered.
 
+They are taken by whoever looks first, training or the thread of the heartbeat: a step, an import or a compilation may
+take minutes, and nobody who asks should wonder for so long whether he was heard.
+
 request    it was taken                                {request, asked}
 refused    it is not done, and why                     {request, asked, reason}
 answered   it is done: a checkpoint, an evaluation, samples, a stop, with what came of it
@@ -8,6 +11,7 @@ paused, continued, changed    it is done, each an event by its own name
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -26,22 +30,24 @@ class Requests:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.waiting: list[Request] = []
-        """Everything but stops, in the order it came."""
+        """Everything but stops, in the order it came. Only training takes from it."""
         self.stop: Request | None = None
         """The last one that asked to stop."""
         self._stops: list[Request] = []
+        self._looking = threading.Lock()
         self._looked = 0.0
 
     def look(self, *, now: bool = False) -> None:
         """Take what came since the last look, at most twice a second unless `now`."""
-        if self.recorder.leaving and self.stop is None:
-            self._take(Request("signal", "stop", {"reason": "asked to stop"}))
-        moment = time.monotonic()
-        if now or moment - self._looked >= LOOK_UP_SECONDS:
-            self._looked = moment
-            self.recorder.require_folder()  # another run's requests are not for this worker
-            for request in control.take(self.recorder.folder):
-                self._take(request)
+        with self._looking:
+            if self.recorder.leaving and self.stop is None:
+                self._take(Request("signal", "stop", {"reason": "asked to stop"}))
+            moment = time.monotonic()
+            if now or moment - self._looked >= LOOK_UP_SECONDS:
+                self._looked = moment
+                self.recorder.require_folder()  # another run's requests are not for this worker
+                for request in control.take(self.recorder.folder):
+                    self._take(request)
 
     def _take(self, request: Request) -> None:
         if request.fault is not None:

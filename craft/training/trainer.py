@@ -336,7 +336,7 @@ class Trainer(ABC):
     def claim(self) -> None:
         """Claim what it is about: training, or standing still."""
         if self.answering.paused:
-            words = "memory and slot are kept until it is told to go on"
+            words = f"it keeps memory and slot; 'craft continue {self.recorder.folder.name}' lets it go on"
             self.recorder.phase("paused", step=self.step, tokens=self.loop.tokens, eta_seconds=None, message=words)
         else:
             self.recorder.phase("running")
@@ -380,8 +380,8 @@ class Trainer(ABC):
         for split, evaluator in self.evaluators.items():
             with self.averaged():
                 measured = evaluator.evaluate(self.model, given_up=self._asked_to_leave)
-            if measured is None:  # the resume begins with it
-                self.evaluation_owed = True
+            if measured is None:  # the resume begins with it, unless nothing depends on it
+                self.evaluation_owed = self.evaluation_owed or steers
                 return
             figures |= {f"{split}/{name}": value for name, value in measured.items()}
         self.progress.exclude(time.perf_counter() - started)
