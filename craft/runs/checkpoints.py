@@ -312,7 +312,10 @@ def resolve(folder: RunFolder, which: str) -> CheckpointInfo:
         raise CheckpointError(f"@{which}: not a checkpoint; write @latest, @best or a step such as @{present[-1].step}")
     for info in present:
         if info.step == step:
-            if problems := verify(info.path):
+            problems = verify(info.path)
+            if problems and not info.path.is_dir():
+                raise CheckpointError(f"{folder.name}: its checkpoint of step {step} was deleted while it was read")
+            if problems:
                 others = ", ".join(str(other.step) for other in present if other.step != step) or "none"
                 raise CheckpointError(f"{info.path}: damaged: {'; '.join(problems)}. Other steps of this run: {others}")
             return info

@@ -154,3 +154,18 @@ def test_one_checkpoint_goes_alone(tmp_path: Path) -> None:
     assert json.loads((folder.checkpoints / "latest.json").read_text())["step"] == 3
     remove_step(folder, 1)
     assert steps(folder) == [2, 3]
+
+
+def test_who_reads_what_goes_hears_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = a_run(tmp_path)
+    for step in (1, 2):
+        save(folder, step)
+    verify = checkpoints.verify
+
+    def too_late(path: Path) -> list[str]:
+        remove_step(folder, 1)
+        return verify(path)
+
+    monkeypatch.setattr(checkpoints, "verify", too_late)
+    with pytest.raises(CheckpointError, match="exp-001: its checkpoint of step 1 was deleted while it was read"):
+        checkpoints.resolve(folder, "1")
