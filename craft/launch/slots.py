@@ -26,6 +26,7 @@ from pathlib import Path
 from craft import platform
 
 _DRIVER = Path("/proc/driver/nvidia/gpus")
+_CONTROL = Path("/dev/nvidiactl")
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def _from_driver() -> list[str]:
 def _from_nvidia_smi() -> list[str]:
     """For containers that hide the kernel module's folder; asked only where there is a device."""
     program = shutil.which("nvidia-smi")
-    if program is None or not Path("/dev/nvidiactl").exists():
+    if program is None or not _CONTROL.exists():
         return []
     try:
         answer = subprocess.run(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import random
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -108,3 +111,91 @@ def test_gpus_are_read_from_the_driver(tmp_path: Path, monkeypatch: pytest.Monke
         (tmp_path / bus / "information").write_text(f"Model: \t\t NVIDIA\nGPU UUID:   \t {uuid}\nBus Type: PCIe\n")
     monkeypatch.setattr(slots, "_DRIVER", tmp_path)
     assert slots._from_driver() == GPUS
+
+
+@pytest.fixture
+def sleepers() -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Processes that can be given a slot."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "600"]))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def begin(at_once: int, sleeper: subprocess.Popen[bytes], name: str = "a-001") -> slots.Slot | None:
+    """What a start does: take a slot where one may be taken."""
+    with slots.handing_out():
+        slot = slots.first_free(slots.slots_for("cpu", at_once))
+        if slot is not None:
+            slot.give(Path("/runs") / name, identity_of(sleeper.pid))
+    return slot
+
+
+def test_the_smallest_number_that_was_said_holds(sleepers: Callable[[], subprocess.Popen[bytes]]) -> None:
+    first, second = sleepers(), sleepers()
+    assert begin(3, first, "three-001")
+    assert begin(1, sleepers()) is None, "it would not be alone"
+    said = slots.why_none_is_free(slots.slots_for("cpu", 1))
+    assert said == "waiting for a slot: three-001 in /runs holds it"
+    assert begin(2, second, "two-001")
+    assert begin(3, sleepers()) is None, "the second wants two at most"
+    said = slots.why_none_is_free(slots.slots_for("cpu", 3))
+    assert said == "waiting for a slot: two-001 in /runs trains with 1 more at most (--slots 2)"
+    said = slots.why_none_is_free(slots.slots_for("cpu", 1))
+    assert said.startswith("waiting until it is the only one (--slots 1): ")
+    second.kill()
+    second.wait()
+    assert begin(3, sleepers()), "a run that ended counts no more"
+    assert begin(3, sleepers())
+    assert begin(3, sleepers()) is None
+    said = slots.why_none_is_free(slots.slots_for("cpu", 3))
+    assert said.startswith("waiting for one of 3 slots: ")
+    assert said.endswith(" and 2 more hold them")
+
+
+def test_one_that_wants_to_be_alone_is_left_alone(sleepers: Callable[[], subprocess.Popen[bytes]]) -> None:
+    assert begin(1, sleepers(), "alone-001")
+    assert begin(4, sleepers()) is None
+    said = slots.why_none_is_free(slots.slots_for("cpu", 4))
+    assert said == "waiting for a slot: alone-001 in /runs trains alone (--slots 1)"
+
+
+def test_no_number_is_ever_exceeded(sleepers: Callable[[], subprocess.Popen[bytes]]) -> None:
+    chance, training, refused = random.Random(2), list[tuple[int, subprocess.Popen[bytes]]](), 0
+    for _ in range(150):
+        if training and chance.random() < 0.4:
+            _, process = training.pop(chance.randrange(len(training)))
+            process.kill()
+            process.wait()
+        at_once, process = chance.randint(1, 4), sleepers()
+        if begin(at_once, process):
+            training.append((at_once, process))
+        else:
+            refused += 1
+            could = len(training) + 1 <= min([at_once, *(other for other, _ in training)])
+            assert not could, "it was within every number"
+        assert len(training) <= min(at_once for at_once, _ in training)
+        assert len(slots.taken()) == len(training)
+    assert refused > 20
+
+
+def test_gpus_are_asked_of_nvidia_smi_where_the_driver_is_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho GPU-aaaa-1\necho 'GPU-bbbb-2'\necho 'No devices were found'\n")
+    program.chmod(0o755)
+    (tmp_path / "nvidiactl").touch()
+    monkeypatch.setattr(slots, "_DRIVER", tmp_path / "absent")
+    monkeypatch.setattr(slots, "_CONTROL", tmp_path / "nvidiactl")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert slots.nvidia_gpus.__wrapped__() == GPUS
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert slots.nvidia_gpus.__wrapped__() == []

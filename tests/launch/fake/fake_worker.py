@@ -42,6 +42,8 @@ def main() -> int:
     slot = platform.FileLock(Path(os.environ["CRAFT_SLOT"]))
     while not slot.acquire(0.05):
         recorder.phase("starting", message="waiting for a slot of this machine")
+    if gpu := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        print("sees", gpu, flush=True)
     steps = config.training.max_steps
     recorder.phase("preparing", message="tokens 40%")
     found = checkpoints.newest_valid(folder, lambda info, problems: recorder.warn(f"{info.step} is damaged"))

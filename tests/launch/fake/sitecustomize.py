@@ -1,6 +1,15 @@
-"""With this folder on PYTHONPATH, Craft's processes start the fake worker instead of the one that trains."""
+"""With this folder on PYTHONPATH, Craft's processes start the fake worker instead of the one that trains.
 
+FAKE_GPUS: the UUIDs of GPUs that this machine shall seem to have.
+"""
+
+import os
+
+import craft.launch.slots
 import craft.launch.workers
 
 craft.launch.workers.WORKER = "fake_worker"
 craft.launch.standby.MODULE = "fake_standby"
+
+if gpus := os.environ.get("FAKE_GPUS"):
+    craft.launch.slots.nvidia_gpus = lambda: gpus.split(",")
