@@ -19,7 +19,7 @@ from craft.config.definition import load_definition
 from craft.config.initial_weights import parse_source
 from craft.errors import CraftError, RunBusyError, RunError
 from craft.launch import child
-from craft.launch.dispatch import hold_queue, was_taken_over
+from craft.launch.dispatch import was_taken_over
 from craft.launch.queue import Queue
 from craft.runs import trash
 from craft.runs.checkpoints import CheckpointInfo
@@ -32,6 +32,7 @@ from craft.runs.store import RunStore
 
 # A run is made before it is queued: seconds in which one that has said nothing yet belongs to a command that is at it.
 _JUST_MADE = 60.0
+_PATIENCE = 20.0  # seconds that another command may have the queue: far more than it takes
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -67,21 +68,28 @@ def waits(folder: RunFolder) -> bool:
     return queued and not was_taken_over(folder)
 
 
+@dataclass(frozen=True)
+class _Locks:
+    queue: platform.FileLock
+    run: platform.FileLock
+
+
 @contextlib.contextmanager
-def _held(folder: RunFolder) -> Iterator[contextlib.ExitStack]:
-    """Both locks for the block; the run's goes to whoever takes over the stack. Raises RunBusyError."""
-    queue = Queue(folder.path.parent)
-    with contextlib.ExitStack() as stack, contextlib.ExitStack() as queue_stack:
+def _held(folder: RunFolder) -> Iterator[_Locks]:
+    """Both locks for the block, which may let go of the queue's sooner. Raises RunBusyError."""
+    locks = _Locks(Queue(folder.path.parent).lock(), platform.FileLock(folder.lock))
+    with contextlib.ExitStack() as stack:
+        stack.callback(locks.run.release)
+        stack.callback(locks.queue.release)
         with _unless_full():
-            queue_stack.callback(hold_queue(queue).release)
+            if not locks.queue.acquire(_PATIENCE):
+                raise RunBusyError(f"{locks.queue.path} has been locked by another process for {_PATIENCE:.0f} s")
         if reason := why_not(folder):
             raise RunBusyError(reason)
-        lock = platform.FileLock(folder.lock)
         with _unless_full():
-            if not lock.acquire(0.0):
-                raise RunBusyError(f"{folder.name}: a worker has just taken it; nothing was deleted")
-            stack.callback(lock.release)
-        yield stack
+            if not locks.run.acquire(0.0):
+                raise RunBusyError(f"{folder.name}: another process has just taken it; nothing was deleted")
+        yield locks
 
 
 @contextlib.contextmanager
@@ -99,32 +107,30 @@ def remove_run(folder: RunFolder) -> None:
 
     Raises RunBusyError when it may not be deleted, RunError when the disk does not let it go.
     """
-    runs_dir = folder.path.parent
+    runs_dir, place = folder.path.parent, None
     try:
-        with _held(folder) as stack:
+        with _held(folder) as locks:
             identity, _ = load_identity(folder)
             place = trash.move_to_trash(folder.path, runs_dir)
             if identity is not None and identity.group:
                 remove_if_empty(runs_dir, identity.group)
             with contextlib.suppress(OSError):
                 Queue(runs_dir).drop([folder.name])  # what a runner that was killed left of an earlier start
-            held = stack.pop_all()
-    except OSError as error:
-        raise RunError(f"{folder.path}: cannot be deleted: {error.strerror}") from error
-    with held:  # the run's lock, until the last file is gone
-        try:
+            locks.queue.release()  # the run's is held until its last file is gone
             trash.delete(place)
-        except OSError as error:
-            raise RunError(
-                f"{folder.name} is out of the list, but not all of it can be deleted: {error.strerror}: "
-                f"{error.filename or place}; 'craft prune' tries it again"
-            ) from error
+    except OSError as error:
+        if place is None:
+            raise RunError(f"{folder.path}: cannot be deleted: {error.strerror}") from error
+        raise RunError(
+            f"{folder.name} is out of the list, but not all of it can be deleted: {error.strerror}: "
+            f"{error.filename or place}; 'craft prune' tries it again"
+        ) from error
 
 
 def remove_checkpoint(folder: RunFolder, step: int) -> None:
     """Delete the checkpoint of a step. Raises CheckpointError when it has to stay, RunBusyError as `remove_run`."""
     try:
-        with _held(folder):
+        with _held_for_long(folder):
             remove_step(folder, step)
     except OSError as error:
         raise RunError(f"{folder.name}@{step}: cannot be deleted: {error.strerror}") from error
@@ -142,10 +148,19 @@ def why_not_checkpoint(folder: RunFolder, step: int) -> str:
 def prune_run(plan: Tidying, keep: int, wanted: Collection[int]) -> list[CheckpointInfo]:
     """Do what was planned for a run: the checkpoints that are gone. Raises RunBusyError as `remove_run`."""
     try:
-        with _held(plan.folder):
+        with _held_for_long(plan.folder):
             return tidy(plan, keep, wanted)
     except OSError as error:
         raise RunError(f"{plan.folder.path}: cannot be tidied up: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _held_for_long(folder: RunFolder) -> Iterator[None]:
+    """The run's lock for as long as checkpoints are read: no start comes past it, and nobody else has to wait."""
+    with _held(folder) as locks:
+        if locks.run.held:
+            locks.queue.release()
+        yield
 
 
 def strays(runs_dir: Path) -> list[Path]:
