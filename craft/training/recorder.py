@@ -25,6 +25,7 @@ from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter
 from craft.training.requests import LOOK_UP_SECONDS, Requests
+from craft.training.room import RoomWatch
 
 HEARTBEAT_SECONDS = 2.0  # the claim moves at least this often, also in a step that takes minutes
 
@@ -44,6 +45,7 @@ class Recorder:
         self._asked_to_stop = False  # a plain flag: a signal handler may set it at any instant
         self._claimed = 0.0
         self._disk_was_full = False
+        self._room = RoomWatch()
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._heart_stop = threading.Event()
 
@@ -234,6 +236,8 @@ class Recorder:
     def saved(self, step: int, path: Path) -> None:
         """A checkpoint is on disk."""
         self.event("checkpoint", step=step, path=path.name)
+        if words := self._room.after(path):
+            self.warn(words)
 
     def nonfinite(self, step: int) -> None:
         """The loss was NaN or infinite at a step; said once a step."""
