@@ -1,14 +1,16 @@
-"""`craft resume`: go on with a run from its newest checkpoint."""
+"""`craft resume`: go on with runs from their newest checkpoints."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from craft.cli.common import find_run, json_option, print_json, run_argument, runs_dir_option
+from craft.cli.asking import is_picked
+from craft.cli.common import complete_run, find_runs, group_option, json_option, print_json, runs_dir_option
 
 if TYPE_CHECKING:
     from craft.launch.dispatch import Started
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@run_argument()
-@click.argument("overrides", nargs=-1, metavar="[path=value ...]")
+@click.argument("words", nargs=-1, metavar="RUN ... [path=value ...]", shell_complete=complete_run)
+@group_option
 @click.option("--detach", is_flag=True, help="Return as soon as it is queued.")
 @click.option("--force", is_flag=True, help="Also when another machine claims to train it.")
 @click.option(
@@ -26,39 +28,86 @@ if TYPE_CHECKING:
 @runs_dir_option
 @json_option
 def resume(
-    name: str,
-    overrides: tuple[str, ...],
+    words: tuple[str, ...],
+    group: str | None,
     detach: bool,
     force: bool,
     slots: int,
     runs_dir: Path | None,
     as_json: bool,
 ) -> int:
-    """Go on with a run from its newest whole checkpoint, or train it longer.
+    """Go on with runs from their newest whole checkpoints, or train them longer.
+
+    Of a group or a pattern those go on that are stopped, failed or interrupted.
 
     \b
     craft resume small-001                           after a stop, a crash or a kill
     craft resume small-001 training.max_steps=2000   longer; it says what that does to the schedule
+    craft resume --group lr                          what of a sweep has not come to its end
     """
     from craft.cli.run import follow_to_end
+    from craft.errors import RunBusyError
     from craft.launch.dispatch import ensure_runner
-    from craft.launch.resume import plan_resume
     from craft.launch.resume import resume as go_on
 
-    folder = find_run(name, runs_dir)
-    plan = plan_resume(folder, overrides, force=force)
+    names = [word for word in words if not _is_override(word)]
+    plans = _plans(names, group, [word for word in words if _is_override(word)], runs_dir, force=force)
 
     def start() -> Started | None:
-        started = go_on(plan, cpu_slots=slots)
-        if started is None:
-            ensure_runner(folder.path.parent)
-        _tell(plan, as_json)
-        return started
+        began = None
+        for plan in plans:
+            try:
+                started = go_on(plan, cpu_slots=slots)
+            except RunBusyError as busy:  # another command was quicker with this one
+                if len(plans) == 1:
+                    raise
+                sys.stderr.write(f"{busy}\n")
+                continue
+            began = began or started
+            _tell(plan, as_json)
+        for place in dict.fromkeys(plan.folder.path.parent for plan in plans):
+            ensure_runner(place)
+        return began
 
     if detach:
         start()
         return 0
-    return follow_to_end([folder], start, as_json, only_new=True)
+    return follow_to_end([plan.folder for plan in plans], start, as_json, only_new=True)
+
+
+def _is_override(word: str) -> bool:
+    """Whether it is path=value, and not a run's folder with that sign in its path."""
+    from craft.runs.folder import is_dir
+
+    return "=" in word and not is_dir(Path(word))
+
+
+def _plans(
+    names: Sequence[str], group: str | None, overrides: Sequence[str], runs_dir: Path | None, *, force: bool
+) -> list[Resumption]:
+    """How each run would go on. One that is named must be able to; of those that were picked, the others are told."""
+    from craft.errors import RunError
+    from craft.launch.follow import look_at
+    from craft.launch.resume import plan_resume
+    from craft.text import clean
+
+    named = [name for name in names if not is_picked([name], None)]
+    folders = find_runs(names, group, runs_dir)
+    must = {folder.path for folder in find_runs(named, None, runs_dir)} if named else set()
+    plans, others = [], 0
+    for folder in folders:
+        try:
+            plans.append(plan_resume(folder, overrides, force=force))
+            if folder.path not in must and look_at(folder).phase == "queued":
+                raise RunError(f"{plans.pop().folder.name} waits in the queue already")
+        except RunError as error:
+            if folder.path in must:
+                raise
+            others += 1
+            sys.stderr.write(clean(f"{error}\n"))
+    if not plans:
+        raise RunError(f"none of {others} runs can go on")
+    return plans
 
 
 def _tell(plan: Resumption, as_json: bool) -> None:

@@ -64,6 +64,8 @@ def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | 
                     "path": str(one.folder.path),
                     "experiment": one.experiment,
                     "group": one.group,
+                    "parent_run": one.parent_run,
+                    "parent_step": one.parent_step,
                     "created": one.created,
                     "phase": look.phase,
                     "reason": one.fault or look.reason,

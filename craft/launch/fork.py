@@ -82,8 +82,9 @@ class Fork:
         if not self.cannot:
             return
         named = "; ".join(f"{one.path} {one.change}: {one.why}" for one in self.cannot)
-        how = advised_run(self.parent, self.step, self.edited.planned.source, self.words)
-        raise RunError(f"{self.parent.name} cannot be forked with that: {named}. What fits is taken by: {how}")
+        configs = self.edited.before, self.edited.after
+        how = advised_run(self.parent, self.step, self.edited.planned.source, self.words, configs)
+        raise RunError(f"{self.parent.name} cannot be forked with that: {named}; {how}")
 
 
 def plan_fork(

@@ -241,9 +241,29 @@ class _Fit:
         return ARCHITECTURES[model.type].describe(model, work).weights
 
 
-def advised_run(folder: RunFolder, step: int | None, file: Path, words: Sequence[str]) -> str:
-    """The command for a new run with settings that a run's own weights cannot follow: it takes of them what fits."""
-    given = [*words]
-    if step is not None and not any(word.startswith("init_from=") for word in words):
-        given.append(f"init_from={folder.name}@{step}")
-    return shlex.join(["craft", "run", str(file), *given])
+def advised_run(
+    folder: RunFolder, step: int | None, file: Path, words: Sequence[str], configs: tuple[ExperimentConfig, ...]
+) -> str:
+    """How to get a new run with settings that a run's own weights cannot follow, which takes what fits of them.
+
+    `configs` are the definitions before and after.
+    """
+    command = ["craft", "run", str(file), *words]
+    if step is None or any(word.startswith("init_from=") for word in words):
+        return f"for a new run with it: {shlex.join(command)}"
+    source = f"init_from={folder.name}@{step}"
+    if not _share_some(*configs):
+        return f"for a new run with it, whose weights begin fresh as {source} has none that fits: {shlex.join(command)}"
+    return f"for a new run with it, which takes what fits of the weights: {shlex.join([*command, source])}"
+
+
+def _share_some(before: ExperimentConfig, after: ExperimentConfig) -> bool:
+    """Whether any weight fits in both; where that would have to be measured, it may."""
+    if is_measured(before.model) or is_measured(after.model):
+        return True
+    one, other = (
+        {(w.part, w.shape) for w in ARCHITECTURES[config.model.type].describe(config.model, work).weights}
+        for config in (before, after)
+        for work in [Workload(50_021, config.data.context_length, 1, "fp32", "cpu")]
+    )
+    return before.model.type == after.model.type and bool(one & other)

@@ -215,10 +215,10 @@ def _refuse_other_run(
         return
     named = "; ".join(f"{one.path} is {shown(one.before)}, not {shown(one.after)}" for one in refused)
     if any(one.kind == "cannot" for one in refused) or step is None:
-        how = advised_run(folder, step, folder.definition, overrides)
+        how = advised_run(folder, step, folder.definition, overrides, (before, after))
     else:
-        how = shlex.join(["craft", "fork", f"{folder.name}@{step}", *overrides])
-    raise RunError(f"{folder.name} cannot go on as the run that it is with that: {named}. For a new run with it: {how}")
+        how = f"for a new run with it: {shlex.join(['craft', 'fork', f'{folder.name}@{step}', *overrides])}"
+    raise RunError(f"{folder.name} cannot go on as the run that it is with that: {named}; {how}")
 
 
 def _refuse_nothing_to_do(

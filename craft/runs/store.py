@@ -23,6 +23,9 @@ class RunSummary:
     created: float
     observed: Observed
     fault: str | None = None
+    parent_run: str | None = None
+    """What it was forked from."""
+    parent_step: int | None = None
 
     @property
     def name(self) -> str:
@@ -117,7 +120,16 @@ class RunStore:
             identity = RunIdentity(experiment=folder.name.rpartition("-")[0] or folder.name, id="")
         observed = observe(folder)
         faults = "; ".join(filter(None, (fault, observed.fault)))
-        return RunSummary(folder, identity.experiment, identity.group, identity.created, observed, faults or None)
+        return RunSummary(
+            folder,
+            identity.experiment,
+            identity.group,
+            identity.created,
+            observed,
+            faults or None,
+            identity.parent_run,
+            identity.parent_step,
+        )
 
     def find(self, name: str | Path) -> RunFolder:
         """The run that a name or a path means; an experiment's name means its newest run.

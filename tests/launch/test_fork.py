@@ -145,16 +145,17 @@ def test_it_says_what_continues_what_starts_anew_and_what_cannot_be(run: RunFold
         ("anew", "optimizer state"),
     ]
     assert {what: how for _, what, how in rows}["optimizer state"] == "optimizer.type: adamw -> muon"
-    refused = plan_fork(run, "10", ["model.hidden_size=32", "tokenizer.type=byte", "optimizer.lr=0.5"])
+    refused = plan_fork(run, "10", ["model.num_layers=2", "tokenizer.type=byte", "optimizer.lr=0.5"])
     with pytest.raises(RunError) as error:
         fork(refused)
     words = str(error.value)
-    assert "model.hidden_size 16 -> 32: the weights do not fit" in words
+    assert "model.num_layers 1 -> 2: the weights do not fit" in words
     assert "tokenizer.type char -> byte: other tokens" in words
-    advised = shlex.split(words.partition("taken by: ")[2])
+    advised = shlex.split(words.partition("of the weights: ")[2])
     assert advised[:3] == ["craft", "run", str(run.definition)]
     (planned,) = load_experiments(run.definition).plan([], advised[3:])
-    assert (planned.config.init_from, planned.config.model.hidden_size) == ("tiny-001@10", 32)
+    assert planned.config.init_from == "tiny-001@10"
+    assert planned.config.model.model_dump()["num_layers"] == 2
     assert names(run.path.parent.parent) == ["tiny-001"]
 
 
@@ -191,7 +192,10 @@ def test_what_is_damaged_between_the_look_and_the_copy_is_refused(run: RunFolder
 
 
 def test_a_checkpoint_of_weights_only_is_refused_with_what_takes_them(run: RunFolder) -> None:
-    commit_checkpoint(run, 30, lambda place: (place / "model.safetensors").write_text("w") and None)
+    def write(place: Path) -> None:
+        (place / "model.safetensors").write_text("w")
+
+    commit_checkpoint(run, 30, write)
     with pytest.raises(CheckpointError, match=r"only weights.*craft run FILE init_from="):
         plan_fork(run, "30")
 
@@ -214,8 +218,8 @@ def test_a_definition_of_a_file_takes_the_place_of_its_own(run: RunFolder, proje
     refused = plan_fork(run, "10", ["training.max_steps=30"], file=file, experiment="other")
     with pytest.raises(RunError) as error:
         fork(refused)
-    advised = shlex.split(str(error.value).partition("taken by: ")[2])
-    assert advised[2:] == [str(file), "other", "training.max_steps=30", "init_from=tiny-001@10"]
+    advised = shlex.split(str(error.value).partition("has none that fits: ")[2])
+    assert advised[2:] == [str(file), "other", "training.max_steps=30"]
 
 
 def test_a_fork_of_a_sweeps_run_is_a_run_by_itself(project: Path) -> None:

@@ -97,7 +97,7 @@ def test_what_changed_is_on_disk_before_it_is_said(run: RunFolder, monkeypatch: 
 @pytest.mark.parametrize(
     ("override", "said", "advised"),
     [
-        ("model.hidden_size=32", "model.hidden_size is 16, not 32", "run"),
+        ("model.hidden_size=32", "model.hidden_size is 16, not 32", "fresh"),
         ("model.num_layers=2", "model.num_layers is 1, not 2", "run"),
         ("model.mlp=gelu", "model.mlp is relu2, not gelu", "fork"),
         ("data.context_length=32", "data.context_length is 16, not 32", "fork"),
@@ -115,6 +115,7 @@ def test_a_change_that_makes_another_run_is_refused(override: str, said: str, ad
     assert said in str(refused.value)
     does_what_was_meant = {
         "run": f"craft run {run.definition} {override} init_from=tiny-001@10",
+        "fresh": f"init_from=tiny-001@10 has none that fits: craft run {run.definition} {override}",
         "fork": f"craft fork tiny-001@10 {override}",
     }
     assert str(refused.value).endswith(does_what_was_meant[advised])
@@ -273,7 +274,7 @@ def test_a_command_that_is_advised_can_be_pasted(tmp_path: Path) -> None:
     stand(run, "stopped", 10)
     with pytest.raises(RunError) as refused:
         plan_resume(run, ["seed=5", 'data={ type = "text", path = "an other.txt", context_length = 8 }'])
-    advised = str(refused.value).partition("For a new run with it: ")[2]
+    advised = str(refused.value).partition("for a new run with it: ")[2]
     _, command, which, *overrides = shlex.split(advised)
     assert (command, which) == ("fork", "tiny-001@10")
     (planned,) = load_experiments(run.definition).plan([], overrides)
