@@ -23,7 +23,7 @@ from craft import platform
 _GAP = 1_000_000  # between the numbers of neighbours: room for twenty moves to one place before others make way
 _TRUSTED_AFTER = 1_000_000_000  # nanoseconds: see _Cache
 _LOOKS = 20
-_cache: dict[Path, tuple[tuple[int, int, int], Entry | None]] = {}
+_cache: dict[str, tuple[tuple[int, int, int], Entry | None]] = {}
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,12 @@ class Queue:
         """Who waits, the next one first. A file that is no entry is passed over."""
         for _ in range(_LOOKS):
             try:
-                # The first of two for one run counts: a folder that changes while it is listed may show both names.
-                found = {entry.run: entry for path in reversed(self._files()) if (entry := _read(path)) is not None}
+                found = [_read(f"{self.folder}/{name}") for name in self._names()]
             except FileNotFoundError:  # it was moved or taken since the folder was listed
                 continue
-            return list(reversed(found.values()))
+            # The first of two for one run counts: a folder that changes while it is listed may show both names.
+            by_run = {entry.run: entry for entry in reversed(found) if entry is not None}
+            return list(reversed(by_run.values()))
         return []
 
     def change(self, entry: Entry) -> bool:
@@ -162,25 +163,27 @@ class Queue:
         return next((path for path in self._files() if _run(path) == run), None)
 
     def _files(self) -> list[Path]:
+        return [self.folder / name for name in self._names()]
+
+    def _names(self) -> list[str]:
         try:
-            names = [name for name in os.listdir(self.folder) if _is_entry(name)]  # noqa: PTH208 - thousands of Paths
+            return sorted(name for name in os.listdir(self.folder) if _is_entry(name))  # noqa: PTH208 - see _read
         except OSError:
             return []
-        return [self.folder / name for name in sorted(names)]
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: str) -> Entry | None:
     """The entry in a file; None when it holds none. Raises FileNotFoundError when it is gone.
 
     What was read is kept for as long as the file is the same one. A file's times move in steps of some milliseconds,
     so one that was written a moment ago could be written again unseen: it is read each time until it is older.
     """
-    found = path.stat()
+    found = os.stat(path)  # noqa: PTH116 - thousands may wait, and a runner looks five times a second
     seen = found.st_ino, found.st_mtime_ns, found.st_size
     known = _cache.get(path)
     if known is not None and known[0] == seen:
         return known[1]
-    entry = _decode(path)
+    entry = _decode(Path(path))
     if len(_cache) > 50_000:
         _cache.clear()
     if found.st_mtime_ns + _TRUSTED_AFTER < time.time_ns():

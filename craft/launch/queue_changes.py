@@ -85,7 +85,7 @@ def _place(where: str, beside: str | None, others: Sequence[str], count: int) ->
         return 0 if where == "first" else len(others)
     number = int(where[:9])
     if not 1 <= number <= count:
-        raise UsageError(f"{where} is no place: {count} {'runs wait' if count != 1 else 'run waits'}")
+        raise UsageError(f"{number} is no place: {count} {'runs wait' if count != 1 else 'run waits'}")
     return number - 1
 
 

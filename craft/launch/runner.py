@@ -17,7 +17,9 @@ from craft.errors import RunError
 from craft.launch.dispatch import Started, has_work, hold_queue, runner_lock, settle, start_next
 from craft.launch.queue import Queue
 
-_LOOK_EVERY = 0.2  # seconds; a look costs a tenth of a millisecond
+_LOOK_EVERY = 0.2  # seconds; a look costs a tenth of a millisecond, and some dozens with ten thousand waiting
+_SHARE = 0.1  # of a core that looking may take
+_LONGEST = 2.0  # seconds between two looks in any case: the time may have gone into waiting for the queue's lock
 
 
 def serve(runs_dir: Path) -> None:
@@ -30,6 +32,7 @@ def serve(runs_dir: Path) -> None:
     starting: list[Started] = []
     said = ""
     while queue.folder.is_dir():  # a folder that was deleted must not come back because somebody locks its queue
+        began = time.monotonic()
         try:
             platform.reap()
             starting = [started for started in starting if not settle(started)]
@@ -45,7 +48,7 @@ def serve(runs_dir: Path) -> None:
             if str(error) != said:
                 said = str(error)
                 sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {said}\n")
-        time.sleep(_LOOK_EVERY)
+        time.sleep(min(max(_LOOK_EVERY, (time.monotonic() - began) / _SHARE), _LONGEST))
 
 
 if __name__ == "__main__":
