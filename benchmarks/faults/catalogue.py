@@ -13,6 +13,7 @@ from benchmarks.faults import (
     hang_ups,
     kills,
     live_change,
+    many_runs,
     queue_kills,
     read_only,
     two_resumes,
@@ -34,5 +35,6 @@ FAULTS: list[Fault] = [
     full_disk.FULL_DISK,
     full_disk_queueing.FULL_DISK_QUEUEING,
     read_only.READ_ONLY,
+    many_runs.MANY_RUNS,
     deleted_live.DELETED_LIVE,
 ]
