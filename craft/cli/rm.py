@@ -38,10 +38,9 @@ class _Doomed:
 @yes_option
 @runs_dir_option
 def rm(names: tuple[str, ...], group: str | None, yes: bool, runs_dir: Path | None) -> int:
-    """Delete runs with all that is in them, or with RUN@STEP one checkpoint.
+    """Delete runs with all that is in them, or with RUN@STEP one checkpoint, but never the best or the newest.
 
-    Shows first what becomes free, and asks. A run that trains or waits is left alone, and so are a run's best and
-    newest checkpoints.
+    Shows first what becomes free, and asks. A run that trains or waits is left alone.
 
     \b
     craft rm small-001 'lr-*'      two runs, or more
