@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from craft.errors import UnknownRunError
-from craft.runs.folder import RunFolder, RunIdentity, is_dir, load_identity
+from craft.runs.folder import RunFolder, RunIdentity, is_dir, load_identity, slug
 from craft.runs.liveness import Observed, observe
 from craft.runs.status import Status
 
@@ -145,7 +145,10 @@ class RunStore:
         if text and is_dir(Path(text)):
             return RunFolder(Path(text).resolve()).require()
         folders = self.folders()
-        of_experiment = [folder for folder in folders if re.fullmatch(rf"{re.escape(text)}-\d{{3,}}", folder.name)]
+        stem = slug(text)  # the name as folders can bear it, where that is another
+        of_experiment = [folder for folder in folders if re.fullmatch(rf"{re.escape(stem)}-\d{{3,}}", folder.name)]
+        if stem != text:
+            of_experiment = [folder for folder in of_experiment if _experiment_of(folder) == text]
         if of_experiment:
             return max(of_experiment, key=lambda folder: (len(folder.name), folder.name))
         names = [folder.name for folder in folders]
@@ -159,3 +162,8 @@ class RunStore:
         else:
             hint = "there is none there yet; `craft run experiments.toml` makes one"
         raise UnknownRunError(f"no run '{text}' in {self.runs_dir}: {hint}")
+
+
+def _experiment_of(folder: RunFolder) -> str | None:
+    identity, _ = load_identity(folder)
+    return identity.experiment if identity is not None else None

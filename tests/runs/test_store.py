@@ -164,3 +164,13 @@ def test_a_run_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "runs" / "linked").symlink_to(folder.path)
     assert [run.name for run in RunStore(tmp_path / "runs").list()] == ["linked"]
     assert RunStore(tmp_path / "runs").find("linked") == RunFolder(tmp_path / "runs" / "linked")
+
+
+def test_an_experiment_whose_name_no_folder_can_bear_is_found_by_it(tmp_path: Path) -> None:
+    long = "an experiment " * 8
+    made = {name: a_run(tmp_path, name) for name in ("Wide", "wide (two)", long)}
+    store = RunStore(tmp_path)
+    for name, folder in made.items():
+        assert store.find(name) == folder
+    with pytest.raises(UnknownRunError):
+        store.find("WIDE")
