@@ -42,11 +42,15 @@ def plan_live_change(folder: RunFolder, overrides: Sequence[str]) -> Values:
 
 def _require_live(folder: RunFolder, overrides: Sequence[str]) -> None:
     observed = observe(folder)
-    if not observed.is_live:
+    if observed.is_live:
+        return
+    resume = _command("resume", folder, overrides)
+    if observed.phase == "queued":
         raise RunError(
-            f"{folder.name} is {observed.phase}, so nothing can be changed while it trains; "
-            f"{_command('resume', folder, overrides)} goes on with it"
+            f"{folder.name} is queued and does not train yet; 'craft stop {folder.name}' takes it out, and {resume} "
+            "queues it with that"
         )
+    raise RunError(f"{folder.name} is {observed.phase}, and so does not train; {resume} goes on with that")
 
 
 def _instead(folder: RunFolder, overrides: Sequence[str], held: Values) -> str:
