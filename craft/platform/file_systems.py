@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = ("9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre")
 _NETWORK_TOO = ("ncpfs", "nfs", "ocfs2", "orangefs", "panfs", "smb", "sshfs", "virtiofs", "webdav", "wekafs")
 _VOLATILE = ("tmpfs", "ramfs")
@@ -46,7 +47,7 @@ def file_system(path: Path) -> FileSystem:
 def _mounts() -> list[tuple[Path, str]]:
     """proc_pid_mountinfo(5): the fifth word of a line is the place, the one after the dash the type."""
     try:
-        lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+        lines = MOUNTS.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return []
     found = []

@@ -6,7 +6,7 @@ disk.py        room, speed, kept promises               locks.py       tried wit
 held_slots.py  who trains                               waiting.py     the queue
 runs.py        damaged, interrupted, foreign runs       leftovers.py   what killed processes left
 
-A check is a function that is given the patient and yields findings; one more is a line in `CHECKS`.
+A check is a function that is given the patient and yields findings; one more is a line in `MACHINE` or `RUNS`.
 """
 
 from __future__ import annotations
@@ -14,32 +14,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from craft.errors import CraftError
+from craft.launch.doctor import disk, held_slots, leftovers, locks, machine, runs, terminal, waiting
 from craft.launch.doctor.devices import Question
-from craft.launch.doctor.disk import disk
 from craft.launch.doctor.finding import Check, Finding, Patient
-from craft.launch.doctor.held_slots import held_slots
-from craft.launch.doctor.leftovers import leftovers
-from craft.launch.doctor.locks import locks
-from craft.launch.doctor.machine import clock, logout, memory, processor, python
-from craft.launch.doctor.runs import runs
-from craft.launch.doctor.terminal import terminal
-from craft.launch.doctor.waiting import queue
 
-__all__ = ["CHECKS", "Finding", "Patient", "examine"]
+__all__ = ["MACHINE", "RUNS", "Finding", "Patient", "examine"]
 
-_MACHINE: tuple[Check, ...] = (python, processor, memory, disk, locks, clock, logout, terminal)
-_RUNS: tuple[Check, ...] = (held_slots, queue, runs, leftovers)
-CHECKS = (*_MACHINE, *_RUNS)
+MACHINE: tuple[Check, ...] = (
+    machine.python,
+    machine.processor,
+    machine.memory,
+    disk.disk,
+    locks.locks,
+    machine.clock,
+    machine.logout,
+    terminal.terminal,
+)
+RUNS: tuple[Check, ...] = (held_slots.held_slots, waiting.queue, runs.runs, leftovers.leftovers)
 
 
 def examine(patient: Patient, *, fix: bool = False) -> Iterator[Finding]:
     """Everything that is found, check by check. With `fix` what can be put right is, and looked at again."""
     question = Question(patient)  # torch takes seconds to import: the other checks go on meanwhile
     try:
-        for check in _MACHINE:
+        for check in MACHINE:
             yield from _checked(check, patient, fix)
-        yield from _checked(question.answer, patient, fix)
-        for check in _RUNS:
+        yield from _checked(question.torch, patient, fix)
+        for check in RUNS:
             yield from _checked(check, patient, fix)
     finally:
         question.dismiss()
@@ -57,16 +58,13 @@ def _found(check: Check, patient: Patient) -> list[Finding]:
     try:
         return list(check(patient))
     except (OSError, CraftError) as error:
-        return [Finding(_name(check), "fault", f"could not be examined: {error}")]
+        return [Finding(check.__name__, "fault", f"could not be examined: {error}")]
 
 
-def _repaired(finding: Finding) -> list[Finding]:
+def _repaired(finding: Finding) -> Iterator[Finding]:
     assert finding.repair is not None
     try:
-        return [Finding(finding.check, "fixed", line) for line in finding.repair()]
+        for line in finding.repair():
+            yield Finding(finding.check, "fixed", line)
     except (OSError, CraftError) as error:
-        return [Finding(finding.check, "fault", f"could not be put right: {error}", finding.advice)]
-
-
-def _name(check: Check) -> str:
-    return str(getattr(check, "__name__", "torch"))
+        yield Finding(finding.check, "fault", f"could not be put right: {error}", finding.advice)

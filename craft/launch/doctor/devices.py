@@ -30,7 +30,7 @@ class Question:
             errors="replace",
         )
 
-    def answer(self, patient: Patient) -> Iterable[Finding]:
+    def torch(self, patient: Patient) -> Iterable[Finding]:
         """torch, the devices, and what `auto` would choose."""
         try:
             said, complained = self._process.communicate(timeout=_PATIENCE)

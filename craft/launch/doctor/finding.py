@@ -37,8 +37,9 @@ class Finding:
     """What a person can do; a command, where there is one."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Figures and names, for programs."""
-    repair: Callable[[], list[str]] | None = None
-    """Puts it right, and says what it did. It looks again first, and touches no run that lives."""
+    repair: Callable[[], Iterable[str]] | None = None
+    """Puts it right, and says what it did; raises CraftError or OSError for what is left to the person. It looks
+    again first, and touches no run that lives."""
 
 
 Check = Callable[[Patient], Iterable[Finding]]

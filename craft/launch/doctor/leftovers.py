@@ -25,7 +25,7 @@ from craft.runs.trash import delete, in_trash
 
 _ABANDONED = 3600.0  # seconds: nobody makes a run's folder that long
 _NUMBERED = re.compile(r"[a-z0-9._-]+-\d{3,7}")
-_MADE_FIRST = ("control", "checkpoints", "experiment.toml", "code")
+_MADE_FIRST = ({"control", "checkpoints", "experiment.toml"}, {"control", "checkpoints"}, {"control"}, set[str]())
 _SCRATCH = re.compile(re.escape(SCRATCH) + r"(\d+)-.+")
 
 
@@ -33,7 +33,7 @@ def leftovers(patient: Patient) -> Iterable[Finding]:
     """A line a kind. What belongs to a run that lives is left out."""
     runs_dir = patient.runs_dir
     folders = RunStore(runs_dir).folders()
-    kinds: list[tuple[str, str, list[Path], Callable[[list[Path]], list[str]]]] = [
+    kinds: list[tuple[str, str, list[Path], Callable[[list[Path]], Iterable[str]]]] = [
         (
             "half-made checkpoint",
             "",
@@ -106,16 +106,14 @@ def _half_made(folder: RunFolder) -> list[Path]:
     return [*checkpoints.half_made(folder), *set_aside]
 
 
-def _clear_checkpoints(folders: list[RunFolder]) -> list[str]:
-    done = []
+def _clear_checkpoints(folders: list[RunFolder]) -> Iterator[str]:
     for folder in folders:
         if not _half_made(folder):
             continue
         with _to_itself(folder) as alone:
             if alone:
                 checkpoints.clear_up(folder)
-                done.append(f"{folder.name}: cleared up what was half made; its checkpoints stay")
-    return done
+                yield f"{folder.name}: cleared up what was half made; its checkpoints stay"
 
 
 def _points_wrongly(folder: RunFolder) -> bool:
@@ -137,15 +135,13 @@ def _points_wrongly(folder: RunFolder) -> bool:
     return False
 
 
-def _point_again(folders: list[RunFolder]) -> list[str]:
-    done = []
+def _point_again(folders: list[RunFolder]) -> Iterator[str]:
     for folder in folders:
         with _to_itself(folder) as alone:
             if alone:
                 checkpoints.point_again(folder)
                 platform.fsync_dir(folder.checkpoints)
-                done.append(f"{folder.name}: latest.json and best.json name the newest and the best again")
-    return done
+                yield f"{folder.name}: latest.json and best.json name the newest and the best again"
 
 
 # Runs and forks ---------------------------------------------------------------------------------------------------
@@ -163,18 +159,15 @@ def _half_made_runs(runs_dir: Path) -> list[Path]:
 def _is_half_made(path: Path) -> bool:
     if time.time() - path.stat().st_mtime < _ABANDONED or (path.parent / ".craft" / "forks" / path.name).exists():
         return False
-    inside = [one for one in path.iterdir() if one.name[0] != "."]
-    if any(one.name not in _MADE_FIRST for one in inside):
+    if {one.name for one in path.iterdir() if one not in platform.dead_temporaries(path)} not in _MADE_FIRST:
         return False
     return not any(any((path / name).iterdir()) for name in ("control", "checkpoints") if (path / name).is_dir())
 
 
-def _remove_half_made_runs(runs_dir: Path) -> list[str]:
-    done = []
+def _remove_half_made_runs(runs_dir: Path) -> Iterator[str]:
     for path in _half_made_runs(runs_dir):
         shutil.rmtree(path)
-        done.append(f"removed {path.name}, of which no run was made")
-    return done
+        yield f"removed {path.name}, of which no run was made"
 
 
 def _half_made_forks(runs_dir: Path) -> list[Path]:
@@ -216,14 +209,14 @@ def _age(path: Path) -> float:
         return 0.0
 
 
-def _remove_temporaries(found: list[Path]) -> list[str]:
+def _remove_temporaries(found: list[Path]) -> Iterator[str]:
     for path in found:
         delete(path)
-    return [f"removed {plural(len(found), 'dead temporary', 'dead temporaries')}"]
+    yield f"removed {plural(len(found), 'dead temporary', 'dead temporaries')}"
 
 
-def _empty(found: list[Path]) -> list[str]:
+def _empty(found: list[Path]) -> Iterator[str]:
     size = format_bytes(together(map(disk_use, found)).bytes)
     for path in found:
         delete(path)
-    return [f"emptied the trash: {size}"]
+    yield f"emptied the trash: {size}"

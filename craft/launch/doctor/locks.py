@@ -79,13 +79,12 @@ def _wrong(path: Path) -> str:
         return ""
 
 
-def _answer(other: subprocess.Popen[str]) -> str:
+def _answer(other: subprocess.Popen[bytes]) -> str:
     assert other.stdout is not None
-    return other.stdout.readline().strip()
+    return other.stdout.readline().decode(errors="replace").strip()
 
 
-def _ask(other: subprocess.Popen[str]) -> None:
+def _ask(other: subprocess.Popen[bytes]) -> None:
     assert other.stdin is not None
     with contextlib.suppress(OSError):  # it ended: it will not answer
-        other.stdin.write("\n")
-        other.stdin.flush()
+        other.stdin.write(b"\n")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from craft import platform
 from craft.config.definition import load_definition
-from craft.errors import CraftError
+from craft.errors import CraftError, RunError
 from craft.launch.dispatch import ensure_runner, has_work, hold_queue, runner_lock
 from craft.launch.doctor.finding import Finding, Patient, plural, some
 from craft.launch.queue import Entry, Queue
@@ -64,8 +64,8 @@ def queue(patient: Patient) -> Iterable[Finding]:
         yield Finding("queue", "warning", f"{text}, and the queue is paused", "'craft queue go' goes on", details)
     elif has_work(waiting) and not platform.is_locked(runner_lock(runs_dir).path):
         advice = "the next craft command that looks at these runs starts one; so does craft doctor --fix"
-        finding = Finding("queue", "warning", f"{text}, and no runner is there to start them", advice, details)
-        yield Finding(**{**vars(finding), "repair": lambda: _start_runner(runs_dir)})
+        text += ", and no runner is there to start them"
+        yield Finding("queue", "warning", text, advice, details, repair=lambda: _start_runner(runs_dir))
     else:
         yield Finding("queue", "ok", text, details=details)
 
@@ -93,17 +93,15 @@ def _run_of(name: str) -> str:
     return name[21:].removesuffix(".json") if name[:20].isdecimal() and name[20:21] == "-" else ""
 
 
-def _mend(waiting: Queue) -> list[str]:
-    done = []
+def _mend(waiting: Queue) -> Iterator[str]:
     with hold_queue(waiting):
         for name in _damaged(waiting):
             folder = RunFolder(waiting.runs_dir / (_run_of(name) or "."))
             if _run_of(name) and _should_wait(folder) and waiting.change(_entry(folder)):
-                done.append(f"wrote the entry of {folder.name} anew, in its place")
+                yield f"wrote the entry of {folder.name} anew, in its place"
             else:
                 (waiting.folder / name).rename(waiting.folder.parent / f"damaged-{name}")
-                done.append(f"moved {name} out of the queue, to {waiting.folder.parent.name}/damaged-{name}")
-    return done
+                yield f"moved {name} out of the queue, to {waiting.folder.parent.name}/damaged-{name}"
 
 
 def _should_wait(folder: RunFolder) -> bool:
@@ -123,20 +121,20 @@ def _fallen_out(runs_dir: Path) -> list[RunFolder]:
     return sorted(lost, key=_made)
 
 
-def _put_back(runs_dir: Path) -> list[str]:
-    done = []
+def _put_back(runs_dir: Path) -> Iterator[str]:
     waiting = Queue(runs_dir)
+    left = []
     with hold_queue(waiting):
         for folder in _fallen_out(runs_dir):
             try:
-                entry = _entry(folder)
+                waiting.add([_entry(folder)])
             except CraftError as error:
-                done.append(f"left {folder.name} out: {error}")
+                left.append(f"{folder.name}: {error}")
                 continue
-            waiting.add([entry])
-            done.append(f"put {folder.name} back into the queue")
+            yield f"put {folder.name} back into the queue"
     ensure_runner(runs_dir)
-    return done
+    if left:
+        raise RunError(f"left out of the queue: {'; '.join(left)}")
 
 
 def _entry(folder: RunFolder) -> Entry:
