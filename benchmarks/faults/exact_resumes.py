@@ -62,12 +62,11 @@ def run(times: int, work: Path) -> Outcome:
             real += by_command
             broken += differences(folder, untouched[which])
             outcome.once(*(f"{folder.name}, {killed} times killed: {one}" for one in broken))
-    outcome.worst = (
-        f"none differs, after {kills} kills of runs of {len(definitions)} definitions"
-        if not outcome.broken
-        else f"{len(outcome.broken)} differ"
+    outcome.worst = f"{len(outcome.broken) or 'none'} differ, after {kills} kills"
+    outcome.notes = (
+        f"the runs are of {len(definitions)} definitions; {real} were resumed to their end by `craft resume`, the "
+        "others by workers forked from a process that had imported torch"
     )
-    outcome.worst += f". {real} were resumed by `craft resume`, the others by workers forked with torch imported"
     return outcome
 
 

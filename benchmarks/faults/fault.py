@@ -16,6 +16,8 @@ class Outcome:
     """For each time that something did not hold: what was promised, and what was found."""
     worst: str = ""
     """The worst that was seen of what has a size, with its unit: "0.8 s until the slot was free"."""
+    notes: str = ""
+    """What else a reader should know of how it was done, in a sentence."""
     impossible: str = ""
     """Why this machine does not let it be done; nothing was tried then."""
 

@@ -55,10 +55,11 @@ def run(times: int, work: Path, *, kinds: Sequence[str]) -> Outcome:
                     broken += go_on(nursery, subject, work, path.name)
                     resumed += 1
             outcome.once(*(f"{path.name}, {kind}: {one}" for one in broken))
+    outcome.worst = f"{len(outcome.broken) or 'none'} passed unnoticed"
     counts = ", ".join(f"{count} {kind}" for kind, count in done.items())
-    outcome.worst = (
-        f"{'none' if not outcome.broken else len(outcome.broken)} passed unnoticed; {counts}, over the {len(files)} "
-        f"files of a checkpoint; {resumed} were resumed and ended in the bits of an untouched run"
+    outcome.notes = (
+        f"{counts}, over the {len(files)} files of a checkpoint; {resumed} of the runs were gone on with, and ended in "
+        "the bits of one that was never touched"
     )
     return outcome
 

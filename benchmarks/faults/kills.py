@@ -75,14 +75,20 @@ class Tally:
     slowest: float = 0.0
     trained_again: int = 0
 
-    def words(self) -> str:
-        """For the page."""
-        where = ", ".join(f"{count} {place}" for place, count in self.fell.most_common())
+    def worst(self) -> str:
+        """What has a size."""
         torn = f"; {self.torn} half lines, of records that nobody had seen" if self.torn else ""
         return (
             f"{1000 * self.slowest:.0f} ms until it was shown; {self.trained_again} steps trained again, where "
-            f"{SAVE_EVERY} lie between two saves{torn}. Where they fell: {where}. {self.real} workers were started as "
-            "`craft run` starts them, the others forked from a process with torch imported"
+            f"{SAVE_EVERY} lie between two saves{torn}"
+        )
+
+    def notes(self) -> str:
+        """Where the kills fell, and how the workers were started."""
+        where = ", ".join(f"{count} {place}" for place, count in self.fell.most_common())
+        return (
+            f"of the kills fell {where}; {self.real} workers were started as `craft run` starts them, the others "
+            "forked from a process that had imported torch"
         )
 
 
@@ -206,7 +212,7 @@ def run(times: int, work: Path) -> Outcome:
                 last = victim.stop(nursery.start(victim.folder))
                 if last and not broken:  # of the last kill, whose resume this was
                     outcome.broken.append(f"{victim.folder.name}, going on: {'; '.join(last)}")
-    outcome.worst = tally.words()
+    outcome.worst, outcome.notes = tally.worst(), tally.notes()
     return outcome
 
 

@@ -54,8 +54,10 @@ def run(times: int, work: Path) -> Outcome:
                 continue  # the run was over before it heard of it
             broken = trial.go_on() if untouched else trial.kill_and_fall_back()
             outcome.once(*(f"{trial.folder.name}: {one}" for one in [*broken, *trial.compare(unchanged[which])]))
-    outcome.worst = f"{'none differs' if not outcome.broken else f'{len(outcome.broken)} broken'}; " + ", ".join(
-        f"{count} {what}" for what, count in seen.most_common()
+    outcome.worst = f"{len(outcome.broken) or 'none'} differ"
+    outcome.notes = (
+        ", ".join(f"{count} {what}" for what, count in seen.most_common())
+        + "; the workers were forked from a process that had imported torch"
     )
     return outcome
 

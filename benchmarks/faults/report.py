@@ -22,11 +22,11 @@ _HEAD = """\
 
 What goes wrong on real machines, done on purpose and counted. `make faults` does all of it and writes this page
 (`benchmarks/faults` has the code, a module a kind; `python -m benchmarks.faults NAME` does one); the tests do a tenth.
-Real processes, real signals, real files and terminals, on {machine}. No power was cut: what a cut would leave is
-replayed by `tests/runs/test_crash.py` from the writes that were not forced.
+Real processes, real signals, real files and terminals, on {machine}.
+No power was cut: what a cut would leave is replayed by `tests/runs/test_crash.py` from the writes that were not forced.
 
-| what is done | what must hold | tried | held | the worst |
-|---|---|---|---|---|
+| fault | tried | held | the worst |
+|---|---|---|---|
 """
 
 
@@ -37,6 +37,7 @@ def keep(fault: Fault, outcome: Outcome, seconds: float) -> None:
         "tried": outcome.tried,
         "held": outcome.held,
         "worst": outcome.worst,
+        "notes": outcome.notes,
         "broken": outcome.broken[:10],
         "impossible": outcome.impossible,
         "seconds": round(seconds, 1),
@@ -46,23 +47,40 @@ def keep(fault: Fault, outcome: Outcome, seconds: float) -> None:
 
 
 def write(faults: Sequence[Fault]) -> None:
-    """Write the page."""
+    """Write the page: a table, and what each of its rows means."""
     figures = _figures()
     page = _HEAD.format(machine=machine())
-    notes = []
-    for fault in faults:
-        known = figures.get(fault.name)
-        if known is None:
-            page += _row(fault, "not done yet", "", "")
-            continue
-        if known.get("impossible"):
-            page += _row(fault, f"not possible here: {known['impossible']}", "", "")
-            continue
-        page += _row(fault, f"{known['tried']:,}", f"{known['held']:,}", known["worst"])
-        notes.append(f"- `{fault.name}`: {known['date']}, {known['seconds']:.0f} s.")
-        notes += [f"  - did not hold: {one}" for one in known["broken"]]
-    page += "\nWhen each was done, and how long it took:\n\n" + "\n".join(notes) + "\n"
+    page += "".join(_row(fault, figures.get(fault.name)) for fault in faults)
+    page += "".join(_section(fault, figures.get(fault.name)) for fault in faults)
     platform.write_file_atomic(PAGE, page.encode())
+
+
+def _row(fault: Fault, known: dict[str, Any] | None) -> str:
+    if known is None:
+        cells = ["", "", "not done yet"]
+    elif known.get("impossible"):
+        cells = ["", "", f"not possible here: {known['impossible']}"]
+    else:
+        cells = [f"{known['tried']:,}", f"{known['held']:,}", known["worst"]]
+    return f"| [{fault.name}](#{fault.name}) | {' | '.join(_in_a_cell(cell) for cell in cells)} |\n"
+
+
+def _in_a_cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _section(fault: Fault, known: dict[str, Any] | None) -> str:
+    lines = [f"\n## {fault.name}\n", f"{_sentence(fault.what)}.\n", f"Must hold: {fault.promise}.\n"]
+    if known is not None:
+        if known.get("notes"):
+            lines.append(f"{_sentence(known['notes'])}.\n")
+        lines += [f"- Did not hold: {_in_a_cell(one)}" for one in known["broken"]]
+        lines.append(f"Done on {known['date']}, in {known['seconds']:.0f} s.\n")
+    return "\n".join(lines)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def machine() -> str:
@@ -70,11 +88,6 @@ def machine() -> str:
     system = {"Darwin": "macOS"}.get(python_platform.system(), python_platform.system())
     python = ".".join(python_platform.python_version_tuple()[:2])
     return f"{os.cpu_count()} cores of {system}, Python {python}, torch {metadata.version('torch')}"
-
-
-def _row(fault: Fault, *figures: str) -> str:
-    cells = [cell.replace("|", "\\|").replace("\n", " ") for cell in (fault.what, fault.promise, *figures)]
-    return f"| {' | '.join(cells)} |\n"
 
 
 def _figures() -> dict[str, Any]:

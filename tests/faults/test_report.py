@@ -1,0 +1,55 @@
+"""The page of figures: what was done stays until it is done anew, and nothing is hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults import __main__ as command
+from benchmarks.faults import report
+from benchmarks.faults.fault import Fault, Outcome
+
+
+def fault(name: str) -> Fault:
+    return Fault(name, f"{name} is done", "all holds", 10, lambda times, work: Outcome(times))
+
+
+@pytest.fixture(autouse=True)
+def _own_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "FIGURES", tmp_path / "reliability.json")
+    monkeypatch.setattr(report, "PAGE", tmp_path / "reliability.md")
+
+
+def page(*faults: Fault) -> str:
+    report.write(faults)
+    return report.PAGE.read_text()
+
+
+def test_each_fault_has_a_row_and_says_what_it_means() -> None:
+    cuts, kills = fault("cuts"), fault("kills")
+    report.keep(cuts, Outcome(1200, ["a | b\nc"], worst="3 ms", notes="in turn"), 12.3)
+    text = page(cuts, kills)
+    assert "| [cuts](#cuts) | 1,200 | 1,199 | 3 ms |\n" in text
+    assert "| [kills](#kills) |  |  | not done yet |\n" in text
+    assert "## cuts\n\nCuts is done.\n\nMust hold: all holds.\n\nIn turn.\n\n- Did not hold: a \\| b c\n" in text
+
+
+def test_a_fault_that_is_done_anew_replaces_its_own_figures_only() -> None:
+    cuts, kills = fault("cuts"), fault("kills")
+    report.keep(cuts, Outcome(5), 1.0)
+    report.keep(kills, Outcome(6, impossible="no root here"), 1.0)
+    report.keep(cuts, Outcome(7), 1.0)
+    text = page(cuts, kills)
+    assert "| [cuts](#cuts) | 7 | 7 |  |\n" in text
+    assert "| [kills](#kills) |  |  | not possible here: no root here |\n" in text
+
+
+def test_a_fault_that_breaks_off_is_one_that_did_not_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def breaks(times: int, work: Path) -> Outcome:
+        raise RuntimeError("a worker hangs")
+
+    outcome = command.do(Fault("kills", "", "", 10, breaks), 10, tmp_path)
+    assert (outcome.tried, outcome.held) == (1, 0)
+    assert "a worker hangs" in outcome.broken[0]
+    assert "Traceback" in capsys.readouterr().err
