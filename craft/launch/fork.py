@@ -24,6 +24,7 @@ from craft.launch.dispatch import Started, submit
 from craft.launch.edited import Edited, edit
 from craft.launch.length import schedule_remarks, total_steps
 from craft.launch.meaning import PARTS, Effect, advised_run, changes_between, effects, parts_anew, shown
+from craft.launch.other_text import compare_text
 from craft.launch.queue import Wait
 from craft.runs import checkpoints, manifest
 from craft.runs.checkpoints import CheckpointInfo
@@ -112,11 +113,13 @@ def plan_fork(
     require_text(planned.config.data)
     require_tokenizer(planned.config.tokenizer)
     then = _definition_then(found, edited.own)
-    effected = effects(edited.before, edited.after, source_dir=code_dir(planned.source.absolute()), say=say)
+    text = compare_text(edited.before, edited.after, identity.data_hash, found.path)
+    source_dir = code_dir(planned.source.absolute())
+    effected = effects(edited.before, edited.after, text=text, source_dir=source_dir, say=say)
     anew = parts_anew(effected)
     if identity.fork.get("checkpoint") == manifest.file_digest(found.path / manifest.NAME):
         anew = {**{part: [] for part in identity.fork.get("anew", [])}, **anew}
-    max_steps = _max_steps(edited, then, found.step, state, anew)
+    max_steps = _max_steps(edited, then, found.step, state, anew, int(identity.fork.get("data_begins", 0)))
     plan = Fork(
         parent,
         found,
@@ -195,12 +198,17 @@ def _experiment(own: str, name: str | None) -> str:
 
 
 def _max_steps(
-    edited: Edited, then: ExperimentConfig, step: int, state: dict[str, Any], anew: dict[str, list[Effect]]
+    edited: Edited,
+    then: ExperimentConfig,
+    step: int,
+    state: dict[str, Any],
+    anew: dict[str, list[Effect]],
+    data_begins: int,
 ) -> int:
     """How many steps the child will have, those of its parent counted; 0 where only reading the text tells."""
     training = edited.after.training
     if "data" not in anew and "text" not in anew:
-        return total_steps(edited.after, then, int(state["trainer"].get("max_steps", 0)))
+        return total_steps(edited.after, then, int(state["trainer"].get("max_steps", 0)), data_begins)
     if not training.max_epochs:
         return training.max_steps
     by_epochs = edited.after.model_copy(update={"training": training.model_copy(update={"max_steps": 0})})

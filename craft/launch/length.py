@@ -8,13 +8,17 @@ from craft.config.schema import ExperimentConfig
 from craft.config.schema.scheduler import PlateauSchedule, WarmedUp
 
 
-def total_steps(after: ExperimentConfig, before: ExperimentConfig, old_steps: int) -> int:
-    """How many steps the run will have; with epochs, from the steps that the old number of them took."""
+def total_steps(after: ExperimentConfig, before: ExperimentConfig, old_steps: int, data_begins: int = 0) -> int:
+    """How many steps the run will have; with epochs, from the steps that the old number of them took.
+
+    data_begins: the step after which the first epoch began.
+    """
     limits = []
     if after.training.max_steps:
         limits.append(after.training.max_steps)
     if after.training.max_epochs and bounded_by_epochs(before, old_steps):
-        limits.append(round(old_steps * after.training.max_epochs / before.training.max_epochs))
+        taken = (old_steps - data_begins) / before.training.max_epochs
+        limits.append(data_begins + round(taken * after.training.max_epochs))
     return min(limits) if limits else old_steps
 
 

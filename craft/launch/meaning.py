@@ -23,6 +23,7 @@ from craft.config.schema import ExperimentConfig
 from craft.config.schema.base import OwnCode
 from craft.config.schema.scheduler import PlateauSchedule
 from craft.config.toml_values import dotted
+from craft.launch.other_text import UNKNOWN, Text
 from craft.runs.folder import RunFolder
 
 Kind = Literal["continues", "anew", "cannot"]
@@ -37,7 +38,7 @@ PARTS = {
     "loss_scale": "loss scale",
     "data": "order of the data",
     "text": "order of the data",
-    "figures": "figures so far",
+    "figures": "best so far",
 }
 BITS = "the same bits are no longer promised"
 # What the first start chose and later starts keep; changed by hand, it is chosen anew.
@@ -94,19 +95,24 @@ def effects(
     before: ExperimentConfig,
     after: ExperimentConfig,
     *,
+    text: Text = UNKNOWN,
     source_dir: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Effect]:
     """What each changed setting does, in the order of the definition.
 
-    A section that has become one of another type is one change, of its type. `source_dir` is where code of a person's
-    own lies. Raises OwnCodeError or ConfigError when a model that has to be built to know its weights cannot be.
+    A section that has become one of another type is one change, of its type. `text` is what is known of the second
+    one's text, `source_dir` where code of a person's own lies. Raises OwnCodeError or ConfigError when a model that has
+    to be built to know its weights cannot be.
     """
     changes = changes_between(before, after)
     retyped = {path.removesuffix("type") for path in changes if path.endswith(".type")}
     folded = {path: pair for path, pair in changes.items() if not _is_inside(path, retyped)}
     fits = _Fit(before, after, source_dir, say)
-    return [_effect(path, *pair, before, after, fits) for path, pair in folded.items()]
+    found = [_effect(path, *pair, before, after, fits, text) for path, pair in folded.items()]
+    if text.same is False and not any(one.path in ("data.path", "data.pattern") for one in found):
+        found.append(_effect("data", "as it was", "other content by now", before, after, fits, text))
+    return found
 
 
 def _is_inside(path: str, retyped: set[str]) -> bool:
@@ -124,7 +130,9 @@ def parts_anew(found: list[Effect]) -> dict[str, list[Effect]]:
     return parts
 
 
-def _effect(path: str, old: Any, new: Any, before: ExperimentConfig, after: ExperimentConfig, fits: _Fit) -> Effect:
+def _effect(
+    path: str, old: Any, new: Any, before: ExperimentConfig, after: ExperimentConfig, fits: _Fit, text: Text
+) -> Effect:
     section = path.partition(".")[0]
     plain = Effect(path, old, new)
 
@@ -139,7 +147,7 @@ def _effect(path: str, old: Any, new: Any, before: ExperimentConfig, after: Expe
                 return become("continues", "its pieces must be the same ones", resumable=True)
             return become("cannot", "other tokens are nothing that the weights know")
         case "data":
-            return _of_data(path, plain, become, fits)
+            return _of_data(path, plain, become, fits, text)
         case "seed":
             return become("anew", "", *(("data",) if after.data.shuffle else ()), "random")
         case "init_from":
@@ -174,7 +182,7 @@ def _of_model(path: str, plain: Effect, become: Callable[..., Effect], fits: _Fi
     return become("continues", "the weights fit, but the model computes otherwise: expect the loss to leap")
 
 
-def _of_data(path: str, plain: Effect, become: Callable[..., Effect], fits: _Fit) -> Effect:
+def _of_data(path: str, plain: Effect, become: Callable[..., Effect], fits: _Fit, text: Text) -> Effect:
     if path == "data.allow_pickle":
         return plain
     if path in _ORDER:
@@ -183,6 +191,12 @@ def _of_data(path: str, plain: Effect, become: Callable[..., Effect], fits: _Fit
         return become("anew", "", "data", *(("figures",) if path == "data.context_length" else ()))
     if path in _HELD_OUT:
         return become("anew", "another part of the text is trained on, and measured", "data", "figures")
+    if text.why_not:
+        return become("cannot", text.why_not)
+    if text.same:
+        return become("continues", "the same text", resumable=path == "data.path")
+    if text.same is False:
+        return become("anew", "another text", "data", "figures")
     return become("anew", "if it is another text", "text", resumable=path == "data.path")
 
 

@@ -77,7 +77,8 @@ def plan_resume(folder: RunFolder, overrides: Sequence[str], *, force: bool = Fa
     edited = edit(folder, step or 0, overrides)
     before, after, changes = edited.before, edited.after, changes_between(edited.before, edited.after)
     _refuse_other_run(folder, step, before, after, overrides)
-    max_steps = total_steps(after, before, status.max_steps)
+    data_begins = int(read_identity(folder).fork.get("data_begins", 0))
+    max_steps = total_steps(after, before, status.max_steps, data_begins)
     _refuse_nothing_to_do(folder, observed.phase, status, step, max_steps, changes, before)
     remarks = _source_remarks(folder, edited.planned.experiment, edited.own)
     if edited.forgotten:

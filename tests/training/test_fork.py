@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from craft.config.definition import load_definition
-from craft.errors import CheckpointError
+from craft.errors import CheckpointError, RunError
 from craft.launch.fork import fork, plan_fork
 from craft.runs import checkpoints
 from craft.runs.checkpoints import best_step, list_checkpoints, step_folder
@@ -227,10 +227,24 @@ def test_the_same_text_elsewhere_goes_on_and_another_begins_anew(parent: RunFold
     assert best_step(other) in [event["step"] for event in figures]
 
 
-def test_a_text_of_other_characters_is_refused_by_the_worker(parent: RunFolder, trained: Path) -> None:
-    child = child_of(parent, f"data.path={trained / 'foreign.txt'}")
+def test_a_text_of_other_characters_is_refused(parent: RunFolder, trained: Path) -> None:
+    place = f"data.path={trained / 'foreign.txt'}"
+    with pytest.raises(RunError, match=r"other characters, which are the tokens: it has 'A', .*; it lacks 'a', "):
+        child_of(parent, place)
+    unread = child_of(parent, place, "data.processors=['normalise']")  # what that makes of it, the worker finds out
     with pytest.raises(CheckpointError, match=r"other tokens than its parent's weights know.*init_from="):
-        Experiment(load_definition(child.definition)[1], folder=child).run()
+        Experiment(load_definition(unread.definition)[1], folder=unread).run()
+
+
+def test_a_text_that_was_written_over_begins_anew(parent: RunFolder, trained: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_bytes((trained / "text.txt").read_bytes())
+    own = child_of(parent, f"data.path={text}")
+    train(own)
+    text.write_bytes((trained / "other.txt").read_bytes())
+    plan = plan_fork(own, str(AT))
+    assert [(one.path, one.kind) for one in plan.effects] == [("data", "anew")]
+    train(fork(plan))
 
 
 def test_the_best_is_that_of_the_checkpoints_that_it_holds(parent: RunFolder) -> None:
