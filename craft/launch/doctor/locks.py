@@ -56,7 +56,7 @@ def _wrong(path: Path) -> str:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            bufsize=0,  # closing must write nothing: it may have ended
         ) as other,
     ):
         try:
