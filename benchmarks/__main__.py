@@ -10,6 +10,7 @@ HERE = (
     "startup",
     "metrics_log",
     "run_store",
+    "long_curve",
     "batches",
     "kernels",
     "optimizers",
