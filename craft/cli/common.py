@@ -176,6 +176,14 @@ def look_after_queue(runs_dir: Path) -> None:
         say_if_paused(runs_dir)
 
 
+def say_what_a_logout_ends() -> None:
+    """Tell whoever starts a run that logging out would end it, and what mends that; silent where it would not."""
+    from craft import platform
+
+    if warning := platform.at_logout().warning:
+        sys.stderr.write(f"{warning}\n")
+
+
 _said_paused: set[Path] = set()
 
 

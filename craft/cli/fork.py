@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from craft.cli.common import complete_run, json_option, print_json, run_and_which, runs_dir_option
+from craft.cli.common import (
+    complete_run,
+    json_option,
+    print_json,
+    run_and_which,
+    runs_dir_option,
+    say_what_a_logout_ends,
+)
 
 if TYPE_CHECKING:
     from craft.launch.dispatch import Started
@@ -77,6 +84,7 @@ def fork(
     if not detach:
         return follow_to_end([child], start, as_json, only_new=True)
     start()
+    say_what_a_logout_ends()
     if not as_json:
         sys.stdout.write(f"{child.name}\n")
     return 0

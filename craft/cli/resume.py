@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from craft.cli.asking import is_picked
-from craft.cli.common import complete_run, find_runs, group_option, json_option, print_json, runs_dir_option
+from craft.cli.common import (
+    complete_run,
+    find_runs,
+    group_option,
+    json_option,
+    print_json,
+    runs_dir_option,
+    say_what_a_logout_ends,
+)
 
 if TYPE_CHECKING:
     from craft.launch.dispatch import Started
@@ -71,6 +79,7 @@ def resume(
 
     if detach:
         start()
+        say_what_a_logout_ends()
         return 0
     return follow_to_end([plan.folder for plan in plans], start, as_json, only_new=True)
 

@@ -16,6 +16,7 @@ from craft.cli.common import (
     json_option,
     print_json,
     say_if_paused,
+    say_what_a_logout_ends,
     shown_path,
 )
 
@@ -121,6 +122,7 @@ def run(
         if not detach:
             return follow_to_end(folders, start, as_json)
         start()
+        say_what_a_logout_ends()
         if not as_json:
             sys.stdout.writelines(f"{folder.name}\n" for folder in folders)
         say_if_paused(place)
@@ -159,6 +161,7 @@ def follow_to_end(
     from craft.cli.terminal import Screen
 
     screen = Screen(sys.stderr if as_json else sys.stdout)
+    say_what_a_logout_ends()
 
     def begin() -> Started | None:
         started = start()
