@@ -37,10 +37,10 @@ def queue(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
     """Show what waits, why, and what trains on this machine; or change it.
 
     \b
-    craft queue                               the slots of this machine, and who waits
-    craft queue move wide first               also: last, before RUN, after RUN, a number
-    craft queue after wide small              wide begins when small has finished
-    craft queue retry                         what failed or was interrupted goes on
+    craft queue                     what trains on this machine, and who waits
+    craft queue move wide first     also: last, before RUN, after RUN, a number
+    craft queue after wide small    wide begins when small has finished
+    craft queue retry               what failed or was interrupted goes on
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -120,9 +120,8 @@ def go(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
     place = _place(ctx, runs_dir)
     was_paused = queue_changes.go(place)
     waiting = len(waiting_runs(place))
-    words = (
-        f"the queue of {shown_path(place)} {'goes on' if was_paused else 'was not paused'}; {_count(waiting, 'wait')}"
-    )
+    now = "goes on" if was_paused else "was not paused"
+    words = f"the queue of {shown_path(place)} {now}; {_count(waiting, 'wait') if waiting else 'nothing waits'}"
     _tell(ctx, as_json, {"kind": "paused", "runs_dir": str(place), "paused": False}, words)
 
 
@@ -136,7 +135,10 @@ def go(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
 def after(
     ctx: click.Context, name: str, others: tuple[str, ...], whatever: bool, runs_dir: Path | None, as_json: bool
 ) -> None:
-    """Let a waiting RUN begin only when every OTHER has finished; 'none': let it begin when a slot is free."""
+    """Let a waiting RUN begin only after others.
+
+    It begins when every OTHER has finished; with 'none', when a slot is free. What it waited for before is forgotten.
+    """
     from craft.errors import UsageError
     from craft.launch import queue_changes
 
@@ -162,7 +164,10 @@ def after(
 @json_option
 @click.pass_context
 def slots(ctx: click.Context, number: int, runs_dir: Path | None, as_json: bool) -> None:
-    """How many runs may train on the CPU at once while one of those that wait now does."""
+    """Say how many may train on the CPU at once.
+
+    It holds for those that wait now: none of them begins beside N others, or is joined by more.
+    """
     from craft.launch import queue_changes
 
     told = queue_changes.set_slots(_place(ctx, runs_dir), number)
@@ -226,9 +231,9 @@ def rm(
 def retry(
     ctx: click.Context, names: tuple[str, ...], group: str | None, number: int, runs_dir: Path | None, as_json: bool
 ) -> int:
-    """Queue runs that failed or were interrupted, so that they go on from their newest checkpoints.
+    """Let what failed or was interrupted go on.
 
-    Without a name, all of them. Those that were stopped go on only where they are named.
+    From the newest checkpoints; without a name, all of them. Those that were stopped go on only where they are named.
     """
     from craft.launch import several
 

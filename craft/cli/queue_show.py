@@ -21,6 +21,8 @@ from craft.runs.folder import RunFolder
 from craft.runs.liveness import observe
 from craft.text import clean_line, shows_unicode
 
+_NAME_COLUMN = 24  # a longer name pushes its own reason aside, and not everybody's
+
 
 def show_queue(runs_dir: Path, as_json: bool) -> None:
     """Print all of it: one object a line, or a page."""
@@ -137,7 +139,8 @@ def _waiting_lines(runs_dir: Path, waiting: list[Waiting], width: int | None) ->
     """Number, run and reason; a long reason goes on in the lines under it."""
     if not waiting:
         return []
-    number, name = len(str(len(waiting))), max(len(one.entry.run) for one in waiting)
+    number = len(str(len(waiting)))
+    name = max(min(len(one.entry.run), _NAME_COLUMN) for one in waiting)
     now, lines = time.time(), []
     for one in waiting:
         head = f"{one.position:>{number}}  {one.entry.run:<{name}}  "
@@ -148,6 +151,6 @@ def _waiting_lines(runs_dir: Path, waiting: list[Waiting], width: int | None) ->
         if width is None:
             lines.append(head + text)
             continue
-        indent = " " * (len(head) if len(head) <= width // 2 else number + 2)
+        indent = " " * (number + name + 4 if name <= width // 3 else number + 2)
         lines += textwrap.wrap(text, width, initial_indent=head, subsequent_indent=indent, break_long_words=False)
     return lines

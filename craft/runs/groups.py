@@ -92,8 +92,9 @@ def remove_if_empty(runs_dir: Path, name: str) -> None:
 
 
 def group_names(runs_dir: Path) -> list[str]:
-    """All groups of a runs folder, by name."""
+    """All groups of a runs folder, by name; one whose runs are only being made is none yet."""
     try:
-        return sorted(file.stem for file in (runs_dir / ".craft" / "groups").iterdir() if file.suffix == ".json")
+        files = [file for file in (runs_dir / ".craft" / "groups").iterdir() if file.suffix == ".json"]
+        return sorted(file.stem for file in files if file.stat().st_size)
     except OSError:
         return []
