@@ -72,7 +72,7 @@ def _look(folder: RunFolder) -> tuple[Status | None, str | None, bool]:
 
 def _judge(folder: RunFolder, claim: Status | None, fault: str | None, held: bool, age: float) -> tuple[str, str]:
     if held:
-        if _is_from_before(folder) or (claim and claim.phase == "queued"):
+        if _is_from_before(folder, claim) or (claim and claim.phase == "queued"):
             return "starting", "a worker has just taken it"
         if claim is None:
             return ("running", f"its worker lives, but {fault}") if fault else ("starting", "a worker takes it")
@@ -122,8 +122,14 @@ def _why_silent(folder: RunFolder, age: float) -> str:
     return f"its worker lives but has said nothing for {_words(age)}"
 
 
-def _is_from_before(folder: RunFolder) -> bool:
-    """Whether what status.json says was written before the present holder took the lock and wrote owner.json."""
+def _is_from_before(folder: RunFolder, claim: Status | None) -> bool:
+    """Whether what status.json says was written before the present holder took the lock and wrote owner.json.
+
+    By the monotonic clock where both have it: the times of files follow a clock that is set.
+    """
+    owner = load_owner(folder)
+    if claim and claim.clock and owner and owner.clock and owner.process.is_here:
+        return not owner.clock <= claim.clock <= time.monotonic()  # later than now is from before a restart
     try:
         taken = folder.owner.stat().st_mtime_ns
     except OSError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,8 @@ class Owner:
     """The lock file that it holds."""
     mark: str = ""
     """What its environment and that of its children has as `MARK`."""
+    clock: float = 0.0
+    """The monotonic clock of its machine when it took the run over; 0 where that is not known."""
 
 
 def hold_run_lock(folder: RunFolder, timeout: float = 2.0) -> platform.FileLock:
@@ -86,6 +89,7 @@ def write_owner(folder: RunFolder) -> None:
         "folder": platform.place_of(folder.path),
         "lock": platform.place_of(folder.lock),
         "mark": os.environ.get(MARK, ""),
+        "clock": time.monotonic(),
     }
     platform.write_file_atomic(folder.owner, encode_file(record))
 
@@ -97,8 +101,9 @@ def load_owner(folder: RunFolder) -> Owner | None:
         process = platform.ProcessIdentity.from_json(data)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    machine, mark = str(data.get("machine", "")), str(data.get("mark", ""))
-    return Owner(process, machine, _place(data.get("folder")), _place(data.get("lock")), mark)
+    machine, mark, clock = str(data.get("machine", "")), str(data.get("mark", "")), data.get("clock")
+    taken = clock if isinstance(clock, float) else 0.0
+    return Owner(process, machine, _place(data.get("folder")), _place(data.get("lock")), mark, taken)
 
 
 def _place(value: Any) -> platform.Place | None:

@@ -34,7 +34,7 @@ class Status:
     updated: float = 0.0
     """Seconds since 1970 when the claim was written."""
     progressed: float = 0.0
-    """The same, when training last came forward."""
+    """The same, when training last came forward, by the clock of `updated`: set meanwhile, it moves both."""
     clock: float = 0.0
     """The writer's monotonic clock at `updated`: setting the time does not move it."""
 
@@ -45,17 +45,20 @@ class StatusWriter:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.status = replace(read_status(folder) or Status(), host=platform.hostname())
+        self._progressed_at: float | None = None  # by the monotonic clock
         self.failed_writes = 0
         self.fault: OSError | None = None
         """Why the last write failed; None when it did not."""
 
     def write(self, *, progressed: bool = False, durable: bool = False, **changes: object) -> None:
         """Change some fields and write. `progressed`: training came forward. `durable`: on disk, for outcomes."""
-        now = time.time()
-        self.status = replace(self.status, **changes, updated=now, clock=time.monotonic())  # type: ignore[arg-type]
+        now, clock = time.time(), time.monotonic()
+        self.status = replace(self.status, **changes, updated=now, clock=clock)  # type: ignore[arg-type]
         assert self.status.phase in PHASES, self.status.phase
         if progressed:
-            self.status = replace(self.status, progressed=now)
+            self._progressed_at = clock
+        if self._progressed_at is not None:
+            self.status = replace(self.status, progressed=now - (clock - self._progressed_at))
         write_file = platform.write_file_durable if durable else platform.write_file_atomic
         try:
             write_file(self.folder.status, encode_file(asdict(self.status)))

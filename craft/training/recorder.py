@@ -61,7 +61,7 @@ class Recorder:
             with contextlib.suppress(TrainingError):  # the folder is gone, which training finds out by itself
                 self.requests.look()
             with self._writing:
-                if time.time() - self._status.status.updated >= HEARTBEAT_SECONDS / 2 and not self.is_gone:
+                if time.monotonic() - self._status.status.clock >= HEARTBEAT_SECONDS / 2 and not self.is_gone:
                     self._status.write()
 
     @property

@@ -220,6 +220,20 @@ def test_a_clock_that_is_set_changes_nothing(folder: RunFolder, held: platform.F
     assert observe(folder, now=now + 31, clock=clock + 31).phase == "silent"
 
 
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_a_clock_that_is_set_between_two_writes_changes_nothing(
+    folder: RunFolder, held: platform.FileLock, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    writer = StatusWriter(folder)
+    writer.write(phase="running", progressed=True)
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + jump)
+    writer.write()
+    os.utime(folder.status, (now + jump, now + jump))
+    seen = observe(folder)
+    assert (seen.phase, seen.reason) == ("running", "its worker says so")
+
+
 def test_a_claim_from_the_future_is_not_silent_and_an_old_one_without_a_clock_is(
     folder: RunFolder, held: platform.FileLock
 ) -> None:
