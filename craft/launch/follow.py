@@ -10,9 +10,9 @@ from pathlib import Path
 from craft import platform
 from craft.launch.dispatch import why_queued
 from craft.runs.folder import RunFolder
+from craft.runs.followed_metrics import FollowedMetrics
 from craft.runs.jsonl import LineReader, Record
 from craft.runs.liveness import Observed, observe
-from craft.runs.metrics import MetricsReader
 
 ENDS = ("finished", "stopped", "failed", "interrupted")
 # Seconds that reasons serve for all runs that are followed: with hundreds waiting, each look costs milliseconds.
@@ -87,11 +87,10 @@ class Follower:
         self.folder = folder
         self.started: platform.ProcessIdentity | None = None
         """The run's worker, where this process started it."""
-        self.metrics = MetricsReader(folder.metrics)
+        self.metrics = FollowedMetrics(folder.metrics, only_new=only_new)
         self._events = LineReader(folder.events)
         self._last_record_at = time.monotonic()
         if only_new:
-            self.metrics.poll()
             self._events.poll()
 
     def look(self) -> News:

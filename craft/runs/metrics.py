@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class MetricsReader:
                 self.records.append(record)
         return new
 
-    def series(self, name: str, x: str = "step") -> tuple[list[float], list[float | None]]:
+    def series(self, name: str, x: str = "step") -> tuple[Sequence[float], Sequence[float | None]]:
         """One metric over `x`: "step", "time" or "tokens". None where the value was not finite."""
         pairs = [(r[x], r[name]) for r in self.records if name in r and _is_number(r.get(x))]
         kept = [(place, value) for place, value in pairs if value is None or _is_number(value)]
