@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.faults import (
     claims,
+    clock,
     damaged_records,
     deleted_live,
     exact_resumes,
@@ -16,6 +17,7 @@ from benchmarks.faults import (
     many_runs,
     queue_kills,
     read_only,
+    strangers,
     two_resumes,
 )
 from benchmarks.faults.fault import Fault
@@ -27,6 +29,9 @@ FAULTS: list[Fault] = [
     queue_kills.RUNNER_KILLS,
     claims.CLAIMS,
     two_resumes.TWO_RESUMES,
+    strangers.REBOOT,
+    strangers.OTHER_HOST,
+    clock.CLOCK,
     exact_resumes.EXACT_RESUMES,
     flips.FLIPS,
     flips.CUTS,

@@ -101,7 +101,7 @@ def kill_runners(times: int, work: Path) -> Outcome:
                 stage.environment["CRAFT_FAULT_INSTANT"] = str(chance.randint(1, _LAST_INSTANT))
                 waiting.faults()  # a command, which starts the runner that dies by itself
                 del stage.environment["CRAFT_FAULT_INSTANT"]
-                until(lambda: runner_of(runners) is None, 20.0)
+                until(lambda: runner_of(runners, at_work=False) is None, 20.0)
             else:
                 until(lambda: runner_of(runners) is not None or waiting.queue.is_empty(), 20.0)
                 time.sleep(chance.uniform(0, 0.5))

@@ -66,9 +66,9 @@ def started_in(place: Path) -> list[psutil.Process]:
     return found
 
 
-def runner_of(runs_dir: Path) -> int | None:
-    """The runner of a runs folder that holds the runner's lock, if there is one."""
-    if not platform.is_locked(runner_lock(runs_dir).path):
+def runner_of(runs_dir: Path, *, at_work: bool = True) -> int | None:
+    """The runner of a runs folder, if there is one; `at_work`: only one that holds the runner's lock."""
+    if at_work and not platform.is_locked(runner_lock(runs_dir).path):
         return None
     for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
