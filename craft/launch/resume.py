@@ -28,7 +28,7 @@ from craft.runs.checkpoints import list_checkpoints
 from craft.runs.events import append_event
 from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.liveness import host_elsewhere, observe
-from craft.runs.lock import read_owner
+from craft.runs.lock import end_left_behind, read_owner
 from craft.runs.status import Status, StatusWriter, read_status
 
 
@@ -104,7 +104,7 @@ def resume(plan: Resumption, *, cpu_slots: int = 1) -> Started | None:
         folder.require()
         if any(entry.run == folder.name for entry in queue.entries()) and not was_taken_over(folder):
             raise RunBusyError(f"{folder.name} is already queued or being started by another command")
-        if not lock.acquire(0.0):
+        if not lock.acquire(2.0 if end_left_behind(folder) else 0.0):
             raise _busy(folder)
         nobody_waits = queue.is_empty()
         try:
