@@ -192,8 +192,8 @@ def test_a_group_is_summed_up(place: Path) -> None:
     assert (rest[4]["mean"], rest[4]["finished"], rest[5]["mean"], rest[5]["spread"]) == (2.5, 2, 2.25, None)
     lines = at_eighty(place, "group", "swept")
     assert lines[1] == "swept: 4 runs: 3 finished, 1 queued"
-    assert "swept-001  0.1     1  finished  20/20          2.000*" in lines
-    assert "0.1   2/2  2.500  0.7071  2.000" in lines
+    assert "swept-001  0.1     1  finished  20/20         2.000*" in lines
+    assert "0.1 2/2 2.500 0.707 2.000".split() in [line.split() for line in lines]
     assert lines[-1] == "best: swept-001: val/loss 2.000 at step 20  optimizer.lr=0.1  seed=1"
     assert at_eighty(place, "group")[1].split() == ["GROUP", "RUNS", "QUEUED", "FINISHED", "BEST", "AGE"]
 
