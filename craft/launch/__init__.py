@@ -4,5 +4,6 @@ create.py     a plan to folders            slots.py      what this machine train
 queue.py      who waits                    dispatch.py   from the queue to a slot; stop
 runner.py     the process that does so     workers.py    the processes that train: start, ask to stop, kill
 resume.py     go on, also longer           follow.py     what a run is doing, and what is new
-standby.py    a worker's head start
+standby.py    a worker's head start        fork.py       a new run from a checkpoint; child.py makes its folder
+edited.py     an edited definition         meaning.py    what each edit does; length.py, other_text.py
 """

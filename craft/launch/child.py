@@ -60,8 +60,9 @@ def make_child(birth: Birth) -> RunFolder:
     not what was written.
     """
     runs_dir = birth.parent.path.parent
-    try:
+    with contextlib.suppress(OSError):
         clear_up(runs_dir)
+    try:
         with _place(runs_dir, slug(birth.experiment)) as (building, place):
             _fill(birth, building)
             for folder in (building.path, *(path for path in building.path.rglob("*") if path.is_dir())):
@@ -120,7 +121,7 @@ def clear_up(runs_dir: Path) -> list[str]:
     removed = []
     for building in sorted(_forks(runs_dir).iterdir()) if _forks(runs_dir).is_dir() else ():
         place, lock = runs_dir / building.name, platform.FileLock(building / "worker.lock")
-        if _is_young(building) or not lock.acquire():
+        if building.is_symlink() or not building.is_dir() or _is_young(building) or not lock.acquire():
             continue
         try:
             with contextlib.suppress(OSError):  # a run of that name that is somebody's is not empty
@@ -206,7 +207,6 @@ def _chosen(birth: Birth, chosen: dict[str, Any]) -> dict[str, Any]:
 
 def _claim(birth: Birth, folder: RunFolder) -> None:
     """Where it stands before it begins: at its parent's step."""
-    trainer, evaluated = birth.state["trainer"], birth.state["trainer"].get("evaluated", {})
     best = _measured(birth)
     writer = StatusWriter(folder)
     writer.write(
@@ -214,7 +214,7 @@ def _claim(birth: Birth, folder: RunFolder) -> None:
         step=birth.checkpoint.step,
         max_steps=birth.max_steps,
         tokens=int(birth.state["loop"]["tokens"]),
-        val_loss=evaluated.get("val/loss") if trainer["evaluated_step"] == birth.checkpoint.step else None,
+        val_loss=_measured(birth, "val/loss"),
         best=best,
         best_step=None if best is None else birth.checkpoint.step,
         message=f"forked from {birth.parent.name} at step {birth.checkpoint.step}, and not started yet",
@@ -224,12 +224,13 @@ def _claim(birth: Birth, folder: RunFolder) -> None:
         raise RunError(f"{folder.status}: the disk does not take it")
 
 
-def _measured(birth: Birth) -> float | None:
-    """What the child's own figure of the checkpoint is; None where it measures another, or on another text."""
+def _measured(birth: Birth, figure: str | None = None) -> float | None:
+    """A figure of the checkpoint, without a name the one that decides which is best; None where it was not measured, or
+    on a text that is not the child's."""
     trainer = birth.state["trainer"]
     if "figures" in birth.anew or trainer["evaluated_step"] != birth.checkpoint.step:
         return None
-    found = trainer["evaluated"].get(birth.edited.planned.config.checkpoint.monitor)
+    found = trainer["evaluated"].get(figure or birth.edited.planned.config.checkpoint.monitor)
     return float(found) if isinstance(found, int | float) else None
 
 

@@ -61,6 +61,10 @@ class Inherited:
         for part in self.anew:
             if part.startswith("callbacks."):
                 own.get("callbacks", {}).pop(_name(part), None)
+        for name, state in own.get("callbacks", {}).items():
+            guard = self.config.callbacks.get(name)
+            if guard is not None and guard.type == "spike_guard" and "last_good" in state:
+                state["last_good"] = max(state["last_good"], trainer["step"])  # there is nothing older to go back to
         return own
 
     def begin_random(self) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from craft.config.estimate.parts import ModelParts, Weights, Workload
 from craft.config.experiments import load_experiments
 from craft.config.fields import sections, types_of
 from craft.config.schema import ExperimentConfig
+from craft.config.schema.model import OwnModel
 from craft.launch.meaning import changes_between, effects, parts_anew
 
 SMALL = {"type": "transformer", "num_layers": 1, "num_heads": 2, "hidden_size": 16}
@@ -109,6 +111,21 @@ def test_every_setting_of_the_schema_is_judged() -> None:
         "eval_every", "log_every", "compile", "threads", "trainer", "on_nonfinite",
     }  # fmt: skip
     assert "training" in sections()
+
+
+def test_a_model_of_ones_own_is_measured_to_know_whether_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(model: OwnModel, works: list[Workload], **settings: Any) -> dict[Workload, ModelParts]:
+        shape = int(model.model_dump()["arguments"]["width"])
+        return {work: ModelParts([Weights("all", (shape,), "matrix")], {}, []) for work in works}
+
+    monkeypatch.setattr("craft.launch.meaning.measure", measure)
+
+    def own(**arguments: float) -> ExperimentConfig:
+        return ExperimentConfig.model_validate({"model": {"type": "mine:Net", "arguments": arguments}})
+
+    for change, kind in (({"slope": 2.0}, "continues"), ({"width": 9}, "cannot")):
+        (effect,) = effects(own(width=8, slope=1.0), own(**{"width": 8, "slope": 1.0, **change}))
+        assert (effect.kind, effect.resumable) == (kind, False)
 
 
 def test_keys_are_written_as_toml_has_them(tmp_path: Any) -> None:

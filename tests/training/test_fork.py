@@ -14,11 +14,13 @@ from craft.config.definition import load_definition
 from craft.errors import CheckpointError, RunError
 from craft.launch.fork import fork, plan_fork
 from craft.runs import checkpoints
+from craft.runs.changes import Change, read_changes, write_changes
 from craft.runs.checkpoints import best_step, list_checkpoints, step_folder
 from craft.runs.events import read_events
 from craft.runs.folder import RunFolder, read_identity
 from craft.runs.metrics import MetricsReader
 from craft.training.experiment import Experiment
+from craft.training.recovery import step_within_memory
 from craft.training.trainer import Trainer
 from tests.training import runs
 
@@ -132,7 +134,7 @@ def test_what_starts_anew_does_so_at_every_start_from_the_copy(override: str, pa
     killed = begin(other)
     assert killed.trainer is not None
     killed.trainer.step += 1
-    killed.trainer.step_within_memory()  # nothing of it was saved: the next start is from the parent's copy again
+    step_within_memory(killed.trainer)  # nothing of it was saved: the next start is from the parent's copy again
     leave(killed)
     killed = begin(other)
     assert killed.trainer is not None
@@ -294,6 +296,49 @@ def test_a_run_that_reached_its_goal_goes_on_in_a_fork(parent: RunFolder) -> Non
     onward = child_of(child, "callbacks.early_stopping.enabled=false", at=end)
     train(onward)
     assert list_checkpoints(onward)[-1].step == 40
+
+
+def test_live_changes_before_the_fork_hold_in_it(trained: Path, tmp_path: Path) -> None:
+    config = runs.definition(trained / "text.txt", checkpoint={"every": 10, "keep": 10})
+    parent = runs.make_run(tmp_path / "runs", config)
+    write_changes(parent, [Change(7, values={"optimizer.lr": 0.3}), Change(25, values={"training.grad_clip": 0.1})])
+    train(parent)
+    child = child_of(parent)
+    train(child)
+    assert digest(child, 30) != digest(parent, 30), "what was changed later is not the child's"
+    late = child_of(parent, at=30)
+    train(late)
+    assert digest(late) == digest(parent)
+    given = child_of(parent, "optimizer.lr=0.02", at=30)
+    assert [change.values for change in read_changes(given)] == [{"training.grad_clip": 0.1}]
+    train(given)
+    assert digest(given) != digest(parent)
+
+
+OWN_MODEL = """
+import torch
+from craft.models.base import LanguageModel
+class Tiny(torch.nn.Module):
+    def __init__(self, width=8, *, vocab_size, context_length, slope=1.0):
+        super().__init__()
+        self.embed, self.head = torch.nn.Embedding(vocab_size, width), torch.nn.Linear(width, vocab_size)
+        self.slope = slope
+    def forward(self, tokens):
+        return self.head(torch.tanh(self.embed(tokens) * self.slope))
+"""
+
+
+def test_a_model_of_ones_own_goes_along_with_its_code(trained: Path, tmp_path: Path) -> None:
+    own = {"type": "own_tiny:Tiny", "arguments": {"width": 8}}
+    parent = runs.make_run(tmp_path / "runs", runs.definition(trained / "text.txt", model=own))
+    parent.code.mkdir()
+    (parent.code / "own_tiny.py").write_text(OWN_MODEL)
+    train(parent)
+    child = child_of(parent, at=35)
+    shutil.rmtree(parent.path / "code")
+    assert (child.code / "own_tiny.py").read_text() == OWN_MODEL
+    train(child)
+    assert digest(child) == digest(parent)
 
 
 def test_it_goes_back_to_what_it_began_with(parent: RunFolder) -> None:
