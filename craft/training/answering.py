@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from craft.config.schema.callbacks import SampleTextConfig
 from craft.errors import CraftError
+from craft.runs.checkpoints import list_checkpoints
 from craft.runs.control import Request
 from craft.runs.events import read_samples
 
@@ -154,6 +155,15 @@ class Answering:
             self._writer = SampleText(default_samples(self.trainer))
             self._writer.on_train_start(self.trainer)
         self._writer.on_sample(self.trainer)
+
+    def what_is_lost(self) -> str:
+        """Of a run that leaves without saving: where it is, and where a resume goes on."""
+        trainer = self.trainer
+        if trainer.saved_step == trainer.step:
+            return f"stopped at step {trainer.step}, which was saved already"
+        found = list_checkpoints(self.recorder.folder)
+        on = f"goes on from step {found[-1].step}" if found else "begins anew"
+        return f"stopped at step {trainer.step} without saving; a resume {on}"
 
     def at_end(self) -> None:
         """After the last step: what the end itself has done is answered. `Requests.close` refuses the rest."""

@@ -19,6 +19,25 @@ RATES_FILE = "matmul-rates.json"
 # Square products large enough to reach the full rate, small enough to take a few milliseconds on two cores.
 _CPU_SIDE, _GPU_SIDE = 1024, 8192
 _TRIES = 12
+# A run of this length pays for measuring what the machine can do, a tenth of a second, where that is not known.
+_SETTLED_SECONDS = 20.0
+
+
+class Utilisation:
+    """Model FLOPs utilisation (Chowdhery et al., 2022, arXiv:2204.02311): the part of this machine's own rate of matrix
+    products. A rate that is not known yet is measured once a run has gone on for a while."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype, flops_per_token: float | None) -> None:
+        self.device, self.dtype, self.flops_per_token = device, dtype, flops_per_token
+        self._rate = matmul_rate(device, dtype, measure=False)
+
+    def of(self, tokens_per_second: float, trained_seconds: float) -> float | None:
+        """The part of the machine that so many tokens a second are; None where it is not known."""
+        if self.flops_per_token is None:
+            return None
+        if self._rate is None:
+            self._rate = matmul_rate(self.device, self.dtype, measure=trained_seconds > _SETTLED_SECONDS)
+        return None if self._rate is None else tokens_per_second * self.flops_per_token / self._rate
 
 
 def matmul_rate(device: torch.device, dtype: torch.dtype, *, measure: bool = True) -> float | None:

@@ -15,17 +15,15 @@ import math
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from craft.config.schema import ExperimentConfig
 from craft.data.batches import TrainBatches
 from craft.data.prefetch import Prefetch
-from craft.errors import CheckpointError, NonFiniteLossError, TrainingError
+from craft.errors import CheckpointError, NonFiniteLossError
 from craft.models.base import BaseModel, LanguageModel
-from craft.runs import checkpoints
 from craft.training.answering import Answering
 from craft.training.callbacks.base import CallbackList
 from craft.training.checkpointing import CheckpointManager, RandomStates
@@ -33,29 +31,18 @@ from craft.training.ema import NoAverage, WeightAverage
 from craft.training.evaluation import Evaluator
 from craft.training.live_changes import LiveChanges
 from craft.training.loss_scale import LossScale
-from craft.training.machine import matmul_rate
-from craft.training.memory import is_out_of_memory, what_took_it
+from craft.training.machine import Utilisation
 from craft.training.monitor import is_better, require, require_evaluations
 from craft.training.optimizers import create_optimizer
 from craft.training.precision import Arithmetic
 from craft.training.progress import ProgressTracker
 from craft.training.recorder import Recorder
+from craft.training.recovery import RollBack, roll_back, step_within_memory
 from craft.training.schedulers import Plateau, ScheduleState, create_scheduler
 from craft.training.training_loop import TrainingLoop
 
-_TRUSTED_STEPS = 20
-# A run of this length pays for measuring what the machine can do, a tenth of a second, where that is not known.
-_SETTLED_SECONDS = 20.0
 # A save that failed, for want of disk space, is tried again this often (seconds).
 SAVE_RETRY_SECONDS = 10.0
-
-
-class RollBack(NamedTuple):
-    """A wish to go back."""
-
-    reason: str
-    before_step: int
-    lr_scale: float
 
 
 class Trainer(ABC):
@@ -112,9 +99,8 @@ class Trainer(ABC):
         self.save_fault = ""
         """Why the last save was none."""
         self.evaluation_owed = True  # step 0's
-        self._began_at = 0
-        self._flops_per_token, self._dtype = flops_per_token, arithmetic.dtype
-        self._matmul_rate = matmul_rate(arithmetic.device, arithmetic.dtype, measure=False)
+        self.began_at = 0
+        self._utilisation = Utilisation(arithmetic.device, arithmetic.dtype, flops_per_token)
         self.rollbacks = 0
         """How often this process went back to an earlier checkpoint."""
         self._save_asked = self._evaluate_asked = self._sample_asked = False
@@ -196,7 +182,7 @@ class Trainer(ABC):
     def fit(self, until: int | None = None) -> None:
         """Train to the end, to step `until`, or until asked to stop. Returns with everything on disk."""
         end = self.max_steps if until is None else min(until, self.max_steps)
-        self._began_at = self.step
+        self.began_at = self.step
         self.live.bring_to(self.step)
         self.model.train()
         self.recorder.phase("running", max_steps=self.max_steps)
@@ -219,7 +205,7 @@ class Trainer(ABC):
             if self.evaluated_step != measured:
                 self.saved_step = -1  # a checkpoint that was due at this very step has none of its figures yet
         if self.discards:
-            self.stop_reason = self._what_is_lost()
+            self.stop_reason = self.answering.what_is_lost()
         else:
             self.save()
             self._wait_for_owed_save()
@@ -235,14 +221,14 @@ class Trainer(ABC):
             self.callbacks.call("on_epoch_start", self, epochs + 1)
         self.step += 1
         self.callbacks.call("on_step_start", self)
-        self.step_within_memory()
+        step_within_memory(self)
         if self.ema:
             self.ema.update()
         self.callbacks.call("on_step_end", self)
         if self.step == 1 or self.step % settings.log_every == 0 or self.step == self.max_steps:
             self.record()
         if self._roll_back_asked is not None:
-            self.roll_back(self._roll_back_asked)
+            self._go_back(self._roll_back_asked)
             self._end_of_step()
             return
         if self._evaluate_asked or (settings.eval_every and self.step % settings.eval_every == 0):
@@ -263,61 +249,10 @@ class Trainer(ABC):
         self.look_up()
         self.answering.answer()
 
-    def step_within_memory(self) -> None:
-        """One optimizer step; where memory runs out in it, the same one again in smaller pieces, if that is allowed.
-
-        Raises TrainingError saying what took the memory and what would fit.
-        """
-        # Memory that some steps did not run out of, the next do not either: all are alike. Then nothing is kept.
-        may_run_out = self.micro_may_change and self.step - self._began_at <= _TRUSTED_STEPS
-        random = RandomStates(self.device).state_dict() if may_run_out else None
-        try:
-            self.loop.step(self.step)
-            return
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        before = self.loop.micro_batch_size
-        shrunk = random is not None and self.loop.halve_micro_batch()
-        self.loop.forget_gradients()
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        if not shrunk:
-            self.step -= 1
-            words = what_took_it(self.config, self.device, before)
-            raise TrainingError(f"memory ran out at step {self.step + 1}: {said}; {words}")
-        assert random is not None
-        RandomStates(self.device).load_state_dict(random)
-        after = self.loop.micro_batch_size
-        self.recorder.changed(
-            f"memory ran out in micro-batches of {before}; going on with {after}, the batch stays {self.batch_size}; "
-            "the same bits are not promised",
-            micro_batch_size=after,
-        )
-        self.step_within_memory()
-
-    def roll_back(self, asked: RollBack) -> None:
-        """Go back to an earlier checkpoint and on from there. Raises TrainingError when there is none left.
-
-        Nothing of it need be saved at once: killed before the next save, the resume starts from the same checkpoint,
-        comes to the same step, and goes back in the same way.
-        """
-        self._roll_back_asked = None
-        bad, rollbacks, skipped, scale = self.step, self.rollbacks, self.loop.skipped, self.loop.lr_scale
-        found = checkpoints.go_back(self.recorder.folder, asked.before_step)
-        if found is None:
-            raise TrainingError(f"{asked.reason}; there is no checkpoint of step {asked.before_step} or earlier left")
-        self.restore(found.path)
-        self.rollbacks = rollbacks + 1
-        self.loop.lr_scale = scale * asked.lr_scale
-        if not self.config.training.max_epochs:
-            self.loop.skipped = skipped + bad - self.step
-        self.loop.forget_nonfinite()
+    def _go_back(self, asked: RollBack) -> None:
+        bad, self._roll_back_asked = self.step, None
+        roll_back(self, asked)
         self.stop_reason, self._save_asked, self._retry_save_at = None, False, math.inf
-        self.progress.start(self.step, self.loop.tokens, self.progress.seconds_before)
-        self.recorder.rolled_back(bad, self.step, asked.reason, self.loop.lr_scale)
         self.callbacks.call("on_roll_back", self, bad)
 
     def epochs_done(self, step: int) -> int:
@@ -346,7 +281,7 @@ class Trainer(ABC):
         record: dict[str, Any] = self.loop.take_record()
         rate = self.progress.measure(self.loop.tokens)
         record["train/tokens_per_second"] = round(rate, 1)
-        if (share := self._utilisation(rate)) is not None:
+        if (share := self._utilisation.of(rate, self.progress.seconds)) is not None:
             record["train/mfu"] = round(share, 4)
         self.callbacks.call("on_log", self, record)
         self._write(record)
@@ -358,16 +293,6 @@ class Trainer(ABC):
                     f"the loss was not finite at step {bad}; the checkpoints before it are whole. A lower learning "
                     'rate or grad_clip usually mends it; training.on_nonfinite = "continue" goes on regardless'
                 )
-
-    def _utilisation(self, tokens_per_second: float) -> float | None:
-        """Model FLOPs utilisation (Chowdhery et al., 2022, arXiv:2204.02311): the part of this machine's own rate of
-        matrix products. A rate that is not known yet is measured once a run has gone on for a while."""
-        if self._flops_per_token is None:
-            return None
-        if self._matmul_rate is None:
-            settled = self.progress.seconds > _SETTLED_SECONDS
-            self._matmul_rate = matmul_rate(self.device, self._dtype, measure=settled)
-        return None if self._matmul_rate is None else tokens_per_second * self._flops_per_token / self._matmul_rate
 
     def evaluate(self, *, steers: bool = True) -> None:
         """Measure the validation split, once a step. Without `steers`, nothing of the run's course depends on it."""
@@ -445,13 +370,6 @@ class Trainer(ABC):
         while self._retry_save_at < math.inf and not self.recorder.leaving:
             self.recorder.wait(1.0)
             self.save()
-
-    def _what_is_lost(self) -> str:
-        if self.saved_step == self.step:
-            return f"stopped at step {self.step}, which was saved already"
-        found = checkpoints.list_checkpoints(self.recorder.folder)
-        on = f"goes on from step {found[-1].step}" if found else "begins anew"
-        return f"stopped at step {self.step} without saving; a resume {on}"
 
     def _write(self, figures: dict[str, Any]) -> None:
         self.recorder.metrics(

@@ -16,6 +16,7 @@ from craft.config.schema.callbacks import LRFinderConfig
 from craft.errors import TrainingError
 from craft.training.callbacks.base import Callback
 from craft.training.checkpointing import RandomStates
+from craft.training.recovery import step_within_memory
 from craft.training.schedulers import Scheduler
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class LRFinder(Callback):
                 rates.append(self.config.low * growth**number)
                 ramp.now = rates[-1] / peak
                 trainer.step = number % trainer.max_steps + 1
-                trainer.step_within_memory()
+                step_within_memory(trainer)
                 trainer.step = 0
                 losses.append(loop.take_record()["train/loss"])
                 if not losses[-1] <= DIVERGED * losses[0]:  # a NaN too
