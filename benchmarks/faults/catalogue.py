@@ -14,6 +14,7 @@ from benchmarks.faults import (
     hang_ups,
     kills,
     live_change,
+    live_tail,
     many_runs,
     queue_kills,
     read_only,
@@ -41,5 +42,6 @@ FAULTS: list[Fault] = [
     full_disk_queueing.FULL_DISK_QUEUEING,
     read_only.READ_ONLY,
     many_runs.MANY_RUNS,
+    live_tail.LIVE_TAIL,
     deleted_live.DELETED_LIVE,
 ]
