@@ -100,10 +100,9 @@ def _to_itself(folder: RunFolder) -> Iterator[bool]:
 
 
 def _half_made(folder: RunFolder) -> list[Path]:
-    if not _is_idle(folder):
-        return []
     set_aside = [info.path for info in checkpoints.list_checkpoints(folder) if info.path.name[0] == "."]
-    return [*checkpoints.half_made(folder), *set_aside]
+    left = [*checkpoints.half_made(folder), *set_aside]
+    return left if left and _is_idle(folder) else []
 
 
 def _clear_checkpoints(folders: list[RunFolder]) -> Iterator[str]:
@@ -117,8 +116,6 @@ def _clear_checkpoints(folders: list[RunFolder]) -> Iterator[str]:
 
 
 def _points_wrongly(folder: RunFolder) -> bool:
-    if not _is_idle(folder):
-        return False
     present = checkpoints.list_checkpoints(folder)
     if not present:
         return False
@@ -131,7 +128,7 @@ def _points_wrongly(folder: RunFolder) -> bool:
         except (OSError, ValueError, TypeError, KeyError):
             said = -1
         if said != step:
-            return True
+            return _is_idle(folder)
     return False
 
 
@@ -189,11 +186,12 @@ def _clear_forks(runs_dir: Path) -> list[str]:
 def _temporaries(runs_dir: Path, folders: list[RunFolder]) -> list[Path]:
     own = runs_dir / ".craft"
     places = [own, own / "queue", own / "groups", platform.state_dir(), platform.slots_dir()]
-    for folder in folders:
-        if _is_idle(folder):
-            places += [folder.path, folder.control]
     # Another machine's process is none of this one's, and may be writing right now.
     found = [path for place in places for path in platform.dead_temporaries(place) if _age(path) > _ABANDONED]
+    for folder in folders:
+        dead = [path for place in (folder.path, folder.control) for path in platform.dead_temporaries(place)]
+        if old := [path for path in dead if _age(path) > _ABANDONED]:
+            found += old if _is_idle(folder) else []
     for place in {nearest(runs_dir), nearest(platform.state_dir()), nearest(platform.slots_dir())}:
         for path in place.glob(f"{SCRATCH}*"):
             match = _SCRATCH.fullmatch(path.name)
