@@ -77,6 +77,8 @@ class Narrator:
             self._measured(held, saved=False)
         if not self.screen.live and (say_why_queued or news.phase != "queued"):
             self._tell_plainly(news)
+        elif say_why_queued and news.phase == "queued" and "'craft queue" in news.observed.reason:
+            self._say_why(news)  # a person has to do something, and a line that moves would cut off what
 
     def moving_line(self) -> str:
         """The line that says where it stands, for the screen's width."""
@@ -151,11 +153,16 @@ class Narrator:
         """Without a line that moves: a progress line now and then, and at once what it waits for."""
         now = time.monotonic()
         if news.phase in ("queued", "silent") and news.observed.reason != self._said:
-            self._said = news.observed.reason
-            self._line(f"{news.phase}: {clean_line(self._said)}")
+            self._say_why(news)
         elif news.phase not in ("queued", "starting", "paused") and not news.has_ended and now >= self._plain_due:
             self._plain_due = now + _PLAIN_EVERY
             self.screen.line(self.standing())
+
+    def _say_why(self, news: News) -> None:
+        """What it waits for, or that it is silent, as a line that stays; once for each reason."""
+        if news.observed.reason != self._said:
+            self._said = news.observed.reason
+            self._line(f"{news.phase}: {clean_line(self._said)}")
 
     def _line(self, text: str, *styles: str) -> None:
         self.screen.line(f"{self._prefix}{text}", *styles)

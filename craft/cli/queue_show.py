@@ -35,6 +35,9 @@ def show_queue(runs_dir: Path, as_json: bool) -> None:
         "waiting": len(waiting),
     }
     taken = _taken_slots(runs_dir)
+    for path in Queue(runs_dir).damaged():
+        run = path.name[21:].removesuffix(".json")
+        sys.stderr.write(clean_line(f"{shown_path(path)} is damaged; 'craft queue retry {run}' queues it anew") + "\n")
     if as_json:
         print_json(facts)
         for slot in taken:

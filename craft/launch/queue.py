@@ -10,6 +10,7 @@ by renaming its file, so that at every instant each run has one place.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -91,6 +92,15 @@ class Queue:
             by_run = {entry.run: entry for entry in reversed(found) if entry is not None}
             return list(reversed(by_run.values()))
         return []
+
+    def damaged(self) -> list[Path]:
+        """Files that are no entry, and so start nothing: their runs are shown as interrupted."""
+        found = []
+        for path in self._files():
+            with contextlib.suppress(FileNotFoundError):
+                if _read(str(path)) is None:
+                    found.append(path)
+        return found
 
     def change(self, entry: Entry) -> bool:
         """Replace what a run needs, in its place; False when it does not wait. Call with the lock held."""

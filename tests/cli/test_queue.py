@@ -93,6 +93,20 @@ def test_the_queue_as_objects(place: Path) -> None:
     assert {one["state"] for one in waiting} == {"paused"}
 
 
+def test_a_damaged_entry_is_named_and_its_run_is_queued_anew(place: Path) -> None:
+    (entry,) = (place / "runs" / ".craft" / "queue").glob("*-tiny-001.json")
+    entry.write_text("{")
+    done = craft(place, "queue", "--json")
+    assert json.loads(done.stdout.splitlines()[0])["waiting"] == 6
+    assert done.stderr.splitlines()[-1].endswith(
+        "-tiny-001.json is damaged; 'craft queue retry tiny-001' queues it anew"
+    )
+    assert craft(place, "queue", "retry", "tiny-001").stdout == "tiny-001\n"
+    again = craft(place, "queue", "--json")
+    assert json.loads(again.stdout.splitlines()[-1])["run"] == "tiny-001"
+    assert "damaged" not in again.stderr
+
+
 def test_each_word_says_what_it_did_and_prints_it(place: Path) -> None:
     done = craft(place, "queue", "move", "other-001", "last", "--json")
     assert json.loads(done.stdout) == {"kind": "moved", "run": "other-001", "position": 7, "waiting": 7}
@@ -193,7 +207,7 @@ def test_a_group_is_summed_up(place: Path) -> None:
     lines = at_eighty(place, "group", "swept")
     assert lines[1] == "swept: 4 runs: 3 finished, 1 queued"
     assert "swept-001  0.1     1  finished  20/20         2.000*" in lines
-    assert "0.1 2/2 2.500 0.707 2.000".split() in [line.split() for line in lines]
+    assert ["0.1", "2/2", "2.500", "0.707", "2.000"] in [line.split() for line in lines]
     assert lines[-1] == "best: swept-001: val/loss 2.000 at step 20  optimizer.lr=0.1  seed=1"
     assert at_eighty(place, "group")[1].split() == ["GROUP", "RUNS", "QUEUED", "FINISHED", "BEST", "AGE"]
 

@@ -212,3 +212,12 @@ def test_what_was_queued_is_frozen_and_a_changed_text_is_said(real_project: Proj
     assert {record["val/own"] for record in records if "val/own" in record} == {1.0}, "by the code as it was queued"
     (warning,) = project.events("tiny-001", "warning")
     assert "its text was written to after the run was queued" in warning["text"]
+
+
+def test_in_a_terminal_it_stays_said_that_a_person_has_to_do_something(project: Project) -> None:
+    project.runs_dir.mkdir()
+    done(project, "queue", "pause")
+    child = project.terminal("run", "experiments.toml", "tiny", columns=60)
+    child.expect("queued: the queue is paused: 'craft queue go' goes on\r\n")
+    done(project, "queue", "go")
+    child.expect("tiny-001 .*finished")
