@@ -23,6 +23,7 @@ from craft.runs.changes import (
     write_changes,
 )
 from craft.runs.control import Request
+from craft.runs.events import read_events
 from craft.text import shorten
 from craft.training.optimizers import change_optimizer
 
@@ -47,14 +48,21 @@ class LiveChanges:
         values = values_at(self.changes, step)
         if values != self.held:
             self._apply(values)
+        if not self.changes:
+            return
+        known = {event.get("request") for event in read_events(self.folder) if event.get("kind") == "changed"}
+        for change in self.changes:
+            # Killed before it could say so, or a fork, whose parent said it.
+            if change.step <= step and change.request not in known:
+                self._say(change, f"{_words(change.values, change.before)} from step {change.step + 1} on")
 
     def after_step(self) -> None:
         """Make the changes of this step again, which the run comes to after it fell back."""
         step = self.trainer.step
         if step not in self._steps:
             return
-        before, values = self.held, values_at(self.changes, step)
-        if values == before:
+        values = values_at(self.changes, step)
+        if values == self.held:  # it has just been made
             return
         self._apply(values)
         for change in self.changes:

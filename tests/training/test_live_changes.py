@@ -185,6 +185,18 @@ def test_after_a_fallback_the_change_comes_again_at_its_step(tmp_path: Path, tex
     assert [event["step"] for event in again] == ([13] if fallback else [])
 
 
+def test_a_change_whose_worker_was_killed_before_it_said_so_is_said_by_the_next(tmp_path: Path, text: Path) -> None:
+    config = runs.definition(text, **EACH_STEP, scheduler={"type": "constant"}, checkpoint={"every": 4})
+    folder = a_run(tmp_path, config)
+    train(folder, config, {}, until=8)
+    write_changes(folder, [Change(8, request="asked", values={"optimizer.lr": 0.5}, before={"optimizer.lr": 0.02})])
+    train(folder, config, {}, until=10)
+    train(folder, config, {})
+    (said,) = [event for event in read_events(folder) if event["kind"] == "changed"]
+    assert (said["request"], said["step"], said["values"]) == ("asked", 8, {"optimizer.lr": 0.5})
+    assert [rates(folder)[step] for step in (8, 9, 12)] == [0.02, 0.5, 0.5]
+
+
 def test_a_later_word_after_a_fallback_counts(tmp_path: Path, text: Path) -> None:
     config = runs.definition(text, **EACH_STEP, scheduler={"type": "constant"}, checkpoint={"every": 2, "keep": 9})
     folder = a_run(tmp_path, config)
