@@ -10,7 +10,7 @@ from pathlib import Path
 from craft import platform
 from craft.launch.dispatch import why_queued
 from craft.runs.folder import RunFolder
-from craft.runs.followed_metrics import FollowedMetrics
+from craft.runs.followed_metrics import AT_ONCE, FollowedMetrics
 from craft.runs.jsonl import LineReader, Record
 from craft.runs.liveness import Observed, observe
 
@@ -29,6 +29,8 @@ class News:
     """New lines of the metrics log, in the order they were written."""
     events: list[Record] = field(default_factory=list)
     """New events."""
+    behind: bool = False
+    """Whether there is more in the metrics log than one look takes."""
 
     @property
     def phase(self) -> str:
@@ -36,8 +38,9 @@ class News:
 
     @property
     def has_ended(self) -> bool:
-        """Whether no worker is at the run and none is on its way: one that is leaving still holds the lock."""
-        return self.observed.phase in ENDS and not self.observed.held
+        """Whether no worker is at the run and none is on its way, and all was read: one that is leaving still holds
+        the lock."""
+        return self.observed.phase in ENDS and not self.observed.held and not self.behind
 
 
 def look_at(
@@ -99,7 +102,7 @@ class Follower:
         records = self.metrics.poll()
         if records or observed.phase == "paused":  # its clock stands still
             self._last_record_at = time.monotonic()
-        return News(observed, records, self._events.poll())
+        return News(observed, records, self._events.poll(), behind=len(records) == AT_ONCE)
 
     def trained_seconds(self, phase: str) -> float | None:
         """Seconds of training so far: the last record's, and the time since while it goes on."""

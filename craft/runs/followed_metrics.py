@@ -14,6 +14,8 @@ from craft.runs.jsonl import Record
 from craft.runs.metrics import MetricsReader
 
 DRAWN = ("train/loss", "val/loss")
+AT_ONCE = 20_000
+"""Records that one look gives."""
 _KEPT = 2000
 """Records that are kept: a resume seldom goes back further, and then the newest are known again with the next one."""
 _END = 1 << 18
@@ -33,9 +35,9 @@ class FollowedMetrics(MetricsReader):
             self._lines.offset = _line_near_the_end(path)
             self.poll()
 
-    def poll(self) -> list[Record]:
-        """New whole records."""
-        new = super().poll()
+    def poll(self, at_most: int | None = AT_ONCE) -> list[Record]:
+        """The next new whole records: who falls behind catches up in several looks, and not in memory."""
+        new = super().poll(at_most)
         if len(self.records) > 2 * _KEPT:
             del self.records[:-_KEPT]
         self._curves.poll()

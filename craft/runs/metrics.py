@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,10 @@ class MetricsReader:
         """Lines that could not be read."""
         return self._lines.damaged
 
-    def poll(self) -> list[Record]:
-        """New whole records. `records` holds those that count, in the order of their steps."""
+    def poll(self, at_most: int | None = None) -> list[Record]:
+        """New whole records, or the next of them. `records` holds those that count, in the order of their steps."""
         restarts = self._lines.restarts
-        new = self._lines.poll()
+        new = list(islice(self._lines.stream(), at_most))
         if self._lines.restarts != restarts:
             self.records.clear()
         for record in new:
