@@ -24,6 +24,8 @@ from functools import cache
 from pathlib import Path
 
 from craft import platform
+from craft.runs.folder import RunFolder
+from craft.runs.status import read_status
 
 _DRIVER = Path("/proc/driver/nvidia/gpus")
 _CONTROL = Path("/dev/nvidiactl")
@@ -150,6 +152,13 @@ def given() -> dict[Path, Holder]:
     return {holder.folder: holder for slot in taken() if (holder := slot.holder())}
 
 
+def _if_paused(holder: Holder) -> str:
+    """A run that is paused keeps its slot until somebody lets it go on."""
+    status = read_status(RunFolder(holder.folder))
+    paused = status is not None and status.phase == "paused"
+    return f", paused: 'craft continue {holder.folder.name}' lets it go on" if paused else ""
+
+
 def why_none_is_free(slots: list[Slot]) -> str:
     """What a waiting run is told: which run holds the slot it waits for."""
     on_cpu = slots[0].at_once is not None
@@ -161,7 +170,7 @@ def why_none_is_free(slots: list[Slot]) -> str:
         few = "alone" if alone.at_once == 1 else f"with {alone.at_once - 1} more at most"
         return f"waiting for a slot: {alone} trains {few} (--slots {alone.at_once})"
     if len(slots) == 1 and len(holders) == 1:
-        return f"waiting for a slot: {holders[0]} holds it"
+        return f"waiting for a slot: {holders[0]} holds it{_if_paused(holders[0])}"
     if len(slots) == 1:
         return f"waiting until it is the only one (--slots 1): {holders[0]} and {len(holders) - 1} more train"
     others = f" and {len(holders) - 1} more" if len(holders) > 1 else ""

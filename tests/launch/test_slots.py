@@ -13,6 +13,8 @@ import pytest
 
 from craft import platform
 from craft.launch import slots
+from craft.runs.folder import RunFolder
+from craft.runs.status import StatusWriter
 from tests.launch.project import wait_for
 
 GPUS = ["GPU-aaaa-1", "GPU-bbbb-2"]
@@ -199,3 +201,15 @@ def test_gpus_are_asked_of_nvidia_smi_where_the_driver_is_hidden(
     assert slots.nvidia_gpus.__wrapped__() == GPUS
     program.write_text("#!/bin/sh\nexit 9\n")
     assert slots.nvidia_gpus.__wrapped__() == []
+
+
+def test_a_paused_run_that_keeps_the_slot_is_said_to_be_paused(
+    tmp_path: Path, sleepers: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    folder = RunFolder(tmp_path / "a-001")
+    folder.path.mkdir()
+    with slots.handing_out():
+        slots.slots_for("cpu")[0].give(folder.path, identity_of(sleepers().pid))
+    for phase, said in (("paused", "holds it, paused: 'craft continue a-001' lets it go on"), ("running", "holds it")):
+        StatusWriter(folder).write(phase=phase)
+        assert slots.why_none_is_free(slots.slots_for("cpu")).endswith(said)
