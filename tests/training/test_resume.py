@@ -97,11 +97,11 @@ def test_leaving_one_state_out_shows(tmp_path: Path, text: Path, part: str, monk
     experiment = Experiment(config, folder=cut_short)
     original = Experiment._restore
 
-    def restore_without(self: Experiment, trainer: Any) -> None:
+    def restore_without(self: Experiment, trainer: Any, *more: Any) -> None:
         manager = trainer.checkpoints
         held = {**manager.tensors, **manager.values}
         monkeypatch.setattr(held[part], "load_state_dict", lambda state: None)
-        original(self, trainer)
+        original(self, trainer, *more)
 
     monkeypatch.setattr(Experiment, "_restore", restore_without)
     trainer = experiment.setup()
