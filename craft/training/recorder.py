@@ -27,6 +27,8 @@ from craft.runs.status import StatusWriter
 from craft.training.requests import LOOK_UP_SECONDS, Requests
 from craft.training.room import RoomWatch
 
+# A full disk, or one that may not be written to: somebody may mend it, and there is nothing else left to do.
+_MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 HEARTBEAT_SECONDS = 2.0  # the claim moves at least this often, also in a step that takes minutes
 
 
@@ -146,11 +148,11 @@ class Recorder:
             try:
                 write()
             except OSError as fault:
-                if fault.errno not in (errno.ENOSPC, errno.EDQUOT) or self.leaving:
+                if fault.errno not in _MAY_PASS or self.leaving:
                     self.say(f"{what}: not on disk: {fault.strerror}")
                     return
                 if not said:
-                    self.say(f"{what}: waiting for room on the disk")
+                    self.say(f"{what}: waiting until the disk takes it: {fault.strerror}")
                     said = True
                 self.wait(1.0)
             else:

@@ -60,6 +60,16 @@ def test_what_a_resume_supersedes_is_dropped_and_not_finite_is_no_figure(folder:
     log.close()
 
 
+def test_who_falls_behind_catches_up_in_pieces(folder: RunFolder) -> None:
+    with folder.metrics.open("wb") as file:
+        for step in range(2 * followed_metrics.AT_ONCE + 10):
+            file.write(b'{"step":%d,"time":1.0}\n' % step)
+    followed = FollowedMetrics(folder.metrics)
+    pieces = [followed.poll() for _ in range(4)]
+    assert [len(piece) for piece in pieces] == [followed_metrics.AT_ONCE] * 2 + [10, 0]
+    assert [record["step"] for piece in pieces for record in piece] == list(range(2 * followed_metrics.AT_ONCE + 10))
+
+
 def test_nothing_there_yet_is_nothing(folder: RunFolder) -> None:
     followed = FollowedMetrics(folder.metrics, only_new=True)
     assert (followed.poll(), followed.records, followed.last("train/loss")) == ([], [], None)
