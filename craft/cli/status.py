@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from craft.cli.common import find_run, json_option, print_json, run_argument, runs_dir_option, shown_path
+
+if TYPE_CHECKING:
+    from craft.runs.folder import RunFolder
 
 
 @click.command()
@@ -58,6 +61,7 @@ def status(name: str, runs_dir: Path | None, as_json: bool) -> None:
         "best": claim.best,
         "best_step": claim.best_step,
         "error": claim.error,
+        "changes": live_changes(folder),
         "checkpoints": [{"step": step, "bytes": size, "best": step == best} for step, size in saved],
         "bytes": disk_use(folder.path).bytes,
         "free_bytes": free_space(folder.path),
@@ -66,6 +70,19 @@ def status(name: str, runs_dir: Path | None, as_json: bool) -> None:
         print_json(facts)
     else:
         _tell(facts)
+
+
+def live_changes(folder: RunFolder) -> list[dict[str, Any]]:
+    """What was changed while it trained, the earliest first; nothing where the file is damaged, which a resume says."""
+    from dataclasses import asdict
+
+    from craft.errors import RunError
+    from craft.runs.changes import read_changes
+
+    try:
+        return [asdict(change) for change in read_changes(folder)]
+    except RunError:
+        return []
 
 
 def _tell(facts: dict[str, Any]) -> None:
@@ -102,6 +119,7 @@ def _tell(facts: dict[str, Any]) -> None:
         ("val loss", numbers.format_loss(facts["val/loss"])),
         ("best", best),
         *(("chosen" if n == 0 else "", line) for n, line in enumerate(facts["chosen"].get("reasons", []))),
+        *_change_rows(facts["changes"]),
         *_checkpoint_rows(facts["checkpoints"]),
         ("disk", f"{numbers.format_bytes(facts['bytes'])}; {numbers.format_bytes(facts['free_bytes'])} are free"),
     ]
@@ -117,6 +135,15 @@ def _ago(now: float, then: float) -> str:
 
     age = format_age(now - then)
     return age if age == "now" else f"{age} ago"
+
+
+def _change_rows(changes: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    lines = [
+        f"{path} {change['before'].get(path, '?')} -> {value} from step {change['step'] + 1} on"
+        for change in changes
+        for path, value in change["values"].items()
+    ]
+    return [("changed" if n == 0 else "", line) for n, line in enumerate(lines)]
 
 
 def _checkpoint_rows(saved: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -50,10 +50,11 @@ def test_a_run_that_trains_through_all_verbs(real_project: Project) -> None:
     words = f"optimizer.lr 0.01 -> 0.005, training.log_every 10 -> 5 from step {step + 1} on"
     assert changed.stderr == f"tiny-001 saved at step {step}; {words}\n"
     assert craft("set", "tiny", "optimizer.lr=0.005").stderr == "tiny-001 that is so already\n"
+    assert f"changed     optimizer.lr 0.01 -> 0.005 from step {step + 1} on\n" in craft("status", "tiny").stdout
     for setting, said in {
         "optimizer.lr=-1": "command line: optimizer.lr: must be at least 0",
         "optimizer.lrr=1": "unknown key (did you mean 'lr'?)",
-        "model.num_layers=2": "'craft run",
+        "model.num_layers=2": "'craft run ",
         "training.batch_size=8": "'craft fork tiny-001 training.batch_size=8' makes a run of its own",
         "scheduler.type=linear": "and then 'craft resume tiny-001 scheduler.type=linear' does it",
     }.items():
