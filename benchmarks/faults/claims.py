@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.fault import Fault, Outcome
-from benchmarks.faults.stage import STAND_INS, kill_all, started_in, until
+from benchmarks.faults.stage import PATHS, kill_all, left_behind, started_in
 from craft import platform
 from craft.launch.queue import Queue
 from craft.runs.folder import RunFolder, RunIdentity, create_run
@@ -59,7 +59,7 @@ def _make(runs_dir: Path) -> list[RunFolder]:
 
 def _claim(runs_dir: Path, names: list[str], slots: int) -> list[str]:
     """Let the claimers loose on these runs, and wait until they have left."""
-    environment = {**os.environ, "PYTHONPATH": str(STAND_INS), "CRAFT_FAULT_WORKER": "brief_worker"}
+    environment = {**os.environ, "PYTHONPATH": PATHS, "CRAFT_FAULT_WORKER": "brief_worker"}
     claimers = [
         subprocess.Popen(
             [sys.executable, "-m", "claimer", str(slots), str(runs_dir), *names[number::CLAIMERS]],
@@ -89,9 +89,7 @@ def _claim(runs_dir: Path, names: list[str], slots: int) -> list[str]:
         else:
             if claimer.returncode:
                 broken.append(f"a claimer ended with {claimer.returncode}: {said[-500:]}")
-    if not until(lambda: not started_in(runs_dir), 30.0):
-        broken.append(f"left behind: {[' '.join(process.cmdline()) for process in started_in(runs_dir)]}")
-    return broken
+    return broken + left_behind(runs_dir, 30.0)
 
 
 def _look(runs_dir: Path, folders: list[RunFolder], slots: int) -> tuple[int, list[str]]:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from benchmarks.faults.fault import Fault, Outcome
-from benchmarks.faults.stage import WORKBENCH, Terminal, acknowledged, gaps, project, started_in, until
+from benchmarks.faults.stage import WORKBENCH, Terminal, acknowledged, gaps, left_behind, project, until
 from craft.runs.folder import RunFolder
 from craft.runs.liveness import observe
 from tests.launch.project import Project
@@ -94,9 +94,7 @@ def run(times: int, work: Path) -> Outcome:
             outcome.broken += gaps(stage.run(name), finished=False)
             stopped = stage.craft("stop", name)
             outcome.broken += [f"after all that, {name}: {stopped.stderr}"] if stopped.returncode else []
-        if not until(lambda: not started_in(work / "project"), 15.0):
-            left = [" ".join(process.cmdline()) for process in started_in(work / "project")]
-            outcome.broken.append(f"processes are left behind: {left}")
+        outcome.broken += left_behind(stage.folder)
     outcome.worst = f"{slowest:.1f} s until a program without its terminal had left"
     if orphans:
         outcome.worst += f"; {orphans} runs were made by a `craft run` that had told nobody yet, and not begun"

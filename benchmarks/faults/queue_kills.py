@@ -10,11 +10,11 @@ from pathlib import Path
 
 from benchmarks.faults.fault import Fault, Outcome
 from benchmarks.faults.hang_ups import seen_by_another_command
-from benchmarks.faults.stage import WORKBENCH, Terminal, gaps, project, runner_of, started_in, until
+from benchmarks.faults.stage import WORKBENCH, Terminal, gaps, left_behind, project, runner_of, until
 from craft.launch.queue import Queue
 from tests.launch.project import Project
 
-STEPS = 10
+STEPS = 6
 _FEW = 4  # with fewer runs waiting, ten more are queued
 _LAST_INSTANT = 24  # of those that stand_ins/sudden_end.py counts: what a runner does until its second start or so
 
@@ -58,14 +58,12 @@ class Waiting:
             seen = seen_by_another_command(self.stage)  # any command starts a runner where there is none
             return all(seen.get(name) == "finished" for name in self.told)
 
-        if not until(all_finished, 120.0):
+        if not until(all_finished, 120.0, look_every=0.2):
             outcome.broken.append(f"not all that was queued was trained: {self.faults()}")
         for name in self.told:
             outcome.broken += gaps(self.stage.run(name), finished=True)
         outcome.broken += [f"{entry.run} is in the queue for ever" for entry in self.queue.entries()]
-        if not until(lambda: not started_in(self.stage.folder), 15.0):
-            left = [" ".join(process.cmdline()) for process in started_in(self.stage.folder)]
-            outcome.broken.append(f"processes are left behind: {left}")
+        outcome.broken += left_behind(self.stage.folder)
 
 
 def kill_workbenches(times: int, work: Path) -> Outcome:
@@ -101,14 +99,14 @@ def kill_runners(times: int, work: Path) -> Outcome:
                 stage.environment["CRAFT_FAULT_INSTANT"] = str(chance.randint(1, _LAST_INSTANT))
                 waiting.faults()  # a command, which starts the runner that dies by itself
                 del stage.environment["CRAFT_FAULT_INSTANT"]
-                until(lambda: runner_of(runners, at_work=False) is None, 20.0)
+                until(lambda: runner_of(runners, at_work=False) is None, 20.0, look_every=0.1)
             else:
-                until(lambda: runner_of(runners) is not None or waiting.queue.is_empty(), 20.0)
+                until(lambda: runner_of(runners) is not None or waiting.queue.is_empty(), 20.0, look_every=0.05)
                 time.sleep(chance.uniform(0, 0.5))
                 waiting.kill_runner()
             began = time.monotonic()
             broken = waiting.faults()
-            if not until(lambda: runner_of(runners) is not None or waiting.queue.is_empty(), 20.0):
+            if not until(lambda: runner_of(runners) is not None or waiting.queue.is_empty(), 20.0, look_every=0.05):
                 broken.append("no runner after the next command")
             slowest = max(slowest, time.monotonic() - began)
             outcome.once(*(f"{number}: {one}" for one in broken))

@@ -22,7 +22,9 @@ from craft.runs.folder import RunFolder
 from craft.runs.jsonl import read_lines
 from tests.launch.project import EXPERIMENTS, FAKE, Project
 
-STAND_INS = Path(__file__).parent / "stand_ins"
+STAND_INS, ROOT = Path(__file__).parent / "stand_ins", Path(__file__).parents[2]
+# The root too, so that what is started belongs to this very tree, wherever Craft is installed from.
+PATHS = os.pathsep.join(map(str, (STAND_INS, FAKE, ROOT)))
 WORKBENCH = [sys.executable, "-m", "workbench.app", "experiments.toml"]
 MANY = """
 [experiment.many]
@@ -37,8 +39,7 @@ def project(place: Path, *, step_seconds: float = 0.01, **more: str) -> Iterator
     What was started in it is ended with it.
     """
     made = Project(place, fake=True, experiments=EXPERIMENTS + MANY, step_seconds=step_seconds)
-    paths = f"{STAND_INS}{os.pathsep}{FAKE}"
-    made.environment |= {"PYTHONPATH": paths, "CRAFT_FAULT_WORKER": "fake_worker", **more}
+    made.environment |= {"PYTHONPATH": PATHS, "CRAFT_FAULT_WORKER": "fake_worker", **more}
     try:
         yield made
     finally:
@@ -77,14 +78,21 @@ def runner_of(runs_dir: Path, *, at_work: bool = True) -> int | None:
     return None
 
 
-def until(what: Callable[[], Any], seconds: float = 60.0) -> bool:
+def until(what: Callable[[], Any], seconds: float = 60.0, *, look_every: float = 0.01) -> bool:
     """Whether it became true in time; the time is only there to end what hangs."""
     deadline = time.monotonic() + seconds
     while not what():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01)
+        time.sleep(look_every)
     return True
+
+
+def left_behind(place: Path, seconds: float = 15.0) -> list[str]:
+    """What still runs in a folder although it should have left by itself, in words for an outcome."""
+    if until(lambda: not started_in(place), seconds, look_every=0.2):
+        return []
+    return [f"left behind: {' '.join(process.cmdline())}" for process in started_in(place)]
 
 
 class Terminal:

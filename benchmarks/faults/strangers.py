@@ -180,7 +180,7 @@ def _end(stage: Project, trained: RunFolder, waiting: RunFolder, *, resume: bool
     broken = []
     if not workers.kill(waiting) or not until(lambda: not observe(waiting).held, 10.0):
         broken.append("a run that really trains could not be killed")
-    until(lambda: runner_of(stage.runs_dir) is None, 10.0)
+    until(lambda: runner_of(stage.runs_dir) is None, 10.0, look_every=0.1)
     if resume:
         steps = observe(trained).status.step + 5
         done = stage.craft("resume", trained.name, f"training.max_steps={steps}")

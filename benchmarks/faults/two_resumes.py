@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.faults.fault import Fault, Outcome
-from benchmarks.faults.stage import project, started_in, until
+from benchmarks.faults.stage import left_behind, project, until
 from craft.runs.events import read_events
 from craft.runs.jsonl import read_lines
 from craft.runs.liveness import observe
@@ -30,8 +30,7 @@ def run(times: int, work: Path) -> Outcome:
         for number in range(times):
             pause = chance.uniform(0, _LONGEST_PAUSE) if number % 2 else 0.0
             outcome.once(*(f"{number}: {one}" for one in _both(stage, (number + 2) * STEPS, pause, chance, said)))
-        if not until(lambda: not started_in(stage.folder), 15.0):
-            outcome.broken.append("processes are left behind")
+        outcome.broken += left_behind(stage.folder)
     outcome.worst = "the other one said: " + ", ".join(f"{words} ({count})" for words, count in said.most_common())
     return outcome
 

@@ -32,7 +32,7 @@ def main():
         with hold_queue(queue):
             mine.append(start_next(queue))
         mine = [started for started in mine if started is not None]
-        time.sleep(chance.uniform(0, 0.004))
+        time.sleep(chance.uniform(0, 0.02))
 
 
 if __name__ == "__main__":
