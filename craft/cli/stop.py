@@ -74,7 +74,7 @@ def kill_all(folders: Sequence[RunFolder], names: Sequence[str], group: str | No
             look, failed = look_at(folder), failed + 1
             elsewhere = f"is trained by {look.status.host}: it can be killed only there"
             _say(f"craft: {folder.name} {elsewhere if look.is_live else f'is {look.phase}: nothing to kill'}")
-    _wait_for_ends(killed, word="killed")
+    _wait_for_ends(killed)
     return _status(failed, len(folders), picked=is_picked(names, group))
 
 
@@ -96,7 +96,7 @@ def _of(folders: Sequence[RunFolder], place: Path) -> list[RunFolder]:
     return [folder for folder in folders if folder.path.parent == place]
 
 
-def _wait_for_ends(folders: Sequence[RunFolder], word: str = "") -> None:
+def _wait_for_ends(folders: Sequence[RunFolder]) -> None:
     """Say of each run, as it ends, how it ended and what is saved."""
     from craft.launch.follow import ENDS, look_at
     from craft.runs.checkpoints import list_checkpoints
@@ -109,8 +109,12 @@ def _wait_for_ends(folders: Sequence[RunFolder], word: str = "") -> None:
                 continue
             left.remove(folder)
             saved = list_checkpoints(folder)
-            where = f"saved at step {saved[-1].step}" if saved else "with nothing saved"
-            _say(f"{folder.name} {word or look.phase}, {where}")
+            if look.phase == "interrupted":
+                on = f"goes on from step {saved[-1].step}" if saved else "begins anew"
+                _say(f"{folder.name} killed; 'craft resume {folder.name}' {on}")
+            else:
+                where = f"saved at step {saved[-1].step}" if saved else "with nothing saved"
+                _say(f"{folder.name} {look.phase}, {where}")
         if left:
             time.sleep(0.05)
 

@@ -105,7 +105,7 @@ def test_runs_that_cannot_be_asked_say_why(fake_project: Project) -> None:
 
     killed = craft("kill", "tiny", "other-001")
     assert killed.returncode == 2
-    assert "tiny-001 killed, saved at step " in killed.stderr
+    assert "tiny-001 killed; 'craft resume tiny-001' goes on from step " in killed.stderr
     assert "other-001 is stopped: nothing to kill" in killed.stderr
     assert craft("stop", "tiny", "--now", "--discard").returncode == 2
     assert craft("pause", "nothing-*").returncode == 2

@@ -150,7 +150,7 @@ def test_a_run_that_has_hardly_begun_can_be_stopped(option: list[str], phase: st
 def test_stop_now_kills(endless: Project) -> None:
     done = endless.craft("stop", "tiny-001", "--now")
     assert done.returncode == 0
-    assert "tiny-001 interrupted, saved at step" in done.stderr
+    assert "tiny-001 killed; 'craft resume tiny-001' goes on from step" in done.stderr
     assert endless.phase("tiny-001") == "interrupted"
 
 
