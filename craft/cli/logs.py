@@ -43,7 +43,8 @@ def logs(name: str, follow: bool, lines: int | None, runs_dir: Path | None) -> N
 def _has_ended(folder: RunFolder) -> bool:
     from craft.launch.follow import ENDS, look_at
 
-    return look_at(folder).phase in ENDS
+    look = look_at(folder)
+    return look.phase in ENDS and not look.held  # one that is leaving may still say something
 
 
 def _print_from(log: Path, offset: int, decoder: codecs.IncrementalDecoder) -> int:
