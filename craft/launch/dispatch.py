@@ -95,11 +95,11 @@ def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None
     for entry in entries:
         if only is not None and entry.run != only:
             continue
-        kind = slots.kind_of(entry.device)
+        kind = slots.kind_of(entry.device, entry.visible)
         if kind in full or holds.of(entry) is not None:
             continue
         folder = RunFolder(queue.runs_dir / entry.run)
-        candidates = slots.slots_for(entry.device, entry.cpu_slots)
+        candidates = slots.slots_for(entry.device, entry.cpu_slots, entry.visible)
         if was_taken_over(folder):
             queue.drop([entry.run])
             continue
@@ -109,8 +109,9 @@ def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None
             full.add(kind)
             continue
         try:
-            if started := _start(folder, candidates, standby):
+            if started := _start(folder, entry, candidates, standby):
                 return started
+            full.add(kind)  # another folder's run was quicker
         except OSError as error:
             fault = fault or error
     if fault is not None:
@@ -118,13 +119,15 @@ def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None
     return None
 
 
-def _start(folder: RunFolder, candidates: list[slots.Slot], standby: Standby | None) -> Started | None:
+def _start(folder: RunFolder, entry: Entry, candidates: list[slots.Slot], standby: Standby | None) -> Started | None:
     """Start a run's worker in the first free slot; None when there is none any more. Raises OSError."""
     with slots.handing_out():
         slot = slots.first_free(candidates)
         if slot is None:
             return None
-        environment = {"CRAFT_SLOT": str(slot.path), **slot.environment}
+        # Whoever starts it may see other GPUs than whoever queued it.
+        left = {} if entry.visible is None else {slots.VISIBLE: entry.visible}
+        environment = {"CRAFT_SLOT": str(slot.path), **left, **slot.environment}
         process = workers.start_worker(folder, environment, standby)
         try:
             slot.give(folder.path, process)
@@ -233,7 +236,7 @@ def waiting_runs(runs_dir: Path) -> list[Waiting]:
     queue = Queue(runs_dir)
     entries, paused, given = queue.entries(), queue.is_paused(), _given(runs_dir)
     holds = Holds(runs_dir, entries)
-    reasons: dict[tuple[str, int], str] = {}
+    reasons: dict[tuple[str, int, str | None], str] = {}
     found: list[Waiting] = []
     before: dict[str, int] = {}
     for entry in entries:
@@ -249,10 +252,10 @@ def waiting_runs(runs_dir: Path) -> list[Waiting]:
         elif hold is not None:
             found.append(Waiting(entry, place, hold.reason, "after", ends=hold.ends))
         else:
-            needs = entry.device, entry.cpu_slots
+            needs = entry.device, entry.cpu_slots, entry.visible
             if needs not in reasons:
                 reasons[needs] = _why_no_slot(*needs)
-            kind = slots.kind_of(entry.device)
+            kind = slots.kind_of(entry.device, entry.visible)
             first = before.get(kind, 0)
             before[kind] = first + 1
             reason = f"{reasons[needs]}; {first} queued before it" if first else reasons[needs]
@@ -260,8 +263,8 @@ def waiting_runs(runs_dir: Path) -> list[Waiting]:
     return found
 
 
-def _why_no_slot(device: str, cpu_slots: int) -> str:
-    candidates = slots.slots_for(device, cpu_slots)
+def _why_no_slot(device: str, cpu_slots: int, visible: str | None) -> str:
+    candidates = slots.slots_for(device, cpu_slots, visible)
     if slots.first_free(candidates) is not None:
         return "a slot is free: it begins in a moment"
     return slots.why_none_is_free(candidates)

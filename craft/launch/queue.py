@@ -1,6 +1,6 @@
 """The queue of a runs folder: one small file a waiting run, in the order of their names.
 
-    runs/.craft/queue/01700000000000000000-transformer-001.json   {"run", "device", "cpu_slots", "queued", "after"}
+    runs/.craft/queue/01700000000000000000-transformer-001.json   an Entry
     runs/.craft/queue.lock                                        held while entries are added, changed or taken
     runs/.craft/queue.paused                                      there while nothing is to be started
 
@@ -15,7 +15,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class Entry:
     """Seconds since 1970."""
     after: tuple[Wait, ...] = ()
     """What has to end before it begins."""
+    visible: str | None = field(default_factory=lambda: os.environ.get("CUDA_VISIBLE_DEVICES"))
+    """The GPUs that were left to whoever queued it; None: all."""
 
 
 class Queue:
@@ -205,7 +207,9 @@ def _decode(path: Path) -> Entry | None:
     try:
         data = json.loads(path.read_bytes())
         after = tuple(Wait(str(one["run"]), str(one["id"]), bool(one["whatever"])) for one in data.get("after", ()))
-        return Entry(str(data["run"]), str(data["device"]), int(data["cpu_slots"]), float(data["queued"]), after)
+        visible = None if data.get("visible") is None else str(data["visible"])
+        numbers = int(data["cpu_slots"]), float(data["queued"])
+        return Entry(str(data["run"]), str(data["device"]), *numbers, after, visible)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -110,7 +110,7 @@ def set_slots(runs_dir: Path, number: int) -> int:
     queue = Queue(runs_dir)
     with hold_queue(queue):
         waiting = [one.entry for one in waiting_runs(runs_dir) if one.state != "starting"]
-        told = [entry for entry in waiting if slots.kind_of(entry.device) == "cpu"]
+        told = [entry for entry in waiting if slots.kind_of(entry.device, entry.visible) == "cpu"]
         for entry in told:
             if entry.cpu_slots != number:
                 queue.change(replace(entry, cpu_slots=number))

@@ -8,12 +8,14 @@ command finds the queue.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
 
 from craft import platform
 from craft.errors import RunError
+from craft.launch import slots
 from craft.launch.dispatch import Started, has_work, hold_queue, runner_lock, settle, start_next
 from craft.launch.queue import Queue
 
@@ -28,6 +30,7 @@ def serve(runs_dir: Path) -> None:
     # The commands look whether the lock is held by taking it for an instant, so one refusal means nothing.
     if not lock.acquire(0.5):
         return
+    os.environ.pop(slots.VISIBLE, None)  # what whoever started it may use is not for all: each run says its own
     queue = Queue(runs_dir)
     starting: list[Started] = []
     said = ""

@@ -27,6 +27,7 @@ from craft import platform
 from craft.runs.folder import RunFolder
 from craft.runs.status import read_status
 
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 _DRIVER = Path("/proc/driver/nvidia/gpus")
 _CONTROL = Path("/dev/nvidiactl")
 
@@ -95,12 +96,13 @@ def handing_out() -> platform.FileLock:
     return platform.FileLock(platform.slots_dir() / "handing-out.lock")
 
 
-def slots_for(device: str, cpu_slots: int = 1) -> list[Slot]:
+def slots_for(device: str, cpu_slots: int = 1, visible: str | None = None) -> list[Slot]:
     """The slots that a run on `device` (as a definition says it) may take, the first to be tried first.
 
-    "auto" takes any GPU where there is one, else the CPU; "cuda:1" that GPU, counted as nvidia-smi counts.
+    "auto" takes any GPU where there is one, else the CPU; "cuda:1" that GPU, counted as nvidia-smi counts. `visible`:
+    the CUDA_VISIBLE_DEVICES that the run was queued with; None: those that this process sees.
     """
-    gpus = nvidia_gpus() if device.startswith("cuda") or device == "auto" else []
+    gpus = _gpus(visible) if device.startswith("cuda") or device == "auto" else []
     if device.startswith("cuda:") and gpus:
         index = int(device.partition(":")[2])
         uuid = gpus[index] if index < len(gpus) else device.replace(":", "-")
@@ -114,11 +116,15 @@ def slots_for(device: str, cpu_slots: int = 1) -> list[Slot]:
     return [Slot(_lock_file(f"cpu-{number}"), share, cpu_slots) for number in range(cpu_slots)]
 
 
-def kind_of(device: str) -> str:
+def kind_of(device: str, visible: str | None = None) -> str:
     """Runs of one kind wait for the same slots, and none of them passes another: "cpu", or a device."""
     if device.startswith("cuda") or device == "auto":
-        return device if nvidia_gpus() else "cpu"
+        return f"{device} {visible or ''}".rstrip() if _gpus(visible) else "cpu"
     return device
+
+
+def _gpus(visible: str | None) -> list[str]:
+    return nvidia_gpus() if visible is None else nvidia_gpus(visible)
 
 
 def first_free(slots: list[Slot]) -> Slot | None:
@@ -178,10 +184,13 @@ def why_none_is_free(slots: list[Slot]) -> str:
 
 
 @cache
-def nvidia_gpus() -> list[str]:
-    """UUIDs of the NVIDIA GPUs that this process may use, in the order of their bus; found without torch."""
+def nvidia_gpus(visible: str | None = None) -> list[str]:
+    """UUIDs of the NVIDIA GPUs that may be used, in the order of their bus; found without torch.
+
+    `visible`: by this value of CUDA_VISIBLE_DEVICES; None: by this process's own.
+    """
     uuids = _from_driver() or _from_nvidia_smi()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = os.environ.get(VISIBLE) if visible is None else visible
     if visible is None or not uuids:
         return uuids
     chosen = []

@@ -34,7 +34,7 @@ def submit(project: Project, *arguments: str) -> list[str]:
 def test_of_several_folders_with_several_numbers_the_smallest_holds(projects: list[Project]) -> None:
     told = []
     for number, project in itertools.product((3, 1, 2), projects):
-        names = submit(project, "tiny", "other", "training.max_steps=8", "--slots", str(number))
+        names = submit(project, "tiny", "training.max_steps=8", "--slots", str(number))
         told += [(project, name, number) for name in names]
     wait_for(lambda: all(project.phase(name) == "finished" for project, name, _ in told))
     spans = []
@@ -69,6 +69,26 @@ def test_a_gpu_trains_one_run_and_is_named_to_it(projects: list[Project]) -> Non
     assert owner is not None
     os.kill(owner.pid, 9)
     wait_for(lambda: first.phase("tiny-001") == "finished")
+
+
+def test_the_gpus_that_were_left_to_a_command_are_left_to_its_runs(projects: list[Project]) -> None:
+    project, _ = projects
+    project.environment |= {"FAKE_GPUS": "GPU-aaaa,GPU-bbbb"}
+    project.environment.pop("CUDA_VISIBLE_DEVICES", None)
+    submit(project, "long", "device=auto", "training.max_steps=60")  # takes the first
+    project.environment["CUDA_VISIBLE_DEVICES"] = "0"
+    submit(project, "tiny", "device=auto", "training.max_steps=2")  # waits, with the second free; starts a runner
+    project.environment["CUDA_VISIBLE_DEVICES"] = ""
+    submit(project, "tiny", "device=auto", "training.max_steps=2")  # no GPU: the CPU
+    project.environment.pop("CUDA_VISIBLE_DEVICES")
+    submit(project, "other", "device=cuda", "training.max_steps=2")
+    wait_for(lambda: all(project.phase(name) == "finished" for name in ("tiny-001", "tiny-002", "other-001")))
+    said = {name: project.run(name).log.read_text() for name in ("tiny-001", "tiny-002", "other-001")}
+    assert "sees GPU-aaaa\n" in said["tiny-001"]
+    assert "sees" not in said["tiny-002"]
+    assert "sees GPU-" in said["other-001"]
+    (ended,), (began,) = project.events("long-001", "finished"), project.events("tiny-001", "started")
+    assert ended["time"] <= began["time"]
 
 
 def test_a_worker_computes_on_its_share_of_the_cores(tmp_path: Path) -> None:

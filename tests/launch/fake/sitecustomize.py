@@ -12,4 +12,4 @@ craft.launch.workers.WORKER = "fake_worker"
 craft.launch.standby.MODULE = "fake_standby"
 
 if gpus := os.environ.get("FAKE_GPUS"):
-    craft.launch.slots.nvidia_gpus = lambda: gpus.split(",")
+    craft.launch.slots._from_driver = lambda: gpus.split(",")
