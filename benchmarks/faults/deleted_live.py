@@ -41,7 +41,8 @@ def deleted_live(times: int, place: Path) -> Outcome:
             kind = _KINDS[number % len(_KINDS)]
             folder = runs.make_run(place / f"runs-{number}", long)
             worker = nursery.start(folder)
-            watch = _watch(folder) if number // len(_KINDS) % _WATCHED == 0 else None
+            told = place / f"told-{number}.txt"
+            watch = _watch(folder, told) if number // len(_KINDS) % _WATCHED == 0 else None
             try:
                 records = chance.randint(3, 40)
                 _until(lambda folder=folder, records=records: len(read_lines(folder.metrics)) > records)
@@ -61,7 +62,7 @@ def deleted_live(times: int, place: Path) -> Outcome:
                 if kind == "renamed":
                     broken += _goes_on(RunFolder(place / f"runs-{number}-renamed" / folder.name), nursery)
                 if watch is not None:
-                    broken += _what_was_told(watch, kind)
+                    broken += _what_was_told(watch, told, kind)
             finally:
                 worker.kill()
                 worker.wait()
@@ -114,20 +115,22 @@ def _goes_on(folder: RunFolder, nursery: Nursery) -> list[str]:
         worker.wait()
 
 
-def _watch(folder: RunFolder) -> subprocess.Popen[str]:
+def _watch(folder: RunFolder, told: Path) -> subprocess.Popen[bytes]:
+    """`craft watch`, once it has found the run; what it tells goes to a file."""
     command = [str(Path(sys.executable).with_name("craft")), "watch", str(folder.path)]
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    with told.open("wb") as file:
+        watch = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    _until(lambda: told.stat().st_size > 0)
+    return watch
 
 
-def _what_was_told(watch: subprocess.Popen[str], kind: str) -> list[str]:
+def _what_was_told(watch: subprocess.Popen[bytes], told: Path, kind: str) -> list[str]:
     """Who watches is told, in words, and is let go."""
-    try:
-        said, _ = watch.communicate(timeout=_SECONDS)
-    except subprocess.TimeoutExpired:
+    _until(lambda: watch.poll() is not None, _SECONDS)
+    said = told.read_text()
+    if watch.poll() is None:
         watch.kill()
-        said, _ = watch.communicate()
+        watch.wait()
         return [f"`craft watch` goes on: {said[-300:]}"]
     if "Traceback" in said or (kind != "replaced" and "folder is gone" not in said):
         return [f"`craft watch` said: {said[-500:]}"]

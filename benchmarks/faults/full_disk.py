@@ -21,7 +21,7 @@ from benchmarks.faults.fault import Fault, Outcome
 from benchmarks.faults.nursery import Nursery, Worker
 from benchmarks.faults.small_disk import SmallDisk, mounted, mounting
 from craft.runs import checkpoints
-from craft.runs.events import read_events
+from craft.runs.events import read_events, read_samples
 from craft.runs.folder import RunFolder
 from craft.runs.json_files import read_object
 from craft.runs.jsonl import read_lines
@@ -95,7 +95,8 @@ def full_disk(times: int, place: Path) -> Outcome:
     """Once on each of so many disks."""
     outcome, chance, most = Outcome(), random.Random(20), 0
     text = runs.write_text(place / "text.txt")
-    config = runs.definition(text, training={"max_steps": STEPS})
+    samples = {"type": "sample_text", "every": 25, "prompts": ["abc", "de"], "max_new_tokens": 8}
+    config = runs.definition(text, training={"max_steps": STEPS}, callbacks={"samples": samples})
     with Nursery() as nursery:
         untouched = runs.make_run(place / "runs", config)
         nursery.train(untouched)
@@ -190,6 +191,8 @@ def differences(untouched: RunFolder, other: RunFolder) -> list[str]:
     )
     if wanted_steps - found_steps:
         broken.append(f"no event says that steps {sorted(wanted_steps - found_steps)[:6]} were evaluated")
+    if _samples(untouched) != _samples(other):
+        broken.append(f"{len(_samples(other))} of {len(_samples(untouched))} samples, or others")
     try:
         if read_object(other.results)["phase"] != "finished":
             broken.append("results.json does not say that it finished")
@@ -201,6 +204,10 @@ def differences(untouched: RunFolder, other: RunFolder) -> list[str]:
     if left:
         broken.append(f"it left {left}")
     return broken
+
+
+def _samples(folder: RunFolder) -> list[tuple[int, str, str]]:
+    return [(one["step"], one["prompt"], one["text"]) for one in read_samples(folder)]
 
 
 def _weights(folder: RunFolder) -> str:
@@ -219,7 +226,7 @@ def curve(folder: RunFolder) -> tuple[Curve, int]:
 FULL_DISK = Fault(
     name="full-disk",
     what="The disk fills up at a random instant of a run's start, training, last steps or stop, and gets room again",
-    promise="No record, event or checkpoint that could be read is lost, what waited is written, a stop is obeyed, "
+    promise="No record, event, sample or checkpoint that was written is lost, what waited is written, a stop is obeyed "
     "and the run ends, gone on with where it was stopped, with the bits and curves of one that nothing happened to",
     times=50,
     run=full_disk,
