@@ -31,12 +31,18 @@ class AskAt(Callback):
             trainer.recorder.requests.look(now=True)
 
 
-def train(folder: RunFolder, config: Any, asks: dict[int, list[Ask]], until: int | None = None) -> Experiment:
+def train(
+    folder: RunFolder,
+    config: Any,
+    asks: dict[int, list[Ask]],
+    until: int | None = None,
+    callbacks: dict[str, Callback] | None = None,
+) -> Experiment:
     """Train in this process, asking on the way, and let go of the run as a finished process would."""
     experiment = Experiment(config, folder=folder)
     try:
         trainer = experiment.setup()
-        trainer.callbacks.callbacks["asks"] = AskAt(asks)
+        trainer.callbacks.callbacks |= {"asks": AskAt(asks), **(callbacks or {})}
         trainer.fit(until=until)
         experiment.close()
     finally:

@@ -273,6 +273,24 @@ def test_paused_then_killed_then_resumed_ends_in_the_same_bits(tmp_path: Path, t
     assert runs.final_weights(killed) == runs.final_weights(untouched)
 
 
+class LongStep(Callback):
+    """Asks in the middle of its third step, which lasts until somebody has heard it."""
+
+    def on_step_end(self, trainer: Any) -> None:
+        if trainer.step == 3:
+            folder = trainer.recorder.folder
+            asked = control.request(folder, "checkpoint")
+            wait_for(lambda: [event for event in read_events(folder) if event.get("request") == asked])
+
+
+def test_a_step_without_end_keeps_nobody_from_being_heard(tmp_path: Path, text: Path) -> None:
+    config = runs.definition(text, training={"max_steps": 4})
+    folder = runs.make_run(tmp_path / "runs", config)
+    train(folder, config, {}, callbacks={"long": LongStep()})
+    (answer,) = answers(folder)
+    assert (answer["kind"], answer["step"]) == ("answered", 3)
+
+
 class Fails(Callback):
     """Writes no sample."""
 
@@ -281,14 +299,9 @@ class Fails(Callback):
 
 
 def test_a_sample_that_fails_ends_nothing(tmp_path: Path, text: Path) -> None:
-    from craft.training.experiment import Experiment
-
     config = runs.definition(text, training={"max_steps": 4})
     folder = runs.make_run(tmp_path / "runs", config)
-    experiment = Experiment(config, folder=folder)
-    trainer = experiment.setup()
-    trainer.callbacks.callbacks |= {"asks": AskAt({2: [("sample", {})]}), "fails": Fails()}
-    experiment.run()
+    train(folder, config, {2: [("sample", {})]}, callbacks={"fails": Fails()})
     (answer,) = answers(folder)
     assert answer["kind"] == "refused"
     assert "out of words" in answer["reason"]

@@ -19,6 +19,7 @@ from craft.training import live_changes
 from craft.training.checkpointing import CheckpointManager
 from tests.training import runs
 from tests.training.asking import answers, damage, rates, train
+from tests.training.test_roll_back import BackOnce
 
 EACH_STEP: dict[str, Any] = {"training": {"max_steps": 12, "log_every": 1, "eval_every": 4, "grad_clip": 1.0}}
 
@@ -195,6 +196,19 @@ def test_a_change_whose_worker_was_killed_before_it_said_so_is_said_by_the_next(
     (said,) = [event for event in read_events(folder) if event["kind"] == "changed"]
     assert (said["request"], said["step"], said["values"]) == ("asked", 8, {"optimizer.lr": 0.5})
     assert [rates(folder)[step] for step in (8, 9, 12)] == [0.02, 0.5, 0.5]
+
+
+def test_a_run_that_goes_back_by_itself_comes_to_the_change_again(tmp_path: Path, text: Path) -> None:
+    config = runs.definition(text, training={"max_steps": 30, "log_every": 1}, scheduler={"type": "constant"})
+    asked, foreseen = a_run(tmp_path, config), a_run(tmp_path, config)
+    back = {"back": BackOnce(at=23, before_step=17, lr_scale=1.0)}
+    train(asked, config, {18: [set_to(optimizer__lr=0.004)]}, callbacks=back)
+    assert [rates(asked)[step] for step in (15, 16, 18, 19, 30)] == [0.02, 0.02, 0.02, 0.004, 0.004]
+    said = [event for event in read_events(asked) if event["kind"] == "changed"]
+    assert [(event["step"], "again" in event) for event in said] == [(18, False), (18, True)]
+    write_changes(foreseen, read_changes(asked))
+    train(foreseen, config, {}, callbacks={"back": BackOnce(at=23, before_step=17, lr_scale=1.0)})
+    assert rates(foreseen) == rates(asked)
 
 
 def test_a_later_word_after_a_fallback_counts(tmp_path: Path, text: Path) -> None:
