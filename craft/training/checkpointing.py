@@ -25,7 +25,7 @@ from craft.models.weights import load_weights, save_tensors, save_weights
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder
 from craft.training.ema import NoAverage
-from craft.training.inherited import Inherited
+from craft.training.inherited import Inherited, require_tokenizer
 
 TENSORS, VALUES = "training.safetensors", "training.json"
 
@@ -134,6 +134,9 @@ class CheckpointManager:
 
     def restore(self, path: Path, device: torch.device) -> None:
         """Put the state of a verified checkpoint back. Raises CheckpointError when it does not fit."""
+        own = self.inherited if self.inherited is not None and self.inherited.is_at(path) else None
+        if own is not None:
+            require_tokenizer(path, self.save_tokenizer, self.folder)
         load_weights(self.model, path, device)
         try:
             flat = load_file(path / TENSORS, device="cpu")
@@ -141,8 +144,8 @@ class CheckpointManager:
         except (OSError, ValueError, SafetensorError) as error:
             raise CheckpointError(f"{path}: the training state does not load: {error}") from error
         anew: frozenset[str] = frozenset()
-        if self.inherited is not None and self.inherited.is_at(path):
-            anew, values = self.inherited.anew, self.inherited.as_own(values)
+        if own is not None:
+            anew, values = own.anew, own.as_own(values)
             self._require_untouched(path, anew)
         for part, owner in self.tensors.items():
             prefix = f"{part}/"
@@ -152,8 +155,8 @@ class CheckpointManager:
             elif part == "ema":
                 NoAverage(self.model).load_state_dict(saved)  # the average begins with what is trained
                 owner.load_state_dict({})
-        if self.inherited is not None and "random" in anew:
-            self.inherited.begin_random()
+        if own is not None and "random" in anew:
+            own.begin_random()
         for part, owner in self.values.items():
             if part in anew or (part not in values and not owner.state_dict()):
                 continue  # the second: one of an earlier Craft, which knew no such part, and nothing to put back

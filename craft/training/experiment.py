@@ -38,7 +38,7 @@ from craft.runs.lock import hold_run_lock
 from craft.training.callbacks import create_callbacks, tell_unstarted
 from craft.training.compiling import choose_compile, compile_model
 from craft.training.evaluation import create_evaluator
-from craft.training.inherited import Inherited, inherited, require_tokenizer
+from craft.training.inherited import inherited
 from craft.training.machine import matmul_rate
 from craft.training.precision import DTYPES, Arithmetic, choose_arithmetic
 from craft.training.recorder import Recorder
@@ -132,7 +132,8 @@ class Experiment:
             f"{self.trainer.model.num_parameters():,} parameters, a vocabulary of {data.tokenizer.vocab_size}, "
             f"{self.trainer.max_steps:,} steps of {self.config.training.batch_size} sequences"
         )
-        self._restore(self.trainer, fork, data)
+        self.trainer.checkpoints.inherited = fork
+        self._restore(self.trainer)
         identity = read_identity(self.folder)
         if identity.data_hash is None and identity.text not in (None, text_signature(self.config.data)):
             self.recorder.warn("its text was written to after the run was queued: it trains on what is there now")
@@ -236,7 +237,7 @@ class Experiment:
         counts = {"tensors": report.tensors, "all_tensors": report.all_tensors, "sha256": report.sha256}
         self.recorder.event("initialised", **counts, text="\n".join(report.lines()))
 
-    def _restore(self, trainer: Trainer, fork: Inherited | None, data: PreparedData) -> None:
+    def _restore(self, trainer: Trainer) -> None:
         """Go on from the newest checkpoint that verifies; each damaged one is named."""
         recorder = trainer.recorder
 
@@ -245,12 +246,10 @@ class Experiment:
 
         found = checkpoints.newest_valid(self.folder, passed_over)
         if found is not None:
-            trainer.checkpoints.inherited = fork
-            first = fork is not None and fork.is_at(found.path)
-            if first:
-                require_tokenizer(found.path, data, self.folder)
+            fork = trainer.checkpoints.inherited
+            begins_anew = fork is not None and bool(fork.anew) and fork.is_at(found.path)
             trainer.restore(found.path)
-            if first and fork is not None and fork.anew:
+            if begins_anew:
                 trainer.saved_step = -1  # what began anew is to be on disk before the first step
             recorder.resumed(trainer.step)
             recorder.phase(

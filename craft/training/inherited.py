@@ -8,6 +8,7 @@ at the same step, holds all of that, and is restored whole.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -114,10 +115,10 @@ def _fingerprint(config: ExperimentConfig, data: PreparedData) -> str:
     return f"{batches.fingerprint}, of text {data.corpus_hash}"
 
 
-def require_tokenizer(path: Path, data: PreparedData, folder: RunFolder) -> None:
+def require_tokenizer(path: Path, save_tokenizer: Callable[[Path], None], folder: RunFolder) -> None:
     """Raise CheckpointError unless the child's tokens are those that the checkpoint's weights know."""
     with TemporaryDirectory() as place:
-        data.tokenizer.save(Path(place))
+        save_tokenizer(Path(place))
         for file in Path(place).iterdir():
             there = path / file.name
             if not there.is_file() or there.read_bytes() != file.read_bytes():
