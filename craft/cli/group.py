@@ -35,7 +35,10 @@ def group(name: str | None, runs_dir: Path | None, as_json: bool) -> int:
     """List the groups that sweeps made; or sum up one: each run, each point over its seeds, and the best.
 
     \b
-    craft stop --group NAME      craft resume --group NAME      craft queue retry --group NAME
+    craft group lr                    one of them
+    craft stop --group lr             what waits leaves the queue first
+    craft resume --group lr           what has not come to its end goes on
+    craft queue retry --group lr      only what failed or was interrupted
     """
     from craft.launch.group_summary import summarize
     from craft.runs.groups import read_group
