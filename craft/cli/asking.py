@@ -150,5 +150,5 @@ def _what_takes_long(asked: Asked) -> str:
 
     look = observe(asked.folder)
     if asked.taken:
-        return f"has taken it, and is {look.phase}: it is done at the end of the step"
-    return f"has not taken it yet: it is {look.phase}, {look.reason}; Ctrl-C ends the waiting only"
+        return f"has heard it, and is {look.phase}: it is done at the end of the step"
+    return f"has not heard it yet, and is {look.phase}; Ctrl-C ends the waiting only"

@@ -45,6 +45,8 @@ class Recorder:
         self._writing, self._telling = threading.Lock(), threading.Lock()
         self.requests = Requests(self)
         self._asked_to_stop = False  # a plain flag: a signal handler may set it at any instant
+        self.signals = 0
+        """How often this process was asked to stop, and not by a request."""
         self._claimed = 0.0
         self._disk_was_full = False
         self._room = RoomWatch()
@@ -300,6 +302,11 @@ class Recorder:
 
     def ask_to_stop(self) -> None:
         """Safe in a signal handler: the request is answered at the end of the step."""
+        self.signals += 1
+        self._asked_to_stop = True
+
+    def leave(self) -> None:
+        """Wait for nothing any more."""
         self._asked_to_stop = True
 
     def wait(self, seconds: float) -> None:

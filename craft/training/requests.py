@@ -36,11 +36,13 @@ class Requests:
         self._stops: list[Request] = []
         self._looking = threading.Lock()
         self._looked = 0.0
+        self._signals = 0
 
     def look(self, *, now: bool = False) -> None:
         """Take what came since the last look, at most twice a second unless `now`."""
         with self._looking:
-            if self.recorder.leaving and self.stop is None:
+            if self.recorder.signals > self._signals:  # the last word counts: this one saves
+                self._signals = self.recorder.signals
                 self._take(Request("signal", "stop", {"reason": "asked to stop"}))
             moment = time.monotonic()
             if now or moment - self._looked >= LOOK_UP_SECONDS:
@@ -57,7 +59,7 @@ class Requests:
         if request.kind == "stop":
             self.stop = request
             self._stops.append(request)
-            self.recorder.ask_to_stop()
+            self.recorder.leave()
             self.recorder.phase("stopping")
         else:
             self.waiting.append(request)

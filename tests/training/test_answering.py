@@ -129,6 +129,22 @@ def test_leaving_without_saving_names_the_checkpoint_to_go_on_from(
     assert checkpoints.list_checkpoints(folder)[-1].step == saved
 
 
+def test_of_two_ways_to_stop_the_last_word_counts(tmp_path: Path, text: Path) -> None:
+    class Signal(Callback):
+        def on_step_end(self, trainer: Any) -> None:
+            if trainer.step == 3:
+                trainer.recorder.ask_to_stop()  # as SIGTERM does
+
+    config = runs.definition(text, checkpoint={"every": 0})
+    saved, lost = (runs.make_run(tmp_path / "runs", config) for _ in range(2))
+    train(saved, config, {3: [("stop", {"save": False})]}, callbacks={"signal": Signal()})
+    assert checkpoints.list_checkpoints(saved)[-1].step == 3
+    train(lost, config, {3: [("stop", {}), ("stop", {"save": False})]})
+    assert checkpoints.list_checkpoints(lost)[-1].step == 0
+    assert [status_of(folder).phase for folder in (saved, lost)] == ["stopped", "stopped"]
+    assert [answer["asked"] for answer in answers(lost)] == ["stop", "stop"]
+
+
 def test_what_is_asked_at_once_is_done_in_order(worker: tuple[RunFolder, subprocess.Popen[bytes]]) -> None:
     folder, _ = worker
     kinds = ["checkpoint", "pause", "evaluate", "continue", "pause", "continue", "continue", "checkpoint"]
