@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -76,7 +77,14 @@ def read_only(path: Path) -> Iterator[None]:
     """A folder that nobody can write to through its path, root neither; files that are open already stay so."""
     _mount("--bind", str(path), str(path))
     try:
-        _mount("-o", "remount,ro,bind", str(path))
+        for last in (False,) * 50 + (True,):  # refused while somebody has a file open that was opened since
+            try:
+                _mount("-o", "remount,ro,bind", str(path))
+                break
+            except subprocess.CalledProcessError:
+                if last:
+                    raise
+                time.sleep(0.02)
         yield
     finally:
         _unmount(path)
