@@ -105,3 +105,16 @@ def test_a_worker_computes_on_its_share_of_the_cores(tmp_path: Path) -> None:
 
 def test_slots_are_shown_by_name() -> None:
     assert [slot.name for slot in slots.slots_for("cpu", 2)] == ["cpu-0", "cpu-1"]
+
+
+def test_a_folder_that_is_reached_through_a_link_is_the_same_one(projects: list[Project]) -> None:
+    project, _ = projects
+    project.runs_dir.mkdir()
+    link = project.folder / "link"
+    link.symlink_to(project.runs_dir)
+    for place in (project.runs_dir, link):
+        submit(project, "tiny", "other", "training.max_steps=3", "--slots", "2", "--runs-dir", str(place))
+    names = ["tiny-001", "other-001", "tiny-002", "other-002"]
+    wait_for(lambda: all(project.phase(name) == "finished" for name in names))
+    assert [len(project.events(name, "started")) for name in names] == [1] * 4
+    assert not any("trains this run" in project.run(name).log.read_text() for name in names), "no second worker came"
