@@ -61,7 +61,7 @@ import torch.utils.data._utils.worker as loop
 loop.MP_STATUS_CHECK_INTERVAL = 0.3
 warnings.simplefilter("ignore")
 batches = iter(data.DataLoader(range(100), num_workers=2))
-next(batches)
+next(batches), next(batches)  # one of each: who has not begun yet would take init for its parent
 print(*(worker.pid for worker in batches._workers), flush=True)
 sys.stdin.readline()
 """
