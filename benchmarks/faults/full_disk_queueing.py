@@ -1,7 +1,7 @@
 """A full disk while runs are made, queued, gone on with and deleted: whole commands, on a disk of their own.
 
 The disk is full to the last page or to some before it, or has no room for new names, so that each command fails at
-another of its writes. Workers are the ones of the tests that wait instead of training: nothing is trained here.
+another of its writes. Workers are the ones of the tests that wait instead of training.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COMMANDS = {
     "run": ("run", "experiments.toml", "tiny", "--detach"),
     "sweep": ("run", "experiments.toml", "swept", "--detach"),
     "resume": ("resume", "other-001", "training.max_steps=30", "--detach"),
-    "fork": ("fork", "other-001", "--detach"),
+    "fork": ("fork", "other-001", "training.max_steps=30", "--detach"),
     "rm": ("rm", "other-001", "--yes"),
 }
 _SECONDS = 30.0  # far more than any of them takes
@@ -65,7 +65,7 @@ def _definition(folder: RunFolder) -> int:
 def full_disk_queueing(times: int, place: Path) -> Outcome:
     """Each command in turn."""
     outcome, chance, slowest = Outcome(), random.Random(31), 0.0
-    first = Project(place / "first", fake=True, experiments=EXPERIMENTS + _SWEEP)
+    first = Project(place / "first", fake=False, experiments=EXPERIMENTS + _SWEEP)  # a fork needs what was trained
     made = first.craft("run", "experiments.toml", "other")
     assert made.returncode == 0, made.stderr
     commands = [name for name, words in _COMMANDS.items() if words[0] in LAZY]
