@@ -19,7 +19,7 @@ from craft.launch import slots
 from craft.launch.dispatch import Started, has_work, hold_queue, runner_lock, settle, start_next
 from craft.launch.queue import Queue
 
-_LOOK_EVERY = 0.2  # seconds; a look costs a tenth of a millisecond, and some dozens with ten thousand waiting
+_LOOK_EVERY = 0.2  # seconds; a look costs half a millisecond, and a hundred with ten thousand waiting
 _SHARE = 0.1  # of a core that looking may take
 _LONGEST = 2.0  # seconds between two looks in any case: the time may have gone into waiting for the queue's lock
 
