@@ -278,6 +278,15 @@ def test_children_that_would_go_on_for_ever_keep_no_lock_and_are_ended(
                 stray.send(signal.SIGKILL)
 
 
+@pytest.mark.parametrize("way", ["fork", "spawn", "exec"])
+def test_a_kill_ends_the_worker_with_its_children(folder: RunFolder, way: str) -> None:
+    with child(WORK_WITH_CHILDREN, folder.path, way, new_session=True) as process:
+        other = platform.ProcessIdentity.of(int(says(process)), 0)
+        assert workers.kill(folder)
+        ends_with_a_kill(process)
+        wait_until(lambda: not other.is_alive())
+
+
 # Suspended --------------------------------------------------------------------------------------------------------
 
 

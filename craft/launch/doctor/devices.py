@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from craft.analysis.numbers import format_bytes
@@ -15,6 +17,7 @@ from craft.launch.doctor.finding import Finding, Patient, plural
 MODULE = "craft.training.examine"
 _PATIENCE = 120.0  # seconds: a first import from a cold disk, and a GPU that wakes up
 _OLDEST = (2, 10)
+_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 class Question:
@@ -68,16 +71,18 @@ def _torch(found: dict[str, Any]) -> Finding:
 
 
 def _devices(found: dict[str, Any]) -> Iterable[Finding]:
-    present = slots.nvidia_gpus()
+    present, driver = slots.nvidia_gpus(), _driver()
     for number, gpu in enumerate(found["gpus"]):
         if gpu["fault"]:
             advice = "is the driver new enough for this torch? nvidia-smi shows it"
             yield Finding("device", "fault", f"cuda:{number}, {gpu['name']}: {gpu['fault']}", advice, gpu)
             continue
         text = f"cuda:{number}, {gpu['name']}, {format_bytes(gpu['free'])} free of {format_bytes(gpu['total'])}"
-        yield Finding("device", "ok", f"{text}, compute capability {gpu['capability']}", details=gpu)
+        text += f", compute capability {gpu['capability']}" + (f", driver {driver}" if driver else "")
+        yield Finding("device", "ok", text, details={**gpu, "driver": driver or None})
     if present and not found["gpus"]:
-        text = f"{plural(len(present), 'NVIDIA GPU')}, of which this torch can use none"
+        text = plural(len(present), "NVIDIA GPU") + (f", driver {driver}" if driver else "")
+        text += ", of which this torch can use none"
         why = found["said"][0] if found["said"] else ""
         advice = "install a torch that is built for CUDA" if not found["cuda"] else "look at the driver: nvidia-smi"
         yield Finding("device", "warning", f"{text}{f': {why}' if why else ''}", advice, {"gpus": present})
@@ -85,6 +90,15 @@ def _devices(found: dict[str, Any]) -> Iterable[Finding]:
         yield Finding("device", "ok", "mps, Apple's GPU", details={"gpus": ["mps"]})
     elif not found["gpus"]:
         yield Finding("device", "ok", "cpu: no GPU is here", details={"gpus": []})
+
+
+def _driver() -> str:
+    """The version of NVIDIA's kernel module; empty where it does not say."""
+    try:
+        found = re.search(r"Kernel Module\s+(?:for \S+\s+)?(\d+(?:\.\d+)+)", _DRIVER.read_text())
+    except OSError:
+        return ""
+    return found[1] if found else ""
 
 
 def _precision(found: dict[str, Any]) -> Finding:

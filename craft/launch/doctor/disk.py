@@ -25,6 +25,11 @@ def disk(patient: Patient) -> Iterable[Finding]:
     """Both places, with what was tried there."""
     for check, place in (("disk", patient.runs_dir), ("state", platform.state_dir())):
         there = nearest(place)
+        if place.exists() and there != place:
+            yield Finding(
+                check, "fault", f"{place} is no folder", "move it away, or name another", {"path": str(place)}
+            )
+            continue
         try:
             with scratch(place) as folder:
                 yield _tried(check, place, folder)

@@ -18,6 +18,7 @@ from craft.runs.liveness import observe
 from craft.runs.status import read_status
 from craft.runs.store import RunStore
 
+_LOOKS, _BETWEEN = 10, 0.1  # and seconds
 _JUST_MADE = 60.0  # seconds in which a command that made a run may not yet have queued it
 
 
@@ -26,6 +27,7 @@ def queue(patient: Patient) -> Iterable[Finding]:
     runs_dir = patient.runs_dir
     waiting = Queue(runs_dir)
     entries = waiting.entries()
+    yield from _stuck(waiting)
     gone, damaged, lost = _without_a_run(waiting), _damaged(waiting), _fallen_out(runs_dir)
     if gone:
         yield Finding(
@@ -41,7 +43,7 @@ def queue(patient: Patient) -> Iterable[Finding]:
             "queue",
             "fault",
             f"{plural(len(damaged), 'damaged entry', 'damaged entries')}: {some(damaged)}",
-            "craft doctor --fix writes them anew for the runs that wait, and removes the others",
+            "craft doctor --fix writes them anew for the runs that wait, and moves the others out",
             {"files": damaged},
             repair=lambda: _mend(waiting),
         )
@@ -68,6 +70,21 @@ def queue(patient: Patient) -> Iterable[Finding]:
         yield Finding("queue", "warning", text, advice, details, repair=lambda: _start_runner(runs_dir))
     else:
         yield Finding("queue", "ok", text, details=details)
+
+
+def _stuck(waiting: Queue) -> Iterable[Finding]:
+    """Whether one process keeps the queue to itself: a step that takes milliseconds."""
+    path = waiting.lock().path
+    for _ in range(_LOOKS):
+        if not platform.is_locked(path):
+            return
+        time.sleep(_BETWEEN)
+    pids = [pid for pid, _ in platform.lock_holders(path)]
+    who = f"process {some(map(str, pids))}" if pids else "a process"
+    suspended = [pid for pid in pids if platform.is_suspended(pid)]
+    text = f"{who} keeps the queue locked, so nothing begins" + (", and is suspended" if suspended else "")
+    advice = f"`kill -CONT {suspended[0]}` lets it go on" if suspended else f"look at {who}, and end it if it hangs"
+    yield Finding("queue", "fault", text, advice, {"processes": pids})
 
 
 def _without_a_run(waiting: Queue) -> list[str]:

@@ -82,6 +82,13 @@ def test_a_full_disk_is_a_fault_and_one_that_got_room_is_little(tmp_path: Path) 
         assert list(small.path.glob(f"{SCRATCH}*")) == []
 
 
+def test_a_file_in_the_place_of_the_runs_is_a_fault(patient: Patient) -> None:
+    patient.runs_dir.parent.mkdir()
+    patient.runs_dir.write_text("")
+    found = next(iter(disk(patient)))
+    assert (found.state, found.text) == ("fault", f"{patient.runs_dir} is no folder")
+
+
 def test_a_disk_with_little_room_or_that_a_restart_empties_is_said(tmp_path: Path) -> None:
     (tmp_path / "large").mkdir()
     made = subprocess.run(
@@ -184,11 +191,17 @@ def test_little_memory_is_said(patient: Patient, monkeypatch: pytest.MonkeyPatch
 # torch ------------------------------------------------------------------------------------------------------------
 
 
-def test_torch_and_its_devices_are_told(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", ["x86_64 Kernel Module", "Open Kernel Module for x86_64"])
+def test_torch_and_its_devices_are_told(
+    patient: Patient, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answering(tmp_path, monkeypatch, CHILD.format(json.dumps({**ANSWER, "gpus": [GPU]}).replace("\\", "\\\\")))
+    version = tmp_path / "version"
+    version.write_text(f"NVRM version: NVIDIA UNIX {module}  570.124.06  Release Build\nGCC version: 12.3.0\n")
+    monkeypatch.setattr(devices, "_DRIVER", version)
     found = asked(patient)
     assert states(found) == [("torch", "ok"), ("device", "ok"), ("precision", "ok")]
-    assert "compute capability 9.0" in found[1].text
+    assert "75.2 GB free of 85.9 GB, compute capability 9.0, driver 570.124.06" in found[1].text
     assert "auto means cpu and bf16 here: faster; matrix products: fp32 100 GFLOP/s, bf16 400 GFLOP/s" in found[2].text
 
 

@@ -195,6 +195,27 @@ def test_a_damaged_entry_is_written_anew_in_its_place(patient: Patient, content:
     assert not any(one.state == "fault" for one in found(waiting.queue, patient))
 
 
+def test_a_command_that_was_suspended_with_the_queue_is_named(patient: Patient) -> None:
+    lock = Queue(patient.runs_dir).lock().path
+    hold = """
+import sys
+from pathlib import Path
+from craft.platform import FileLock
+lock = FileLock(Path(sys.argv[1]))
+print(lock.acquire(), flush=True)
+sys.stdin.readline()
+"""
+    with child(hold, lock) as other:
+        assert says(other) == "True"
+        os.kill(other.pid, signal.SIGSTOP)
+        wait_until(lambda: platform.is_suspended(other.pid))
+        finding = only(found(waiting.queue, patient), "fault")
+        assert finding.text == f"process {other.pid} keeps the queue locked, so nothing begins, and is suspended"
+        assert finding.advice == f"`kill -CONT {other.pid}` lets it go on"
+        os.kill(other.pid, signal.SIGCONT)
+    assert is_well(waiting.queue, patient)
+
+
 def test_waiting_runs_without_a_runner_get_one(fake_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     patient = Patient(fake_project.runs_dir)
     fake_project.craft("run", "experiments.toml", "tiny")
