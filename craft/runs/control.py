@@ -32,7 +32,8 @@ class Request:
     @property
     def reason(self) -> str:
         """Why, in words."""
-        return str(self.arguments.get("reason", "asked to stop"))[:_LONGEST]
+        given = self.arguments.get("reason")
+        return given[:_LONGEST] if isinstance(given, str) else "asked to stop"
 
     @property
     def saves(self) -> bool:

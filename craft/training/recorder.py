@@ -62,7 +62,7 @@ class Recorder:
 
     def _beat(self) -> None:
         while not self._heart_stop.wait(LOOK_UP_SECONDS):
-            with contextlib.suppress(TrainingError):  # the folder is gone, which training finds out by itself
+            with contextlib.suppress(Exception):  # training looks too, and hears of what is wrong; the heart beats on
                 self.requests.look()
             with self._writing:
                 if time.monotonic() - self._status.status.clock >= HEARTBEAT_SECONDS / 2 and not self.is_gone:
