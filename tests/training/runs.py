@@ -17,6 +17,7 @@ from craft.config.schema import ExperimentConfig
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder, RunIdentity, create_run
 from craft.runs.status import read_status
+from tests.training.forked import Forked, fork_worker
 
 
 def write_text(path: Path, words: int = 3000) -> Path:
@@ -55,8 +56,13 @@ def make_run(runs_dir: Path, config: ExperimentConfig, name: str = "tiny") -> Ru
     )
 
 
-def start(folder: RunFolder, **environment: str) -> subprocess.Popen[bytes]:
-    """A real worker process."""
+Process = subprocess.Popen[bytes] | Forked
+
+
+def start(folder: RunFolder, *, anew: bool = False, **environment: str) -> Process:
+    """A real worker process. `anew`: from the very start of Python on; else forked where torch is imported already."""
+    if not anew:
+        return fork_worker(folder, **environment)
     with folder.log.open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "craft.training.worker", str(folder.path)],
@@ -73,14 +79,14 @@ def train(folder: RunFolder) -> int:
     return start(folder).wait(timeout=120)
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: Process) -> None:
     """SIGKILL, and wait until the kernel has taken it away."""
     if process.poll() is None:
         os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def wait_for_step(folder: RunFolder, step: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for_step(folder: RunFolder, step: int, process: Process) -> None:
     """Return once the claim has reached a step."""
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:

@@ -134,7 +134,8 @@ def test_every_state_of_a_checkpoint_is_tried(tmp_path: Path, text: Path) -> Non
 def killed_again_and_again(tmp_path: Path, text: Path, kills: int, seed: int) -> None:
     """SIGKILL at random instants, also inside a save; resume each time; compare with an untouched run."""
     rng = random.Random(seed)
-    config = runs.definition(text, training={"max_steps": 400, "eval_every": 50}, checkpoint={"every": 3, "keep": 2})
+    steps = 100 + 15 * kills  # a worker comes some ten steps far before it is killed
+    config = runs.definition(text, training={"max_steps": steps, "eval_every": 50}, checkpoint={"every": 3, "keep": 2})
     untouched = runs.make_run(tmp_path / "runs", config)
     assert runs.train(untouched) == 0
     folder = runs.make_run(tmp_path / "runs", config)

@@ -114,9 +114,9 @@ def test_checkpoint_on_request_is_answered_by_an_event(tmp_path: Path, text: Pat
 
 def test_a_second_worker_is_refused(tmp_path: Path, text: Path) -> None:
     folder = runs.make_run(tmp_path / "runs", runs.definition(text, **LONG))
-    process = runs.start(folder)
+    process = runs.start(folder, anew=True)
     runs.wait_for_step(folder, 5, process)
-    second = runs.start(folder)
+    second = runs.start(folder, anew=True)
     assert second.wait(timeout=30) == 3
     assert f"process {process.pid}" in folder.log.read_text()
     assert process.poll() is None

@@ -114,7 +114,7 @@ def test_a_compiled_model_writes_without_compiling_anew(tmp_path: Path) -> None:
     watched, _ = make(tmp_path, settings, training=training)
     plain, _ = make(tmp_path, {}, training=training)
     for folder in (watched, plain):
-        assert runs.start(folder, TORCH_LOGS="recompiles").wait(timeout=280) == 0, folder.log.read_text()
+        assert runs.start(folder, anew=True, TORCH_LOGS="recompiles").wait(timeout=280) == 0, folder.log.read_text()
     assert len(read_samples(watched)) == 2
     assert watched.log.read_text().count("Recompiling") == plain.log.read_text().count("Recompiling")
     assert runs.final_weights(watched) == runs.final_weights(plain)
