@@ -1,12 +1,14 @@
 """A fork's folder: all of its parent up to the fork, by itself, so that the parent may go.
 
-It is put together in `runs/.craft/forks/NAME` and takes its place, an empty folder of that name, by one rename: what is
-listed is whole. Its lock is held meanwhile, so what a kill left half made is known, and removed by the next fork.
+It is put together in `runs/.craft/forks` and takes its place by a rename: what lies among the runs is whole. Its lock
+is held meanwhile, so what a kill left half made is known, and removed by the next fork.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import platform as python_platform
 import re
 import shutil
@@ -62,54 +64,67 @@ def make_child(birth: Birth) -> RunFolder:
     runs_dir = birth.parent.path.parent
     with contextlib.suppress(OSError):
         clear_up(runs_dir)
-    try:
-        with _place(runs_dir, slug(birth.experiment)) as (building, place):
-            _fill(birth, building)
-            for folder in (building.path, *(path for path in building.path.rglob("*") if path.is_dir())):
-                platform.fsync_dir(folder)
-            platform.rename(building.path, place)
-            platform.fsync_dir(runs_dir)
-    except OSError as error:
-        raise RunError(f"{runs_dir}: a fork's folder cannot be made there: {error.strerror or error}") from error
-    return RunFolder(place)
-
-
-@contextlib.contextmanager
-def _place(runs_dir: Path, stem: str) -> Iterator[tuple[RunFolder, Path]]:
-    """A folder to build in, held, and the empty one of the same name that it will be. Both go if anything is wrong."""
     forks = _forks(runs_dir)
-    platform.make_dir_durable(forks)
-    numbered = re.compile(re.escape(stem) + r"-(\d{1,7})")
-    names = [path.name for folder in (runs_dir, forks) for path in folder.iterdir()]
-    number = max((int(found[1]) for name in names if (found := numbered.fullmatch(name))), default=0)
-    while True:
-        number += 1
-        building, place = RunFolder(forks / f"{stem}-{number:03d}"), runs_dir / f"{stem}-{number:03d}"
-        try:
-            building.path.mkdir()
-        except FileExistsError:
-            continue
+    try:
+        platform.make_dir_durable(forks)
+        building = RunFolder(forks / f".{os.urandom(8).hex()}")
+        building.path.mkdir()
         lock = platform.FileLock(building.lock)
         try:
             assert lock.acquire(1.0), "nobody else knows of it yet"
-            platform.fsync_dir(forks)  # before the empty folder: without this one nobody would clear it away
-            try:
-                place.mkdir()
-            except FileExistsError:
-                shutil.rmtree(building.path)
-                continue
-            try:
-                yield building, place
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    place.rmdir()
-                raise
-            return
+            _fill(birth, building)
+            for folder in (building.path, *(path for path in building.path.rglob("*") if path.is_dir())):
+                platform.fsync_dir(folder)
+            return _put(building.path, runs_dir, slug(birth.experiment))
         except BaseException:
             shutil.rmtree(building.path, ignore_errors=True)
             raise
         finally:
             lock.release()
+    except OSError as error:
+        raise RunError(f"{runs_dir}: a fork's folder cannot be made there: {error.strerror or error}") from error
+
+
+def _put(building: Path, runs_dir: Path, stem: str) -> RunFolder:
+    """Give a whole folder the next free name. The name is taken by `mkdir`, as every run's is."""
+    forks = _forks(runs_dir)
+    numbered = re.compile(re.escape(stem) + r"-(\d{1,7})")
+    names = [path.name for folder in (runs_dir, forks) for path in folder.iterdir()]
+    number = max((int(found[1]) for name in names if (found := numbered.fullmatch(name))), default=0)
+    while True:
+        number += 1
+        named, place = forks / f"{stem}-{number:03d}", runs_dir / f"{stem}-{number:03d}"
+        if place.exists() or not _take(building, named):
+            continue
+        building = named
+        try:
+            platform.fsync_dir(forks)  # a crash leaves the empty folder only beside one that says whose it is
+            place.mkdir()
+        except FileExistsError:
+            continue
+        except BaseException:
+            shutil.rmtree(named, ignore_errors=True)
+            raise
+        try:
+            platform.rename(named, place)
+            platform.fsync_dir(runs_dir)
+        except BaseException:
+            shutil.rmtree(named, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                place.rmdir()
+            raise
+        return RunFolder(place)
+
+
+def _take(building: Path, named: Path) -> bool:
+    """Rename what is built; False when another fork has that name."""
+    try:
+        platform.rename(building, named)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
 
 
 def _forks(runs_dir: Path) -> Path:
@@ -121,17 +136,27 @@ def clear_up(runs_dir: Path) -> list[str]:
     removed = []
     for building in sorted(_forks(runs_dir).iterdir()) if _forks(runs_dir).is_dir() else ():
         place, lock = runs_dir / building.name, platform.FileLock(building / "worker.lock")
-        if building.is_symlink() or not building.is_dir() or _is_young(building) or not lock.acquire():
+        if building.is_symlink() or not building.is_dir() or (not lock.path.exists() and _is_young(building)):
+            continue
+        if _is_empty(place) and _is_young(place):
+            continue  # it may be somebody else's new run; the next fork looks again
+        if not lock.acquire():
             continue
         try:
             with contextlib.suppress(OSError):  # a run of that name that is somebody's is not empty
-                if not _is_young(place):
-                    place.rmdir()
+                place.rmdir()
             shutil.rmtree(building)
             removed.append(building.name)
         finally:
             lock.release()
     return removed
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return not any(path.iterdir())
+    except OSError:
+        return False
 
 
 def _is_young(path: Path) -> bool:
