@@ -233,7 +233,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_stop_does_not_wait_for_a_long_evaluation(tmp_path: Path) -> None:
-    text = runs.write_text(tmp_path / "long.txt", words=400_000)
+    text = runs.write_text(tmp_path / "long.txt", words=250_000)
     config = runs.definition(text, data={"val_fraction": 0.9, "context_length": 16}, training={"max_steps": 2})
     folder = runs.make_run(tmp_path / "runs", config)
     process = runs.start(folder)
