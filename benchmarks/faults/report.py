@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform as python_platform
+import re
 import time
 from collections.abc import Sequence
 from importlib import metadata
@@ -38,12 +39,18 @@ def keep(fault: Fault, outcome: Outcome, seconds: float) -> None:
         "held": outcome.held,
         "worst": outcome.worst,
         "notes": outcome.notes,
-        "broken": outcome.broken[:10],
+        "broken": [_shortly(one) for one in outcome.broken[:10]],
         "impossible": outcome.impossible,
         "seconds": round(seconds, 1),
         "date": time.strftime("%Y-%m-%d"),
     }
     platform.write_file_durable(FIGURES, (json.dumps(figures, indent=1, sort_keys=True) + "\n").encode())
+
+
+def _shortly(broken: str) -> str:
+    """What did not hold as the page may say it: not page by page, and without where this machine has its files."""
+    words = re.sub(r"(?<![\w.])/[\w.+-]+(/[\w.+-]+)+", lambda path: f".../{path[0].rpartition('/')[2]}", broken)
+    return words if len(words) <= 300 else f"{words[:200]} ... {words[-90:]}"
 
 
 def write(faults: Sequence[Fault]) -> None:

@@ -45,6 +45,16 @@ def test_a_fault_that_is_done_anew_replaces_its_own_figures_only() -> None:
     assert "| [kills](#kills) |  |  | not possible here: no root here |\n" in text
 
 
+def test_what_did_not_hold_is_said_shortly_and_without_places_of_this_machine() -> None:
+    long = 'it said: File "/home/somebody/craft/cli/run.py", line 3, ' + "and more " * 100 + "NameError: x"
+    report.keep(fault("kills"), Outcome(2, [long]), 1.0)
+    text = page(fault("kills"))
+    assert 'File ".../run.py", line 3' in text
+    assert "/home" not in text
+    assert "NameError: x\n" in text
+    assert max(map(len, text.splitlines())) < 400
+
+
 def test_a_fault_that_breaks_off_is_one_that_did_not_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def breaks(times: int, work: Path) -> Outcome:
         raise RuntimeError("a worker hangs")
