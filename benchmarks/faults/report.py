@@ -81,7 +81,7 @@ def _section(fault: Fault, known: dict[str, Any] | None) -> str:
     if known is not None:
         if known.get("notes"):
             lines.append(f"{_sentence(known['notes'])}.\n")
-        lines += [f"- Did not hold: {_in_a_cell(one)}" for one in known["broken"]]
+        lines += [f"- Did not hold: {_in_a_cell(one)}" for one in known["broken"]] + [""] * bool(known["broken"])
         lines.append(f"Done on {known['date']}, in {known['seconds']:.0f} s.\n")
     return "\n".join(lines)
 
