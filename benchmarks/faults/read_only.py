@@ -105,7 +105,7 @@ def _waiting(project: Project) -> list[str]:
         if not _until(lambda: look_at(behind).phase == "finished", 20.0):
             broken.append(f"the run behind it is held up: {look_at(behind).reason}")
         shown = look_at(waits)
-        if shown.phase not in ("queued", "failed"):
+        if shown.phase != "queued" or "cannot be written" not in shown.reason:
             broken.append(f"it is shown as {shown.phase}: {shown.reason}")
         if "Traceback" in (listed := project.craft("runs")).stderr or listed.returncode:
             broken.append(f"`craft runs` says {listed.stderr}")

@@ -84,7 +84,7 @@ def _record(one: Waiting, holds: Holds) -> dict[str, Any]:
         "run": one.entry.run,
         "reason": one.reason,
         "state": one.state,
-        "needs_you": not one.ends and one.state == "after",
+        "needs_you": not one.ends and one.state != "paused",
         "device": one.entry.device,
         "slots": one.entry.cpu_slots,
         "queued": one.entry.queued,

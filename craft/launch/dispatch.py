@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -251,6 +252,8 @@ def waiting_runs(runs_dir: Path) -> list[Waiting]:
             found.append(Waiting(entry, place, reason, "paused", ends=False))
         elif hold is not None:
             found.append(Waiting(entry, place, hold.reason, "after", ends=hold.ends))
+        elif not os.access(runs_dir / entry.run, os.W_OK):  # it holds up nobody
+            found.append(Waiting(entry, place, "its folder cannot be written", "slot", ends=False))
         else:
             needs = entry.device, entry.cpu_slots, entry.visible
             if needs not in reasons:
