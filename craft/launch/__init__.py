@@ -6,4 +6,6 @@ runner.py     the process that does so     workers.py    the processes that trai
 resume.py     go on, also longer           follow.py     what a run is doing, and what is new
 standby.py    a worker's head start        fork.py       a new run from a checkpoint; child.py makes its folder
 edited.py     an edited definition         meaning.py    what each edit does; length.py, other_text.py
+waits.py      runs that wait for others    queue_changes.py  what a person changes in the queue
+several.py    many at once: stop, retry    group_summary.py  a sweep summed up
 """
