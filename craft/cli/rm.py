@@ -25,6 +25,8 @@ class _Doomed:
 
     folder: RunFolder
     step: int | None
+    id: str
+    """The run's, so that no other gets its fate while a person thinks it over."""
     use: DiskUse
 
     @property
@@ -74,7 +76,7 @@ def rm(names: tuple[str, ...], group: str | None, yes: bool, runs_dir: Path | No
     for one in doomed:
         try:
             if one.step is None:
-                remove.remove_run(one.folder)
+                remove.remove_run(one.folder, one.id)
             else:
                 remove.remove_checkpoint(one.folder, one.step)
             gone.append(one)
@@ -128,11 +130,14 @@ def _parsed(name: str, place: Path) -> tuple[str, int | None]:
 def _measured(folder: RunFolder, step: int | None) -> _Doomed:
     from craft.runs.checkpoints import list_checkpoints
     from craft.runs.disk import DiskUse, disk_use
+    from craft.runs.folder import load_identity
 
+    identity, _ = load_identity(folder)
+    known_as = identity.id if identity is not None else ""
     if step is None:
-        return _Doomed(folder, None, disk_use(folder.path))
+        return _Doomed(folder, None, known_as, disk_use(folder.path))
     found = next((info for info in list_checkpoints(folder) if info.step == step), None)
-    return _Doomed(folder, step, disk_use(found.path) if found else DiskUse())
+    return _Doomed(folder, step, known_as, disk_use(found.path) if found else DiskUse())
 
 
 def _show(doomed: list[_Doomed]) -> None:

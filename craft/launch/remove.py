@@ -102,15 +102,18 @@ def _unless_full() -> Iterator[None]:
             raise
 
 
-def remove_run(folder: RunFolder) -> None:
+def remove_run(folder: RunFolder, known_as: str = "") -> None:
     """Delete a run with all that is in it. Out of sight at once; a kill leaves the rest to the next tidying.
 
-    Raises RunBusyError when it may not be deleted, RunError when the disk does not let it go.
+    `known_as`: the id of the run that was meant, where time has passed since. Raises RunBusyError when it may not be
+    deleted, RunError when the disk does not let it go.
     """
     runs_dir, place = folder.path.parent, None
     try:
         with _held(folder) as locks:
             identity, _ = load_identity(folder)
+            if known_as and identity is not None and identity.id != known_as:
+                raise RunBusyError(f"{folder.name} is another run by now: it was deleted and made again meanwhile")
             place = trash.move_to_trash(folder.path, runs_dir)
             if identity is not None and identity.group:
                 remove_if_empty(runs_dir, identity.group)

@@ -16,6 +16,7 @@ import pytest
 from craft.cli import main
 from craft.launch.dispatch import hold_queue
 from craft.launch.queue import Entry, Queue, Wait
+from craft.launch.remove import remove_run
 from craft.runs import checkpoints, trash
 from craft.runs.folder import RunFolder
 from craft.runs.groups import group_names, take_group_name, write_group
@@ -87,6 +88,21 @@ def test_rm_shows_what_goes_asks_and_deletes(project: Project) -> None:
     child.wait()
     assert child.exitstatus == 0
     assert RunStore(project.runs_dir).folders() == [other]
+
+
+def test_another_run_of_the_name_is_not_deleted(project: Project) -> None:
+    """It was deleted and made again while a person thought it over."""
+    folder = ended(project.runs_dir)
+    child = project.terminal("rm", "small-001")
+    child.expect("for good")
+    remove_run(folder)
+    again = ended(project.runs_dir)
+    assert again == folder
+    child.sendline("y")
+    child.expect("small-001 is another run by now")
+    child.wait()
+    assert child.exitstatus == 2
+    assert steps(again) == [10, 20, 30, 40]
 
 
 def test_ctrl_c_at_the_question_deletes_nothing(project: Project) -> None:
