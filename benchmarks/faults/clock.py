@@ -63,7 +63,7 @@ class Bench:
                 seen = observe(folder)
                 if seen.phase not in AT_WORK:
                     broken.append(f"{word} is shown as {seen.phase}: {seen.reason}")
-                if re.search(r"\d (h|min)", seen.reason):
+                if re.search(r"\d h\b", seen.reason):
                     broken.append(f"{word}: {seen.reason}")
             time.sleep(0.01)
         if not until(lambda: reached(self.real) > reached_before, 15.0):

@@ -25,6 +25,8 @@ from craft.errors import RunError
 from craft.launch import dispatch, slots, workers
 from craft.launch.create import create_runs
 from craft.launch.queue import Entry, Queue
+from craft.launch.remove import why_not
+from craft.launch.resume import plan_resume
 from craft.runs.events import read_events
 from craft.runs.folder import RunFolder
 from craft.runs.json_files import encode_file, read_object
@@ -33,6 +35,7 @@ from craft.runs.status import Status, StatusWriter
 from tests.launch.project import Project
 
 _CLONE3 = {"x86_64": 435, "aarch64": 435}  # linux/unistd.h
+_COMMANDS_EVERY = 5
 _REFUSED = (("kill",), ("resume",), ("rm", "--yes"), ("stop", "--now"))
 _VERBS = (("stop",), ("stop", "--now"), ("kill",), ("pause",), ("checkpoint",), ("rm",))
 
@@ -127,10 +130,17 @@ def restart(times: int, work: Path) -> Outcome:
             with stranger(process.pid) as innocent:
                 same_number += innocent.has_the_number
                 _forge(trained, process, innocent, other_boot=number % 2 == 0)
-                broken = _look_and_touch(stage, trained, _VERBS[number % len(_VERBS)])
+                by_command = number % _COMMANDS_EVERY == 0
+                broken = _look_and_touch(trained)
+                broken += _commands(stage, trained, _VERBS[number % len(_VERBS)]) if by_command else _wake(stage)
                 if not until(lambda waiting=waiting: observe(waiting).phase == "running", 30.0):
                     broken.append(f"what waited is {observe(waiting).phase}")
-                broken += _end(stage, trained, waiting, resume=number % 3 == 0)
+                if not workers.kill(waiting) or not until(lambda waiting=waiting: not observe(waiting).held, 10.0):
+                    broken.append("a run that really trains could not be killed")
+                if by_command:
+                    broken += _end(stage, trained, resume=number % 2 == 0)
+                elif not plan_resume(trained, []).max_steps or why_not(trained):
+                    broken.append("it cannot be resumed or removed")
                 if innocent.was_hit:
                     broken.append("the stranger was hit")
             outcome.once(*(f"{number}: {one}" for one in broken))
@@ -157,29 +167,40 @@ def _forge(folder: RunFolder, process: platform.ProcessIdentity, innocent: Stran
     note.write_bytes(encode_file({**given, "process": {**given["process"], **changes}}))
 
 
-def _look_and_touch(stage: Project, folder: RunFolder, verb: tuple[str, ...]) -> list[str]:
+def _look_and_touch(folder: RunFolder) -> list[str]:
     """What is seen of a run whose worker is gone, and what comes of touching it."""
     broken = []
     if observe(folder).phase != "interrupted" or observe(folder).held:
         broken.append(f"shown as {observe(folder).phase}")
-    if (seen := seen_by_another_command(stage).get(folder.name)) != "interrupted":
-        broken.append(f"another command shows it as {seen}")
     if workers.kill(folder):
         broken.append("something was killed")
     with contextlib.suppress(RunError):
         workers.ask_to_stop(folder)
         broken.append("something was asked to stop")
+    return broken
+
+
+def _wake(stage: Project) -> list[str]:
+    """Start a runner, as every command does that finds runs waiting."""
+    words = [sys.executable, "-P", "-m", dispatch.RUNNER, str(stage.runs_dir)]
+    platform.spawn_detached(words, stage.runs_dir / ".craft" / "runner.log", stage.environment)
+    return []
+
+
+def _commands(stage: Project, folder: RunFolder, verb: tuple[str, ...]) -> list[str]:
+    """What commands see of it and do with it."""
+    broken = []
+    if (seen := seen_by_another_command(stage).get(folder.name)) != "interrupted":
+        broken.append(f"another command shows it as {seen}")
     said = stage.craft(verb[0], folder.name, *verb[1:])
     if said.returncode != 2 or "Traceback" in said.stderr or not said.stderr.strip():
         broken.append(f"craft {' '.join(verb)} ended with {said.returncode}: {said.stderr}")
     return broken
 
 
-def _end(stage: Project, trained: RunFolder, waiting: RunFolder, *, resume: bool) -> list[str]:
-    """Kill the run that began, which must be possible, and let the other one go on or away."""
+def _end(stage: Project, trained: RunFolder, *, resume: bool) -> list[str]:
+    """Let it go on, or away."""
     broken = []
-    if not workers.kill(waiting) or not until(lambda: not observe(waiting).held, 10.0):
-        broken.append("a run that really trains could not be killed")
     until(lambda: runner_of(stage.runs_dir) is None, 10.0, look_every=0.1)
     if resume:
         steps = observe(trained).status.step + 5
