@@ -102,7 +102,8 @@ def _driver() -> str:
 
 
 def _precision(found: dict[str, Any]) -> Finding:
-    rates = ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in found["rates"].items())
+    rates = ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in found["rates"].items() if rate)
+    rates = rates or "not measured while this machine is busy; --measure does so all the same"
     chosen = f"auto means {found['device']} and {found['precision']} here"
     return Finding(
         "precision",

@@ -205,6 +205,13 @@ def test_torch_and_its_devices_are_told(
     assert "auto means cpu and bf16 here: faster; matrix products: fp32 100 GFLOP/s, bf16 400 GFLOP/s" in found[2].text
 
 
+def test_what_is_not_measured_on_a_busy_machine_is_said(
+    patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(tmp_path, monkeypatch, CHILD.format(json.dumps({**ANSWER, "rates": {"fp32": None, "bf16": None}})))
+    assert "not measured while this machine is busy" in asked(patient)[-1].text
+
+
 @pytest.mark.parametrize(
     ("change", "check", "state", "words"),
     [
@@ -250,7 +257,9 @@ def test_a_torch_that_does_not_work_is_a_fault(
 
 
 def test_the_real_torch_answers(patient: Patient) -> None:
-    answer = subprocess.run([sys.executable, "-m", devices.MODULE], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-m", devices.MODULE, "--measure"], capture_output=True, text=True, check=True
+    )
     found = json.loads(answer.stdout)
     assert set(found) == set(ANSWER)
     assert all(rate > 1e8 for rate in found["rates"].values())
