@@ -47,6 +47,27 @@ def test_what_other_machines_write_to(kind: str) -> None:
     assert FileSystem(kind, Path("/")).is_shared
 
 
+@pytest.mark.parametrize(
+    ("options", "kind", "alone"),
+    [
+        ("rw,vers=4.2,local_lock=none", "nfs4", False),
+        ("rw,vers=3,nolock,local_lock=all", "nfs", True),
+        ("rw,local_lock=flock", "nfs", True),
+        ("rw,local_lock=posix", "nfs", False),
+        ("rw,nobrl", "cifs", True),
+        ("rw,nolock", "ext4", False),
+        ("rw", "fuse.sshfs", True),
+    ],
+)
+def test_locks_that_only_this_machine_sees(
+    options: str, kind: str, alone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mounts").write_text(f"30 1 0:44 / {tmp_path} rw,relatime - {kind} server:/home {options}\n")
+    monkeypatch.setattr(file_systems, "MOUNTS", tmp_path / "mounts")
+    if sys.platform == "linux":
+        assert file_system(tmp_path).locks_stay_here is alone
+
+
 @pytest.mark.parametrize("kind", ["ext4", "apfs", "fuseblk", "overlay", "btrfs", ""])
 def test_what_only_this_one_writes_to(kind: str) -> None:
     assert not FileSystem(kind, Path("/")).is_shared

@@ -65,7 +65,12 @@ def _tried(check: str, place: Path, folder: Path) -> Finding:
     advice = []
     if free < _LITTLE_ROOM or (files is not None and files < _FEW_FILES):
         advice.append("there is little room: 'craft prune' names what takes it")
-    if system.is_shared:
+    if system.locks_stay_here:
+        advice.append(
+            "other machines may write here too, and do not see the locks that are taken here (nolock, local_lock): "
+            "start and queue these runs from one machine only"
+        )
+    elif system.is_shared:
         advice.append(
             "other machines may write here too, and locks need not reach them: let a run be trained by one machine at "
             "a time; a run of another one is shown, and never signalled"

@@ -117,6 +117,8 @@ def test_a_disk_that_other_machines_write_to_is_said(
     found = next(iter(disk(patient)))
     assert (found.state, found.details["file_system"]) == ("warning", "nfs4")
     assert "locks need not reach them" in found.advice
+    (tmp_path / "mounts").write_text(f"30 1 0:44 / {tmp_path} rw - nfs server:/home rw,nolock\n")
+    assert "do not see the locks that are taken here" in next(iter(disk(patient))).advice
 
 
 def test_a_state_folder_that_cannot_be_is_a_fault(
