@@ -10,6 +10,7 @@ import click
 
 from craft.cli.common import (
     complete_run,
+    find_run,
     json_option,
     print_json,
     run_and_which,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--slots", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="As for craft run."
 )
+@click.option("--after", "others", metavar="RUN", multiple=True, help="Begin only when RUN has finished; repeatable.")
 @runs_dir_option
 @json_option
 def fork(
@@ -45,6 +47,7 @@ def fork(
     detach: bool,
     dry_run: bool,
     slots: int,
+    others: tuple[str, ...],
     runs_dir: Path | None,
     as_json: bool,
 ) -> int:
@@ -61,8 +64,11 @@ def fork(
     from craft.cli.run import follow_to_end
     from craft.launch.fork import fork as make
     from craft.launch.fork import plan_fork, start_fork
+    from craft.launch.waits import waits_for
 
     parent, which = _parent(name, runs_dir)
+    place = parent.path.parent
+    after = waits_for(place, None, [find_run(other, place) for other in others], (), whatever=False) if others else ()
     if which == "latest" and not dry_run:
         which = _saved_now(parent)
     file, chosen = _file_and_name(edited)
@@ -79,7 +85,7 @@ def fork(
 
     def start() -> Started | None:
         _tell(plan, child, as_json, words=sys.stderr)
-        return start_fork(child, plan.config.device, cpu_slots=slots)
+        return start_fork(child, plan.config.device, cpu_slots=slots, after=after)
 
     if not detach:
         return follow_to_end([child], start, as_json, only_new=True)
@@ -95,7 +101,6 @@ def _parent(name: str, runs_dir: Path | None) -> tuple[RunFolder, str]:
 
     Raises RunError for weights from elsewhere, saying what takes those.
     """
-    from craft.cli.common import find_run
     from craft.config.initial_weights import SUFFIXES
     from craft.errors import RunError
     from craft.runs.folder import RunFolder, is_dir
