@@ -45,8 +45,11 @@ def run(times: int, work: Path) -> Outcome:
             outcome.once(*(f"{slots} slots: {one}" for one in broken + found))
         finally:
             kill_all(started_in(runs_dir))
-    counted = ", ".join(f"{at_once} at once with {slots}" for slots, at_once in most.items() if at_once)
-    outcome.worst = f"{counted}; {refused} workers found their run taken; {slowest:.0f} s for {RUNS} runs"
+    counted = ", ".join(
+        f"{at_once} at once with {slots} slot{'s' if slots > 1 else ''}" for slots, at_once in most.items() if at_once
+    )
+    outcome.worst = counted
+    outcome.notes = f"{refused} workers found their run taken; the slowest {RUNS} runs took {slowest:.0f} s"
     return outcome
 
 

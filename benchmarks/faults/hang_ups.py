@@ -95,9 +95,9 @@ def run(times: int, work: Path) -> Outcome:
             stopped = stage.craft("stop", name)
             outcome.broken += [f"after all that, {name}: {stopped.stderr}"] if stopped.returncode else []
         outcome.broken += left_behind(stage.folder)
-    outcome.worst = f"{slowest:.1f} s until a program without its terminal had left"
+    outcome.worst = f"{slowest:.2f} s until a program without its terminal had left"
     if orphans:
-        outcome.worst += f"; {orphans} runs were made by a `craft run` that had told nobody yet, and not begun"
+        outcome.notes = f"{orphans} runs were made by a `craft run` that had told nobody of them, and were not begun"
     return outcome
 
 

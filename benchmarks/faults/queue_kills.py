@@ -82,7 +82,8 @@ def kill_workbenches(times: int, work: Path) -> Outcome:
             outcome.once(*(f"{number}: {one}" for one in waiting.faults()))
         trained = len(waiting.told)
         waiting.end(outcome)
-    outcome.worst = f"{trained} runs, each trained once; {shown} of the kills came when the runs were on the screen"
+    outcome.worst = "no run was lost or begun twice" if not outcome.broken else "see below"
+    outcome.notes = f"of {trained} runs; {shown} of the kills came when the runs were on the screen"
     return outcome
 
 
@@ -112,7 +113,8 @@ def kill_runners(times: int, work: Path) -> Outcome:
             outcome.once(*(f"{number}: {one}" for one in broken))
         trained = len(waiting.told)
         waiting.end(outcome)
-    outcome.worst = f"{trained} runs, each trained once; {slowest:.1f} s from the next command until there was a runner"
+    outcome.worst = f"{slowest:.1f} s from the next command until there was a runner"
+    outcome.notes = f"{trained} runs were queued meanwhile"
     return outcome
 
 

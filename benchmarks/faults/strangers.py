@@ -144,9 +144,8 @@ def restart(times: int, work: Path) -> Outcome:
                 if innocent.was_hit:
                     broken.append("the stranger was hit")
             outcome.once(*(f"{number}: {one}" for one in broken))
-    outcome.worst = f"none was signalled; {same_number} strangers had the very number of the worker"
-    if any("stranger" in one for one in outcome.broken):
-        outcome.worst = "a stranger was hit"
+    outcome.worst = "a stranger was hit" if any("was hit" in one for one in outcome.broken) else "none was signalled"
+    outcome.notes = f"{same_number} strangers had the very number of the worker"
     return outcome
 
 

@@ -31,7 +31,8 @@ def run(times: int, work: Path) -> Outcome:
             pause = chance.uniform(0, _LONGEST_PAUSE) if number % 2 else 0.0
             outcome.once(*(f"{number}: {one}" for one in _both(stage, (number + 2) * STEPS, pause, chance, said)))
         outcome.broken += left_behind(stage.folder)
-    outcome.worst = "the other one said: " + ", ".join(f"{words} ({count})" for words, count in said.most_common())
+    outcome.worst = "one went on each time" if not outcome.broken else "see below"
+    outcome.notes = "the other one said: " + ", ".join(f"{words} ({count})" for words, count in said.most_common())
     return outcome
 
 
