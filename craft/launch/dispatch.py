@@ -126,6 +126,10 @@ def _start(folder: RunFolder, entry: Entry, candidates: list[slots.Slot], standb
         slot = slots.first_free(candidates)
         if slot is None:
             return None
+        claim = StatusWriter(folder)
+        claim.write(phase="queued", message=None, error=None)
+        if claim.fault:  # its worker would find no room either, and its place in the queue would be lost
+            raise claim.fault
         # Whoever starts it may see other GPUs than whoever queued it.
         left = {} if entry.visible is None else {slots.VISIBLE: entry.visible}
         environment = {"CRAFT_SLOT": str(slot.path), **left, **slot.environment}
@@ -157,7 +161,8 @@ def was_taken_over(folder: RunFolder) -> bool:
 
 
 def settle(started: Started) -> bool:
-    """Take a started run out of the queue once its worker has it; a worker that died before that is recorded.
+    """Take a started run out of the queue once its worker has it; a worker that died before that is recorded, or on a
+    disk that does not take that the run waits on.
 
     False while it is still on its way.
     """
@@ -165,7 +170,10 @@ def settle(started: Started) -> bool:
     if not was_taken_over(started.folder):
         if alive:
             return False
-        workers.fail_to_start(started.folder)
+        try:
+            workers.fail_to_start(started.folder)
+        except OSError:
+            return True
     queue = Queue(started.folder.path.parent)
     with hold_queue(queue):
         queue.drop([started.folder.name])

@@ -69,7 +69,7 @@ def kill(folder: RunFolder, started: platform.ProcessIdentity | None = None) -> 
 def fail_to_start(folder: RunFolder) -> None:
     """Record that a run's worker ended before it took the run over, with what it printed last.
 
-    Nothing happens when a worker did take it over, or is just about to.
+    Nothing happens when a worker did take it over, or is just about to. Raises OSError when the disk does not take it.
     """
     with_lock = platform.FileLock(folder.lock)
     if not with_lock.acquire(0.0):
@@ -79,7 +79,10 @@ def fail_to_start(folder: RunFolder) -> None:
         if status is None or status.phase == "queued":
             said = log_tail(folder)
             error = f"the worker did not start: {said}" if said else "the worker did not start and printed nothing"
-            StatusWriter(folder).write(phase="failed", error=error, message=None, durable=True)
+            writer = StatusWriter(folder)
+            writer.write(phase="failed", error=error, message=None, durable=True)
+            if writer.fault:
+                raise writer.fault
     finally:
         with_lock.release()
 
