@@ -88,7 +88,9 @@ def _is_idle(folder: RunFolder) -> bool:
 def _to_itself(folder: RunFolder) -> Iterator[bool]:
     """With nobody else at the run, as far as that can be had at once. With the queue held too: who looks whether a
     run is taken over must not find it held by us."""
-    with hold_queue(Queue(folder.path.parent)):
+    queue = Queue(folder.path.parent)
+    # Where there is none, a full disk may have no room for its lock either.
+    with hold_queue(queue) if queue.folder.is_dir() else contextlib.nullcontext():
         lock = platform.FileLock(folder.lock)
         try:
             yield folder.path.is_dir() and _is_idle(folder) and lock.acquire()
@@ -116,29 +118,37 @@ def _clear_checkpoints(folders: list[RunFolder]) -> Iterator[str]:
 
 
 def _points_wrongly(folder: RunFolder) -> bool:
+    return _differs(folder) and _is_idle(folder)
+
+
+def _differs(folder: RunFolder) -> bool:
+    """Whether a pointer names another checkpoint than it should, or none."""
     present = checkpoints.list_checkpoints(folder)
-    if not present:
-        return False
-    for name, step in (("latest", present[-1].step), ("best", checkpoints.best_step(folder))):
-        pointer = folder.checkpoints / f"{name}.json"
-        try:
-            said = json.loads(pointer.read_bytes())["step"]
-        except FileNotFoundError:
-            said = None if name == "best" else -1
-        except (OSError, ValueError, TypeError, KeyError):
-            said = -1
-        if said != step:
-            return _is_idle(folder)
-    return False
+    wanted = {"latest": present[-1].step, "best": checkpoints.best_step(folder)} if present else {}
+    return any(_pointed_at(folder, name) != step for name, step in wanted.items())
+
+
+def _pointed_at(folder: RunFolder, name: str) -> int | None:
+    """The step that a pointer names; None without one, -1 for one that is damaged."""
+    try:
+        return int(json.loads((folder.checkpoints / f"{name}.json").read_bytes())["step"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError):
+        return -1
 
 
 def _point_again(folders: list[RunFolder]) -> Iterator[str]:
     for folder in folders:
         with _to_itself(folder) as alone:
-            if alone:
-                checkpoints.point_again(folder)
-                platform.fsync_dir(folder.checkpoints)
-                yield f"{folder.name}: latest.json and best.json name the newest and the best again"
+            if not alone:
+                continue
+            checkpoints.point_again(folder)
+            if _differs(folder):  # the disk does not take it: what it took is to go
+                checkpoints.clear_up(folder)
+                continue
+            platform.fsync_dir(folder.checkpoints)
+            yield f"{folder.name}: latest.json and best.json name the newest and the best again"
 
 
 # Runs and forks ---------------------------------------------------------------------------------------------------

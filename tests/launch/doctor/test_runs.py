@@ -33,6 +33,7 @@ from craft.runs.status import StatusWriter
 from craft.runs.trash import move_to_trash, trash_dir
 from tests.children import child, says, wait_until
 from tests.launch.project import EXPERIMENTS, FAKE, Project
+from tests.runs.disk import mounted
 from tests.runs.make import a_run
 from tests.runs.test_liveness import WORK
 from tests.runs.test_traps import WORK_WITH_A_STRAY, WORK_WITH_CHILDREN
@@ -394,6 +395,36 @@ def test_a_run_that_lives_or_is_another_machines_is_not_touched(patient: Patient
             found(check, patient, fix=True)
         assert contents(patient.runs_dir) == before
         assert worker.poll() is None
+
+
+def test_on_a_full_disk_what_is_half_made_goes_first_and_makes_room(tmp_path: Path) -> None:
+    with mounted(tmp_path / "small") as small:
+        patient = Patient(small.path / "runs")
+        patient.runs_dir.mkdir()
+        folder = a_trained_run(patient)
+        folder.lock.touch()  # every run that was trained has one
+        half_made(folder)
+        (folder.checkpoints / ".partial-step-00000030" / "model.safetensors").write_bytes(b"x" * 100_000)
+        (folder.checkpoints / "latest.json").write_text("")
+        small.fill()
+        fixed = [one for one in found(leftovers.leftovers, patient, fix=True) if one.state == "fixed"]
+        assert len(fixed) == 2
+        assert [info.step for info in list_checkpoints(folder)] == [10, 20]
+        assert is_well(leftovers.leftovers, patient)
+
+
+def test_pointers_that_a_full_disk_does_not_take_are_not_said_to_be_right(tmp_path: Path) -> None:
+    with mounted(tmp_path / "small") as small:
+        patient = Patient(small.path / "runs")
+        patient.runs_dir.mkdir()
+        folder = a_trained_run(patient)
+        folder.lock.touch()
+        (folder.checkpoints / "latest.json").write_text("")
+        small.fill()
+        assert [one.state for one in found(leftovers.leftovers, patient, fix=True)] == ["warning"]
+        small.free()
+        found(leftovers.leftovers, patient, fix=True)
+        assert is_well(leftovers.leftovers, patient)
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"step": 10, "path": "step-00000010"}', '{"step": 99}'])
