@@ -125,8 +125,10 @@ def parts_anew(found: list[Effect]) -> dict[str, list[Effect]]:
     for effect in found:
         for part in effect.parts:
             parts.setdefault(part, []).append(effect)
-    if "data" in parts and "text" in parts:
-        parts["data"] += parts.pop("text")
+    if "data" in parts and "text" in parts:  # it begins anew whatever the text is, which then may be another
+        text = parts.pop("text")
+        parts["data"] += text
+        parts.setdefault("figures", []).extend(text)
     return parts
 
 

@@ -49,7 +49,7 @@ def config(**changes: Any) -> ExperimentConfig:
         ({"data": {"shuffle": False}}, {"data.shuffle": "anew"}, ["data"], False),
         ({"data": {"context_length": 8}}, {"data.context_length": "anew"}, ["data", "figures"], False),
         ({"data": {"val_fraction": 0.2}}, {"data.val_fraction": "anew"}, ["data", "figures"], False),
-        ({"data": {"path": "/b", "shuffle": False}}, {"data.path": "anew", "data.shuffle": "anew"}, ["data"], False),
+        ({"data": {"path": "/b"}, "seed": 7}, {"data.path": "anew", "seed": "anew"}, ["data", "figures", "random"], 0),
         ({"model": {"dropout": 0.5}}, {"model.dropout": "continues"}, [], True),
         ({"model": {"mlp": "gelu"}}, {"model.mlp": "continues"}, [], False),
         ({"model": {"num_heads": 4}}, {"model.num_heads": "continues"}, [], False),
