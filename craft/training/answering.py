@@ -54,6 +54,8 @@ class Answering:
             self.recorder.wait(_PAUSED_LOOK)
             self.look_up(now=True)
             self._do_all()
+            if self.trainer.save_is_owed:
+                self.trainer.save()
         if self.paused:
             self._end_pause()
 

@@ -234,8 +234,7 @@ class Trainer(ABC):
         if self._evaluate_asked or (settings.eval_every and self.step % settings.eval_every == 0):
             self.evaluate()
         every = self.config.checkpoint.every
-        owed = time.monotonic() >= self._retry_save_at
-        if self._save_asked or owed or (every and self.step % every == 0):
+        if self._save_asked or self.save_is_owed or (every and self.step % every == 0):
             self.save()
         if self._sample_asked:
             self._sample_asked = False
@@ -330,6 +329,11 @@ class Trainer(ABC):
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """Inside, the model holds what is measured, saved and sampled: the weights' average, where one is kept."""
         return self.ema.in_place() if self.ema else contextlib.nullcontext()
+
+    @property
+    def save_is_owed(self) -> bool:
+        """Whether it is time to try again what could not be saved."""
+        return time.monotonic() >= self._retry_save_at
 
     def save(self) -> None:
         """Force a checkpoint to disk, once a step. A full disk is said and tried again; training goes on."""

@@ -10,12 +10,14 @@ import pytest
 
 from craft.config import fields
 from craft.errors import RunError
-from craft.runs import checkpoints
+from craft.runs import checkpoints, control
 from craft.runs.changes import Change, read_changes, write_changes
 from craft.runs.events import read_events
 from craft.runs.folder import RunFolder
 from craft.runs.jsonl import read_lines
 from craft.training import live_changes
+from craft.training import trainer as trainer_module
+from craft.training.callbacks.base import Callback
 from craft.training.checkpointing import CheckpointManager
 from tests.training import runs
 from tests.training.asking import answers, damage, rates, train
@@ -281,6 +283,32 @@ def test_nothing_is_changed_that_a_full_disk_could_not_hold(
     assert "step 7 is not saved: No space left" in no_checkpoint["reason"]
     assert (paused["saved"], paused["fault"], continued["kind"]) == (False, "No space left on device", "continued")
     assert len({rates(folder)[step] for step in range(4, 7)}) == 1
+
+
+def test_a_paused_run_saves_as_soon_as_there_is_room(
+    tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class GoesOn(Callback):
+        def on_save(self, trainer: Any, path: Path) -> None:
+            if trainer.step == 7:
+                control.request(trainer.recorder.folder, "continue")
+
+    tries, save = [], CheckpointManager.save
+
+    def full_at_first(self: CheckpointManager, step: int, value: float | None) -> Path:
+        tries.append(step)
+        if tries.count(7) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return save(self, step, value)
+
+    monkeypatch.setattr(CheckpointManager, "save", full_at_first)
+    monkeypatch.setattr(trainer_module, "SAVE_RETRY_SECONDS", 0.0)
+    config = runs.definition(text, **EACH_STEP, checkpoint={"every": 0})
+    folder = a_run(tmp_path, config)
+    train(folder, config, {7: [("pause", {})]}, callbacks={"goes_on": GoesOn()})
+    paused, continued = answers(folder)
+    assert (paused["saved"], continued["kind"], continued["step"]) == (False, "continued", 7)
+    assert tries.count(7) == 2
 
 
 @pytest.mark.parametrize(
