@@ -39,12 +39,12 @@ def keep(fault: Fault, outcome: Outcome, seconds: float) -> None:
         "held": outcome.held,
         "worst": outcome.worst,
         "notes": outcome.notes,
-        "broken": [_shortly(one) for one in outcome.broken[:10]],
+        "broken": outcome.broken[:10],
         "impossible": outcome.impossible,
         "seconds": round(seconds, 1),
         "date": time.strftime("%Y-%m-%d"),
     }
-    platform.write_file_durable(FIGURES, (json.dumps(figures, indent=1, sort_keys=True) + "\n").encode())
+    _write_figures(figures)
 
 
 def _shortly(broken: str) -> str:
@@ -95,6 +95,12 @@ def machine() -> str:
     system = {"Darwin": "macOS"}.get(python_platform.system(), python_platform.system())
     python = ".".join(python_platform.python_version_tuple()[:2])
     return f"{os.cpu_count()} cores of {system}, Python {python}, torch {metadata.version('torch')}"
+
+
+def _write_figures(figures: dict[str, Any]) -> None:
+    for known in figures.values():
+        known["broken"] = [_shortly(one) for one in known["broken"]]
+    platform.write_file_durable(FIGURES, (json.dumps(figures, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _figures() -> dict[str, Any]:
