@@ -232,6 +232,28 @@ def test_waiting_runs_without_a_runner_get_one(fake_project: Project, monkeypatc
     wait_until(lambda: not platform.is_locked(runner_lock(patient.runs_dir).path))
 
 
+def test_repairing_all_the_while_harms_no_run_that_waits_begins_or_trains(
+    fake_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(FAKE))
+    monkeypatch.setattr(waiting, "_JUST_MADE", 0.0)
+    patient = Patient(fake_project.runs_dir)
+    names = [*("tiny-001", "other-001"), *("tiny-002", "other-002")]
+    for _ in range(2):
+        made = fake_project.craft("run", "experiments.toml", "training.max_steps=5", "--detach", "--slots", "2")
+        assert made.returncode == 0, made.stderr
+    rounds, repaired = 0, []
+    while any(fake_project.phase(name) != "finished" for name in names):
+        repaired += [one for check in doctor.RUNS for one in found(check, patient, fix=True) if one.state == "fixed"]
+        rounds += 1
+    assert rounds > 1
+    assert {one.text for one in repaired} <= {"started a runner"}
+    for name in names:
+        assert len(fake_project.events(name, "started")) == 1
+        assert [info.step for info in list_checkpoints(fake_project.run(name))] == [0, 5]
+    wait_until(lambda: not platform.is_locked(runner_lock(patient.runs_dir).path))
+
+
 # Runs -------------------------------------------------------------------------------------------------------------
 
 
