@@ -8,4 +8,5 @@ standby.py    a worker's head start        fork.py       a new run from a checkp
 edited.py     an edited definition         meaning.py    what each edit does; length.py, other_text.py
 waits.py      runs that wait for others    queue_changes.py  what a person changes in the queue
 several.py    many at once: stop, retry    group_summary.py  a sweep summed up
+doctor/        what is wrong with machine and runs, and what of it can be put right
 """
