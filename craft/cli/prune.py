@@ -151,7 +151,8 @@ def _show(
         for one in left_alone:
             _say(f"left alone: {one.why_not}")
     elif left_alone:
-        _say(f"{_count(len(left_alone), 'run')} left alone: they train, wait, or ended too recently")
+        others = "1 run that trains, waits" if len(left_alone) == 1 else f"{len(left_alone)} runs that train, wait"
+        _say(f"left alone: {others}, ended too recently or cannot be read")
     if not doing and not dead:
         _say("there is nothing to tidy up")
         return

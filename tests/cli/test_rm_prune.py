@@ -17,6 +17,7 @@ from craft.cli import main
 from craft.launch.dispatch import hold_queue
 from craft.launch.queue import Entry, Queue, Wait
 from craft.launch.remove import remove_run
+from craft.platform import FileLock
 from craft.runs import checkpoints, trash
 from craft.runs.folder import RunFolder
 from craft.runs.groups import group_names, take_group_name, write_group
@@ -292,3 +293,19 @@ def test_runs_by_size(project: Project) -> None:
     assert sizes == sorted(sizes)
     assert sizes[0] > 20_000, "what is shared counts for each"
     assert "bytes" not in json.loads(project.craft("runs", "--json").stdout.splitlines()[0])
+
+
+def test_runs_that_are_left_alone_are_counted(project: Project, craft_here: Craft) -> None:
+    first, second = ended(project.runs_dir), ended(project.runs_dir)
+    locks = [FileLock(first.lock), FileLock(second.lock)]
+    for lock in locks:
+        assert lock.acquire()
+    done = craft_here("prune", "--yes")
+    assert done.returncode == 0
+    assert "left alone: 2 runs that train, wait, ended too recently or cannot be read" in done.stderr
+    locks[0].release()
+    done = craft_here("prune", "--yes")
+    assert "left alone: 1 run that trains, waits, ended" in done.stderr
+    assert (steps(first), steps(second)) == ([20, 40], [10, 20, 30, 40])
+    assert "left alone: small-002 is finished, and its worker lives" in craft_here("prune", "small-002").stderr
+    locks[1].release()
