@@ -20,6 +20,7 @@ from craft.cli.common import (
     runs_argument,
     runs_dir_of,
     runs_dir_option,
+    say_what_a_logout_ends,
     shown_path,
 )
 
@@ -123,6 +124,8 @@ def go(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
     now = "goes on" if was_paused else "was not paused"
     words = f"the queue of {shown_path(place)} {now}; {_count(waiting, 'wait') if waiting else 'nothing waits'}"
     _tell(ctx, as_json, {"kind": "paused", "runs_dir": str(place), "paused": False}, words)
+    if waiting:
+        say_what_a_logout_ends()
 
 
 @queue.command()
@@ -262,6 +265,7 @@ def retry(
         else:
             sys.stdout.write(f"{plan.folder.name}\n")
     _tell_refused(refused, as_json)
+    say_what_a_logout_ends()
     return 2 if refused else 0
 
 

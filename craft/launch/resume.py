@@ -29,7 +29,7 @@ from craft.runs.events import append_event
 from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.liveness import host_elsewhere, observe
 from craft.runs.lock import end_left_behind, read_owner
-from craft.runs.status import Status, StatusWriter, read_status
+from craft.runs.status import Status, StatusWriter, read_status, read_status
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,11 @@ def _say_what_changed(plan: Resumption) -> None:
 def _busy(folder: RunFolder) -> RunBusyError:
     owner = read_owner(folder)
     who = f"process {owner.pid} on {owner.host}" if owner else "a process"
+    if (status := read_status(folder)) is not None and status.phase == "paused":
+        return RunBusyError(
+            f"{folder.name} is paused, by {who}: 'craft continue {folder.name}' lets it go on, "
+            f"'craft stop {folder.name}' stops it"
+        )
     return RunBusyError(
         f"{folder.name} is being trained by {who} right now; 'craft watch {folder.name}' shows it, "
         f"'craft stop {folder.name}' stops it"
