@@ -29,7 +29,7 @@ from craft.runs.events import append_event
 from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.liveness import host_elsewhere, observe
 from craft.runs.lock import end_left_behind, read_owner
-from craft.runs.status import Status, StatusWriter, read_status, read_status
+from craft.runs.status import Status, StatusWriter, read_status
 
 
 @dataclass(frozen=True)
