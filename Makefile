@@ -42,10 +42,7 @@ faults: $(INSTALLED) ## Kill, cut, fill and forge everything, and write docs/rel
 bench: $(INSTALLED) ## Measure what docs/measurements.md states
 	$(BIN)/python -m benchmarks
 
-workfaults: $(INSTALLED) ## Kill, cut, fill and forge everything, and write docs/reliability.md (an hour)
-	$(BIN)/python -m benchmarks.faults
-
-bench: $(INSTALLED) ## Open the workbench on experiments.toml
+workbench: $(INSTALLED) ## Open the workbench on experiments.toml
 	$(BIN)/craft-workbench experiments.toml
 
 picture: $(INSTALLED) ## Draw the workbench, with the runs that are there, for the README
