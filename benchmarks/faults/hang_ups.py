@@ -15,7 +15,7 @@ from tests.launch.project import Project
 
 PROGRAMS = ("craft run", "craft watch", "the workbench")
 LONG = ("tiny-001", "other-001")
-MANY_STEPS, FEW_STEPS = 1_000_000, 40
+MANY_STEPS, FEW_STEPS = 1_000_000, 20
 SLOTS = "8"
 
 

@@ -58,7 +58,7 @@ class Waiting:
             seen = seen_by_another_command(self.stage)  # any command starts a runner where there is none
             return all(seen.get(name) == "finished" for name in self.told)
 
-        if not until(all_finished, 120.0, look_every=0.2):
+        if not until(all_finished, 120.0, look_every=0.5):
             outcome.broken.append(f"not all that was queued was trained: {self.faults()}")
         for name in self.told:
             outcome.broken += gaps(self.stage.run(name), finished=True)

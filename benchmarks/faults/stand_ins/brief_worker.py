@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-HELD_SECONDS = 0.015 * int(os.environ.get("CRAFT_SLOTS", "1"))  # so long that as many overlap as may
+HELD_SECONDS = 0.01 * int(os.environ.get("CRAFT_SLOTS", "1"))  # so long that as many overlap as may
 
 
 def main():
