@@ -15,7 +15,7 @@ import shutil
 import time
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from craft.runs import manifest
 from craft.runs.changes import write_changes
 from craft.runs.checkpoints import CheckpointInfo, commit_checkpoint
 from craft.runs.events import append_event, read_samples
-from craft.runs.folder import RunFolder, RunIdentity, read_identity, slug
+from craft.runs.folder import RunFolder, RunIdentity, digest_of, read_identity, slug
 from craft.runs.json_files import decode_object, encode_line
 from craft.runs.status import StatusWriter
 
@@ -171,8 +171,8 @@ def _fill(birth: Birth, folder: RunFolder) -> None:
     parent, config, step = birth.parent, birth.edited.planned.config, birth.checkpoint.step
     folder.control.mkdir()
     folder.checkpoints.mkdir()
-    text = dump_definition(birth.experiment, config, runs_dir=parent.path.parent)
-    platform.write_file_durable(folder.definition, text.encode())
+    text = dump_definition(birth.experiment, config, runs_dir=parent.path.parent).encode()
+    platform.write_file_durable(folder.definition, text)
     copy_code(birth.edited.planned, folder)
     copy_metrics(parent.metrics, folder.metrics, step)
     samples = [encode_line(sample) for sample in read_samples(parent) if sample["step"] <= step]
@@ -184,7 +184,8 @@ def _fill(birth: Birth, folder: RunFolder) -> None:
     append_event(folder, "forked", run=parent.name, step=step, anew=birth.anew, changes=changes)
     platform.fsync_file(folder.events)
     _claim(birth, folder)
-    platform.write_file_durable(folder.run_json, _identity(birth, digest).as_json())
+    identity = replace(_identity(birth, digest), definition_sha256=digest_of(text))
+    platform.write_file_durable(folder.run_json, identity.as_json())
 
 
 def _identity(birth: Birth, digest: str) -> RunIdentity:

@@ -26,7 +26,7 @@ from craft.runs import control
 from craft.runs.changes import write_changes
 from craft.runs.checkpoints import list_checkpoints
 from craft.runs.events import append_event
-from craft.runs.folder import RunFolder, read_identity, update_identity
+from craft.runs.folder import RunFolder, definition_fault, digest_of, read_identity, update_identity
 from craft.runs.liveness import host_elsewhere, observe
 from craft.runs.lock import end_left_behind, read_owner
 from craft.runs.status import Status, StatusWriter, read_status
@@ -81,6 +81,8 @@ def plan_resume(folder: RunFolder, overrides: Sequence[str], *, force: bool = Fa
     max_steps = total_steps(after, before, status.max_steps, data_begins)
     _refuse_nothing_to_do(folder, observed.phase, status, step, max_steps, changes, before)
     remarks = _source_remarks(folder, edited.planned.experiment, edited.own)
+    if fault := definition_fault(folder, read_identity(folder)):
+        remarks.append(fault)
     if edited.forgotten:
         remarks.append(f"what was changed while it trained is given anew: {', '.join(edited.forgotten)}")
     if present and step is not None and step < status.step and not has_outcome(folder):
@@ -149,13 +151,17 @@ def _queue_again(plan: Resumption, queue: Queue, cpu_slots: int) -> None:
 def _rewrite(plan: Resumption) -> None:
     """Put the changed definition on disk, without the live changes that it does away with."""
     folder, edited = plan.folder, plan.edited
-    text = dump_definition(plan.name, plan.config, runs_dir=folder.path.parent)
-    platform.write_file_durable(folder.definition, text.encode())
+    text = dump_definition(plan.name, plan.config, runs_dir=folder.path.parent).encode()
+    platform.write_file_durable(folder.definition, text)
     if edited.forgotten:
         write_changes(folder, edited.live)
     written = changes_between(edited.own, plan.config)
     given = read_identity(folder).overrides | {path: value for path, (_, value) in written.items()}
-    update: dict[str, Any] = {"definition_hash": definition_hash(plan.config), "overrides": given}
+    update: dict[str, Any] = {
+        "definition_hash": definition_hash(plan.config),
+        "definition_sha256": digest_of(text),
+        "overrides": given,
+    }
     if any(path in plan.changes for path in CHOSEN):
         update_identity(folder, **update, chosen={})
     else:

@@ -20,7 +20,7 @@ from craft.config.schema import ExperimentConfig
 from craft.config.toml_values import dotted, write_value
 from craft.errors import ConfigError, RunError
 from craft.runs.folder import RunFolder
-from craft.runs.json_files import encode_file, known_fields, read_objects, why
+from craft.runs.json_files import encode_file, known_fields, read_objects, sealed, unsealed, why
 
 Values = dict[str, int | float]
 """Settings by dotted path, as an override names them."""
@@ -50,7 +50,10 @@ def read_changes(folder: RunFolder) -> list[Change]:
         raise _damaged(folder, why(error)) from error
     changes = []
     for record in records:
-        values, faults = known_fields(record, Change)
+        try:
+            values, faults = known_fields(unsealed(record), Change)
+        except ValueError as error:
+            raise _damaged(folder, str(error)) from error
         if faults:
             raise _damaged(folder, faults[0])
         change = Change(**values)
@@ -71,7 +74,7 @@ def _damaged(folder: RunFolder, words: str) -> RunError:
 def write_changes(folder: RunFolder, changes: Sequence[Change]) -> None:
     """Put a run's changes on disk. Only the holder of the run's lock calls this. Raises OSError."""
     if changes or folder.changes.exists():
-        platform.write_file_durable(folder.changes, encode_file([asdict(change) for change in changes]))
+        platform.write_file_durable(folder.changes, encode_file([sealed(asdict(change)) for change in changes]))
 
 
 def values_at(changes: Iterable[Change], step: int) -> Values:

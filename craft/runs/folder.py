@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import os
 import re
@@ -13,7 +14,7 @@ from typing import Any
 
 from craft import platform
 from craft.errors import RunError
-from craft.runs.json_files import encode_file, known_fields, read_object, why
+from craft.runs.json_files import encode_file, known_fields, read_object, sealed, unsealed, why
 
 NAME_LENGTH, _NUMBER_LENGTH = 64, 7
 _STEM_LENGTH = NAME_LENGTH - _NUMBER_LENGTH - 1
@@ -131,6 +132,9 @@ class RunIdentity:
     versions: dict[str, str] = field(default_factory=dict)
     git_commit: str | None = None
     definition_hash: str | None = None
+    """Of what the definition says."""
+    definition_sha256: str | None = None
+    """Of the very text of `experiment.toml`."""
     text: str | None = None
     """What changes when the files of its text do, as they were when it was queued."""
     data_hash: str | None = None
@@ -140,7 +144,23 @@ class RunIdentity:
 
     def as_json(self) -> bytes:
         """The text of `run.json`."""
-        return encode_file(asdict(self))
+        return encode_file(sealed(asdict(self)))
+
+
+def digest_of(definition: bytes) -> str:
+    """SHA-256 of a definition's text, in hexadecimal."""
+    return hashlib.sha256(definition).hexdigest()
+
+
+def definition_fault(folder: RunFolder, identity: RunIdentity) -> str | None:
+    """In words, that `experiment.toml` is not the text that Craft wrote; None where it is, or that is not known."""
+    if identity.definition_sha256 is None:
+        return None
+    try:
+        same = digest_of(folder.definition.read_bytes()) == identity.definition_sha256
+    except OSError as error:
+        return f"experiment.toml cannot be read: {why(error)}"
+    return None if same else "experiment.toml is not as Craft wrote it: it was edited by hand, or damaged"
 
 
 def is_dir(path: Path) -> bool:
@@ -169,8 +189,9 @@ def create_run(runs_dir: Path, *, experiment: str, definition_toml: str, identit
         folder = _take_name(runs_dir, slug(experiment))
         folder.control.mkdir()
         folder.checkpoints.mkdir()
-        platform.write_file_durable(folder.definition, definition_toml.encode())
-        platform.write_file_durable(folder.run_json, identity.as_json())
+        text = definition_toml.encode()
+        platform.write_file_durable(folder.definition, text)
+        platform.write_file_durable(folder.run_json, replace(identity, definition_sha256=digest_of(text)).as_json())
         platform.fsync_dir(runs_dir)
     except OSError as error:
         if folder is not None:
@@ -194,7 +215,7 @@ def _take_name(runs_dir: Path, stem: str) -> RunFolder:
 def load_identity(folder: RunFolder) -> tuple[RunIdentity | None, str | None]:
     """What `run.json` says, and what is wrong with it; an identity beside a fault holds what could be read."""
     try:
-        values, faults = known_fields(read_object(folder.run_json), RunIdentity)
+        values, faults = known_fields(unsealed(read_object(folder.run_json)), RunIdentity)
     except (OSError, ValueError) as error:
         return None, f"run.json is damaged: {why(error)}"
     identity = RunIdentity(**values) if "experiment" in values else None

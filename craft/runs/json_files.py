@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import operator
@@ -30,6 +31,30 @@ def encode_line(record: dict[str, Any]) -> bytes:
 def encode_file(record: dict[str, Any] | list[dict[str, Any]]) -> bytes:
     """One object, or a list of them, as a file that a person may read."""
     return (json.dumps(_plain(record), indent=1, allow_nan=False) + "\n").encode()
+
+
+SEAL = "sha256"
+"""The key of a hash over the rest of an object, so that a digit that turned into another one does not go unnoticed."""
+
+
+def sealed(record: dict[str, Any]) -> dict[str, Any]:
+    """The object with its seal, as the last entry."""
+    rest = _plain({key: value for key, value in record.items() if key != SEAL})
+    return {**rest, SEAL: _seal_of(rest)}
+
+
+def unsealed(record: dict[str, Any]) -> dict[str, Any]:
+    """The object without its seal. Raises ValueError where that is another's; one without a seal is taken as it is."""
+    rest = {key: value for key, value in record.items() if key != SEAL}
+    if SEAL in record and record[SEAL] != _seal_of(rest):
+        raise ValueError(
+            "its sha256 is that of another text: it was damaged, or edited by hand and the line left there"
+        )
+    return rest
+
+
+def _seal_of(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _plain(value: Any, depth: int = 0) -> Any:

@@ -33,7 +33,14 @@ from craft.models import LanguageModel, create_model_from_config
 from craft.models.device import choose_device
 from craft.models.initial import load_initial
 from craft.runs import checkpoints
-from craft.runs.folder import RunFolder, RunIdentity, create_run, read_identity, update_identity
+from craft.runs.folder import (
+    RunFolder,
+    RunIdentity,
+    create_run,
+    definition_fault,
+    read_identity,
+    update_identity,
+)
 from craft.runs.lock import hold_run_lock
 from craft.training.callbacks import create_callbacks, tell_unstarted
 from craft.training.compiling import choose_compile, compile_model
@@ -108,6 +115,8 @@ class Experiment:
         if self.recorder is None:
             self.recorder = Recorder(self.folder)
             self.recorder.start()
+        if fault := definition_fault(self.folder, read_identity(self.folder)):
+            self.recorder.warn(fault)
         torch.manual_seed(self.config.seed)
         random.seed(self.config.seed)
         np.random.seed(self.config.seed % 2**32)

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from craft.errors import RunError
-from craft.runs.folder import NAME_LENGTH, RunFolder, RunIdentity, read_identity, slug, update_identity
+from craft.runs.folder import (
+    NAME_LENGTH,
+    RunFolder,
+    RunIdentity,
+    definition_fault,
+    read_identity,
+    slug,
+    update_identity,
+)
+from craft.runs.json_files import sealed
 from tests.children import child
 from tests.runs.make import a_run
 
@@ -99,7 +108,7 @@ def test_an_identity_is_completed_and_survives_odd_values(tmp_path: Path) -> Non
     assert identity.source == "/home/\udcff/experiments.toml"
     assert identity.chosen == {"device": "cpu", "threads": 2, "reasons": ["as set"]}
     data = json.loads(folder.run_json.read_bytes())
-    folder.run_json.write_text(json.dumps({**data, "of_a_later_version": 1}))
+    folder.run_json.write_text(json.dumps(sealed({**data, "of_a_later_version": 1})))
     assert read_identity(folder) == identity
 
 
@@ -144,3 +153,26 @@ def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
 def test_every_run_has_an_id_of_its_own() -> None:
     assert RunIdentity("a").id != RunIdentity("a").id
     assert {field.name for field in dataclasses.fields(RunIdentity)} >= {"parent_run", "parent_step", "git_commit"}
+
+
+def test_a_digit_that_became_another_one_does_not_go_unnoticed(tmp_path: Path) -> None:
+    folder = a_run(tmp_path, "exp", seed=1337, chosen={"threads": 12})
+    right = folder.run_json.read_bytes()
+    for old, new in ((b"1337", b"1327"), (b"12", b"13"), (b'"exp"', b'"exq"')):
+        folder.run_json.write_bytes(right.replace(old, new))
+        with pytest.raises(RunError, match=r"run.json is damaged: its sha256 is that of another text"):
+            read_identity(folder)
+    data = json.loads(right)
+    del data["sha256"]  # what a person does who edits it by hand
+    folder.run_json.write_text(json.dumps({**data, "seed": 5}))
+    assert read_identity(folder).seed == 5
+
+
+def test_a_definition_that_is_not_as_it_was_written_is_known(tmp_path: Path) -> None:
+    folder = a_run(tmp_path)
+    assert definition_fault(folder, read_identity(folder)) is None
+    folder.definition.write_text("craft = 1 \n")
+    assert "edited by hand, or damaged" in str(definition_fault(folder, read_identity(folder)))
+    folder.definition.unlink()
+    assert "cannot be read: No such file" in str(definition_fault(folder, read_identity(folder)))
+    assert definition_fault(folder, RunIdentity("of an earlier Craft")) is None

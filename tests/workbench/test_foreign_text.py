@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from craft.runs.events import append_event
 from craft.runs.folder import RunFolder
+from craft.runs.json_files import sealed
 from tests.escapes import HARMFUL, MARKUP, TERMINAL_ESCAPES
 from tests.workbench.harness import opened, play, screen_text, until
 from tests.workbench.runs import make_project, make_run
@@ -38,7 +39,7 @@ def _evil_run(runs: Path, name: str, evil: str, number: int) -> None:
     folder.definition.write_bytes(f"definition = {evil}\n".encode("utf-8", "surrogatepass"))
     identity = json.loads(folder.run_json.read_text())
     identity |= {"experiment": evil, "source": evil, "axes": {evil: evil}, "versions": {evil: evil}, "group": evil}
-    folder.run_json.write_text(json.dumps(identity))
+    folder.run_json.write_text(json.dumps(sealed(identity)))
     folder.path.rename(folder.path.with_name(f"{_name_for_a_folder(name)}-{number}"))
 
 

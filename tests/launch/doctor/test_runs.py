@@ -26,7 +26,7 @@ from craft.launch.queue import Entry, Queue
 from craft.runs import checkpoints
 from craft.runs.checkpoints import commit_checkpoint, list_checkpoints, newest_valid
 from craft.runs.folder import RunFolder
-from craft.runs.json_files import encode_file, read_object
+from craft.runs.json_files import encode_file, read_object, sealed
 from craft.runs.liveness import observe
 from craft.runs.lock import MARK, hold_run_lock, new_mark
 from craft.runs.status import StatusWriter
@@ -135,7 +135,7 @@ def test_runs_that_fell_out_of_the_queue_are_put_back_in_their_order(patient: Pa
     first, second, waits = (a_waiting_run(patient, name) for name in ("first", "second", "waits"))
     for number, folder in enumerate((second, first)):
         content = {**read_object(folder.run_json), "created": LONG_AGO - number}
-        folder.run_json.write_bytes(encode_file(content))
+        folder.run_json.write_bytes(encode_file(sealed(content)))
     Queue(patient.runs_dir).add([Entry(waits.name, "cpu", 1, 1.0)])
     before = contents(patient.runs_dir)
     fault = only(found(waiting.queue, patient), "fault")
@@ -299,7 +299,7 @@ def test_runs_of_other_machines_newer_crafts_and_the_future_are_told(patient: Pa
     elsewhere, newer, future = (a_trained_run(patient, phase="finished") for _ in range(3))
     claim = {"phase": "running", "host": "cluster-7", "updated": time.time()}
     elsewhere.status.write_bytes(encode_file(claim))
-    newer.run_json.write_bytes(encode_file({**read_object(newer.run_json), "versions": {"craft": "99.0.1"}}))
+    newer.run_json.write_bytes(encode_file(sealed({**read_object(newer.run_json), "versions": {"craft": "99.0.1"}})))
     future.status.write_bytes(encode_file({"phase": "finished", "updated": time.time() + 1e6}))
     texts = " ".join(one.text for one in found(runs.runs, patient))
     assert f"1 run of other machines: {elsewhere.name} on cluster-7; shown, and never signalled" in texts
