@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.faults.fault import Fault, Outcome
 from benchmarks.faults.stage import PATHS, kill_all, left_behind, started_in
 from craft import platform
-from craft.launch.queue import Queue
+from craft.launch.queue.entries import Queue
 from craft.runs.folder import RunFolder, RunIdentity, create_run
 from craft.runs.jsonl import read_lines
 from craft.runs.status import read_status

@@ -20,8 +20,9 @@ from benchmarks.faults.stage import gaps, project, until
 from benchmarks.faults.stand_ins import moved_clock
 from benchmarks.faults.strangers import begin, make
 from craft import platform
-from craft.launch import dispatch, workers
-from craft.launch.queue import Entry, Queue
+from craft.launch import workers
+from craft.launch.queue import dispatch
+from craft.launch.queue.entries import Entry, Queue
 from craft.runs.folder import RunFolder
 from craft.runs.jsonl import read_lines
 from craft.runs.liveness import observe

@@ -24,8 +24,8 @@ from benchmarks.faults.nursery import Nursery
 from craft.config.definition import load_definition
 from craft.errors import CraftError
 from craft.launch.follow import look_at
-from craft.launch.queue import Entry, Queue
-from craft.launch.resume import plan_resume
+from craft.launch.going_on.resume import plan_resume
+from craft.launch.queue.entries import Entry, Queue
 from craft.runs import checkpoints
 from craft.runs.changes import Change, read_changes, write_changes
 from craft.runs.events import append_sample, read_events, read_samples

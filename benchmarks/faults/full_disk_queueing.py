@@ -19,7 +19,7 @@ from benchmarks.faults.fault import Fault, Outcome
 from benchmarks.faults.small_disk import SmallDisk, mounted, mounting
 from craft.cli import LAZY
 from craft.launch.follow import look_at
-from craft.launch.queue import Queue
+from craft.launch.queue.entries import Queue
 from craft.runs.folder import RunFolder
 from craft.runs.groups import group_names
 from craft.runs.store import RunStore

@@ -20,7 +20,7 @@ from benchmarks.faults.fault import Fault, Outcome
 from benchmarks.faults.nursery import Nursery
 from craft import platform
 from craft.errors import CraftError
-from craft.launch.resume import plan_resume
+from craft.launch.going_on.resume import plan_resume
 from craft.launch.workers import start_worker
 from craft.runs import checkpoints
 from craft.runs.events import read_events

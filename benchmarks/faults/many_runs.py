@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.faults.fault import Fault, Outcome
-from craft.launch.dispatch import runner_lock
-from craft.launch.queue import Entry, Queue
+from craft.launch.queue.dispatch import runner_lock
+from craft.launch.queue.entries import Entry, Queue
 from craft.runs.folder import RunIdentity
 from craft.runs.status import Status
 from craft.runs.store import RunStore

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.faults.fault import Fault, Outcome
 from benchmarks.faults.hang_ups import seen_by_another_command
 from benchmarks.faults.stage import WORKBENCH, Terminal, gaps, left_behind, project, runner_of, until
-from craft.launch.queue import Queue
+from craft.launch.queue.entries import Queue
 from tests.launch.project import Project
 
 STEPS = 6

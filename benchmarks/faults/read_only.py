@@ -18,7 +18,7 @@ from benchmarks.faults.full_disk import differences
 from benchmarks.faults.nursery import Nursery, Worker
 from benchmarks.faults.small_disk import mounting, read_only
 from craft.launch.follow import look_at
-from craft.launch.queue import Queue
+from craft.launch.queue.entries import Queue
 from craft.runs.folder import RunFolder
 from craft.runs.jsonl import read_lines
 from craft.runs.liveness import observe

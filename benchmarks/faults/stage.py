@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from craft import platform
-from craft.launch.dispatch import runner_lock
+from craft.launch.queue.dispatch import runner_lock
 from craft.runs.folder import RunFolder
 from craft.runs.jsonl import read_lines
 from tests.launch.project import EXPERIMENTS, FAKE, Project
@@ -73,7 +73,11 @@ def runner_of(runs_dir: Path, *, at_work: bool = True) -> int | None:
         return None
     for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
-        if "craft.launch.runner" in words and str(runs_dir) in words and process.info["status"] != psutil.STATUS_ZOMBIE:
+        if (
+            "craft.launch.queue.runner" in words
+            and str(runs_dir) in words
+            and process.info["status"] != psutil.STATUS_ZOMBIE
+        ):
             return int(process.pid)
     return None
 

@@ -22,11 +22,12 @@ from benchmarks.faults.stage import project, runner_of, until
 from craft import platform
 from craft.config.experiments import load_experiments
 from craft.errors import RunError
-from craft.launch import dispatch, slots, workers
+from craft.launch import workers
 from craft.launch.create import create_runs
-from craft.launch.queue import Entry, Queue
+from craft.launch.going_on.resume import plan_resume
+from craft.launch.queue import dispatch, slots
+from craft.launch.queue.entries import Entry, Queue
 from craft.launch.remove import why_not
-from craft.launch.resume import plan_resume
 from craft.runs.events import read_events
 from craft.runs.folder import RunFolder
 from craft.runs.json_files import encode_file, read_object

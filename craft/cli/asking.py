@@ -79,8 +79,8 @@ class Asking:
 
     def _can_be_asked(self, folder: RunFolder) -> bool:
         """Whether there is a worker to ask; else it is said why not."""
-        from craft.launch.dispatch import wait_while_starting
         from craft.launch.follow import look_at
+        from craft.launch.queue.dispatch import wait_while_starting
         from craft.runs.liveness import host_elsewhere
 
         folder.require()

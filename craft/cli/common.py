@@ -170,7 +170,7 @@ def run_and_which(name: str) -> tuple[str, str]:
 def look_after_queue(runs_dir: Path) -> None:
     """Whoever finds runs waiting and nobody to start them starts a runner, or says that the queue is paused."""
     if (runs_dir / ".craft" / "queue").is_dir():
-        from craft.launch.dispatch import ensure_runner
+        from craft.launch.queue.dispatch import ensure_runner
 
         ensure_runner(runs_dir)
         say_if_paused(runs_dir)
@@ -189,7 +189,7 @@ _said_paused: set[Path] = set()
 
 def say_if_paused(runs_dir: Path) -> None:
     """Say, once a command, that what waits will not begin."""
-    from craft.launch.queue import Queue
+    from craft.launch.queue.entries import Queue
 
     queue = Queue(runs_dir)
     if runs_dir not in _said_paused and queue.is_paused() and (waiting := len(queue.entries())):

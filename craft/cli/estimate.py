@@ -79,7 +79,7 @@ def estimate(file: Path, name: str, overrides: tuple[str, ...], as_json: bool) -
 def _device(wanted: str) -> Device:
     """What a `device` setting means here, as far as that can be told without torch."""
     if wanted == "auto":
-        from craft.launch.slots import nvidia_gpus
+        from craft.launch.queue.slots import nvidia_gpus
 
         if nvidia_gpus():
             return "cuda"

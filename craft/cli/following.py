@@ -12,8 +12,8 @@ from craft import platform
 from craft.cli.narrate import Narrator
 from craft.cli.terminal import Keys, Screen
 from craft.errors import RunError
-from craft.launch.dispatch import Started, ensure_runner, settle, was_taken_over, withdraw
 from craft.launch.follow import ENDS, Follower, News
+from craft.launch.queue.dispatch import Started, ensure_runner, settle, was_taken_over, withdraw
 from craft.launch.workers import ask_to_stop, kill
 from craft.runs.folder import RunFolder
 

@@ -19,8 +19,8 @@ from craft.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from craft.launch.dispatch import Started
-    from craft.launch.fork import Fork
+    from craft.launch.going_on.fork import Fork
+    from craft.launch.queue.dispatch import Started
     from craft.runs.folder import RunFolder
 
 
@@ -62,9 +62,9 @@ def fork(
     craft fork small-001 --with experiments.toml     with the definition as the file has it by now
     """
     from craft.cli.run import follow_to_end
-    from craft.launch.fork import fork as make
-    from craft.launch.fork import plan_fork, start_fork
-    from craft.launch.waits import waits_for
+    from craft.launch.going_on.fork import fork as make
+    from craft.launch.going_on.fork import plan_fork, start_fork
+    from craft.launch.queue.waits import waits_for
 
     parent, which = _parent(name, runs_dir)
     place = parent.path.parent

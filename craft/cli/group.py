@@ -22,7 +22,7 @@ from craft.cli.common import (
 
 if TYPE_CHECKING:
     from craft.cli.table import Column
-    from craft.launch.group_summary import Member, Summary
+    from craft.launch.groups.summary import Member, Summary
 
 _PHASES = ("running", "queued", "finished", "stopped", "failed", "interrupted")
 
@@ -40,7 +40,7 @@ def group(name: str | None, runs_dir: Path | None, as_json: bool) -> int:
     craft resume --group lr           what has not come to its end goes on
     craft queue retry --group lr      only what failed or was interrupted
     """
-    from craft.launch.group_summary import summarize
+    from craft.launch.groups.summary import summarize
     from craft.runs.groups import read_group
 
     place = runs_dir_of(runs_dir)
@@ -58,8 +58,8 @@ def group(name: str | None, runs_dir: Path | None, as_json: bool) -> int:
 def _list(place: Path, as_json: bool) -> int:
     """All groups; the exit status is 2 when the file of one is damaged."""
     from craft.errors import RunError
-    from craft.launch.dispatch import why_queued
-    from craft.launch.group_summary import summarize
+    from craft.launch.groups.summary import summarize
+    from craft.launch.queue.dispatch import why_queued
     from craft.runs.groups import group_names, read_group
     from craft.text import clean
 
@@ -157,7 +157,7 @@ def _print(one: Summary) -> None:
 
 def _tell(one: Summary) -> None:
     from craft.analysis.numbers import format_duration, format_loss
-    from craft.launch.group_summary import SEED
+    from craft.launch.groups.summary import SEED
     from craft.text import clean_line
 
     say = sys.stdout.write

@@ -26,7 +26,7 @@ from craft.cli.common import (
 
 if TYPE_CHECKING:
     from craft.errors import CraftError
-    from craft.launch.resume import Resumption
+    from craft.launch.going_on.resume import Resumption
     from craft.runs.folder import RunFolder
 
 
@@ -54,14 +54,14 @@ def queue(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
 
 def complete_waiting(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of the runs that wait, for the shell, in their order."""
-    from craft.launch.dispatch import waiting_runs
+    from craft.launch.queue.dispatch import waiting_runs
 
     waiting = waiting_runs(_place(ctx, ctx.params.get("runs_dir")))
     return [CompletionItem(one.entry.run) for one in waiting if one.entry.run.startswith(incomplete)]
 
 
 def _complete_where(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from craft.launch.queue_changes import PLACES
+    from craft.launch.queue.changes import PLACES
 
     return [CompletionItem(word) for word in PLACES if word.startswith(incomplete)]
 
@@ -88,7 +88,7 @@ def _tell(ctx: click.Context, as_json: bool, record: dict[str, Any], words: str)
 @click.pass_context
 def move(ctx: click.Context, name: str, where: str, other: str | None, runs_dir: Path | None, as_json: bool) -> None:
     """Put a waiting run elsewhere in the order."""
-    from craft.launch import queue_changes
+    from craft.launch.queue import changes as queue_changes
 
     run, position, count = queue_changes.move(_place(ctx, runs_dir), name, where, other)
     record = {"kind": "moved", "run": run, "position": position, "waiting": count}
@@ -101,7 +101,7 @@ def move(ctx: click.Context, name: str, where: str, other: str | None, runs_dir:
 @click.pass_context
 def pause(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
     """Start nothing any more, until 'craft queue go'. What trains goes on."""
-    from craft.launch import queue_changes
+    from craft.launch.queue import changes as queue_changes
 
     place = _place(ctx, runs_dir)
     now = "is paused" if queue_changes.pause(place) else "was paused already"
@@ -115,8 +115,8 @@ def pause(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
 @click.pass_context
 def go(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
     """Start what waits again, after 'craft queue pause'."""
-    from craft.launch import queue_changes
-    from craft.launch.dispatch import waiting_runs
+    from craft.launch.queue import changes as queue_changes
+    from craft.launch.queue.dispatch import waiting_runs
 
     place = _place(ctx, runs_dir)
     was_paused = queue_changes.go(place)
@@ -143,7 +143,7 @@ def after(
     It begins when every OTHER has finished; with 'none', when a slot is free. What it waited for before is forgotten.
     """
     from craft.errors import UsageError
-    from craft.launch import queue_changes
+    from craft.launch.queue import changes as queue_changes
 
     place = _place(ctx, runs_dir)
     if "none" in others and len(others) > 1:
@@ -171,7 +171,7 @@ def slots(ctx: click.Context, number: int, runs_dir: Path | None, as_json: bool)
 
     It holds for those that wait now: none of them begins beside N others, or is joined by more.
     """
-    from craft.launch import queue_changes
+    from craft.launch.queue import changes as queue_changes
 
     told = queue_changes.set_slots(_place(ctx, runs_dir), number)
     words = f"{_count(told, 'wait')} for the CPU: at most {number} at once, each on its share of the cores"
@@ -194,7 +194,7 @@ def rm(
     as_json: bool,
 ) -> int:
     """Take waiting runs out of the queue. Their folders stay, and 'craft resume RUN' queues one again."""
-    from craft.launch.dispatch import waiting_runs, withdraw_all
+    from craft.launch.queue.dispatch import waiting_runs, withdraw_all
     from craft.runs.folder import RunFolder
 
     place = _place(ctx, runs_dir)
@@ -238,7 +238,7 @@ def retry(
 
     From the newest checkpoints; without a name, all of them. Those that were stopped go on only where they are named.
     """
-    from craft.launch import several
+    from craft.launch.groups import several
 
     place = _place(ctx, runs_dir)
     look_after_queue(place)

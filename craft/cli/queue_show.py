@@ -12,10 +12,10 @@ from typing import Any
 from craft.analysis.numbers import format_age, format_duration
 from craft.cli.common import print_json, shown_path
 from craft.cli.table import Column, render_table
-from craft.launch import slots
-from craft.launch.dispatch import PAUSED, Waiting, runner_lock, waiting_runs
-from craft.launch.queue import Queue
-from craft.launch.waits import Holds
+from craft.launch.queue import slots
+from craft.launch.queue.dispatch import PAUSED, Waiting, runner_lock, waiting_runs
+from craft.launch.queue.entries import Queue
+from craft.launch.queue.waits import Holds
 from craft.platform import is_locked
 from craft.runs.folder import RunFolder
 from craft.runs.liveness import observe

@@ -21,8 +21,8 @@ from craft.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from craft.launch.dispatch import Started
-    from craft.launch.resume import Resumption
+    from craft.launch.going_on.resume import Resumption
+    from craft.launch.queue.dispatch import Started
 
 
 @click.command()
@@ -55,8 +55,8 @@ def resume(
     """
     from craft.cli.run import follow_to_end
     from craft.errors import RunBusyError
-    from craft.launch.dispatch import ensure_runner
-    from craft.launch.resume import resume as go_on
+    from craft.launch.going_on.resume import resume as go_on
+    from craft.launch.queue.dispatch import ensure_runner
 
     names = [word for word in words if not _is_override(word)]
     plans = _plans(names, group, [word for word in words if _is_override(word)], runs_dir, force=force)
@@ -97,7 +97,7 @@ def _plans(
     """How each run would go on. One that is named must be able to; of those that were picked, the others are told."""
     from craft.errors import RunError
     from craft.launch.follow import look_at
-    from craft.launch.resume import plan_resume
+    from craft.launch.going_on.resume import plan_resume
     from craft.text import clean
 
     named = [name for name in names if not is_picked([name], None)]

@@ -23,8 +23,8 @@ from craft.cli.common import (
 if TYPE_CHECKING:
     from craft.cli.following import Followed
     from craft.config.experiments import PlannedRun
-    from craft.launch.dispatch import Started
-    from craft.launch.queue import Wait
+    from craft.launch.queue.dispatch import Started
+    from craft.launch.queue.entries import Wait
     from craft.runs.folder import RunFolder
 
 _NAMED_AT_THE_START = 10
@@ -88,7 +88,7 @@ def run(
         from craft.config.token_cache import require_tokenizer
         from craft.errors import CraftError
         from craft.launch.create import create_runs, discard_runs
-        from craft.launch.dispatch import submit
+        from craft.launch.queue.dispatch import submit
         from craft.runs.initial import require_weights
 
         experiments = load_experiments(file)
@@ -138,7 +138,7 @@ def _waits(place: Path, others: tuple[str, ...], whatever: bool) -> tuple[Wait, 
         if whatever:
             raise click.UsageError("--whatever says how the runs of --after may end")
         return ()
-    from craft.launch.waits import waits_for
+    from craft.launch.queue.waits import waits_for
 
     return waits_for(place, None, [find_run(other, place) for other in others], (), whatever=whatever)
 

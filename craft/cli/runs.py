@@ -36,8 +36,8 @@ def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | 
     from craft.analysis.numbers import format_bytes
     from craft.cli.runs_table import run_columns
     from craft.cli.table import Column, render_table
-    from craft.launch.dispatch import why_queued
     from craft.launch.follow import look_at
+    from craft.launch.queue.dispatch import why_queued
     from craft.runs.disk import DiskUse, disk_use, free_space, together
     from craft.runs.store import RunStore
     from craft.text import shows_unicode

@@ -33,7 +33,7 @@ def set_(words: tuple[str, ...], group: str | None, no_wait: bool, runs_dir: Pat
     craft set --group lr training.log_every=50 checkpoint.every=500
     """
     from craft.errors import CraftError, UsageError
-    from craft.launch.live import plan_live_change
+    from craft.launch.going_on.live import plan_live_change
 
     names = tuple(word for word in words if "=" not in word)
     settings = [word for word in words if "=" in word]

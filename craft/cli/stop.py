@@ -30,7 +30,7 @@ def stop(names: tuple[str, ...], group: str | None, discard: bool, now: bool, ru
     Returns when they have ended. Ctrl-C ends the waiting only.
     """
     from craft.errors import UsageError
-    from craft.launch.several import stop_all
+    from craft.launch.groups.several import stop_all
 
     if now and discard:
         raise UsageError("--now kills it, and so discards as well; give one of them")
@@ -57,8 +57,8 @@ def stop(names: tuple[str, ...], group: str | None, discard: bool, now: bool, ru
 
 def kill_all(folders: Sequence[RunFolder], names: Sequence[str], group: str | None) -> int:
     """Kill those that train, take those that wait out of the queue, and wait until all have ended."""
-    from craft.launch import dispatch
     from craft.launch.follow import look_at
+    from craft.launch.queue import dispatch
     from craft.launch.workers import kill
 
     killed, failed = [], 0
@@ -79,7 +79,7 @@ def kill_all(folders: Sequence[RunFolder], names: Sequence[str], group: str | No
 
 
 def _discard(folders: Sequence[RunFolder], names: Sequence[str], group: str | None) -> int:
-    from craft.launch import dispatch
+    from craft.launch.queue import dispatch
 
     asking = Asking("stop", "stop", lambda _, answer: str(answer.event.get("text")))
     gone = set()

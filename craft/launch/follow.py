@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from craft import platform
-from craft.launch.dispatch import why_queued
+from craft.launch.queue.dispatch import why_queued
 from craft.runs.folder import RunFolder
 from craft.runs.followed_metrics import AT_ONCE, FollowedMetrics
 from craft.runs.jsonl import LineReader, Record

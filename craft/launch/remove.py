@@ -18,9 +18,9 @@ from craft import platform
 from craft.config.definition import load_definition
 from craft.config.initial_weights import parse_source
 from craft.errors import CraftError, RunBusyError, RunError
-from craft.launch import child
-from craft.launch.dispatch import was_taken_over
-from craft.launch.queue import Queue
+from craft.launch.going_on import child
+from craft.launch.queue.dispatch import was_taken_over
+from craft.launch.queue.entries import Queue
 from craft.runs import trash
 from craft.runs.checkpoints import CheckpointInfo
 from craft.runs.folder import RunFolder, load_identity

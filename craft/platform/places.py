@@ -19,5 +19,5 @@ def state_dir() -> Path:
 
 
 def slots_dir() -> Path:
-    """Where this machine's slots lie; several machines may share one home. See craft/launch/slots.py."""
+    """Where this machine's slots lie; several machines may share one home. See craft/launch/queue/slots.py."""
     return state_dir() / "slots" / re.sub(r"[^A-Za-z0-9._-]", "_", hostname())

@@ -11,8 +11,8 @@ import pytest
 
 from craft.runs.checkpoints import list_checkpoints
 from craft.runs.folder import read_identity
+from tests.launch.going_on.test_fork import a_project
 from tests.launch.project import EXPERIMENTS, Project, wait_for
-from tests.launch.test_fork import a_project
 
 REAL = EXPERIMENTS.replace("[experiment.tiny]", "[defaults.checkpoint]\nevery = 5\nkeep = 10\n[experiment.tiny]")
 

@@ -63,4 +63,4 @@ def test_for_who_lingers_every_process_is_put_into_a_scope_and_nothing_is_said(
         owner = read_owner(fake_project.run(name))
         assert owner is not None
         assert "-m fake_" in scopes[str(owner.pid)]  # the very process that systemd-run became
-    assert any("craft.launch.runner" in command for command in scopes.values())
+    assert any("craft.launch.queue.runner" in command for command in scopes.values())

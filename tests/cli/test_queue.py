@@ -14,7 +14,7 @@ import pytest
 
 from craft.config.experiments import load_experiments
 from craft.launch.create import create_runs
-from craft.launch.queue import Entry, Queue, Wait
+from craft.launch.queue.entries import Entry, Queue, Wait
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter
 from tests.launch.project import EXPERIMENTS, FAKE

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from craft.cli import main
-from craft.launch.dispatch import hold_queue
-from craft.launch.queue import Entry, Queue, Wait
+from craft.launch.queue.dispatch import hold_queue
+from craft.launch.queue.entries import Entry, Queue, Wait
 from craft.launch.remove import remove_run
 from craft.platform import FileLock
 from craft.runs import checkpoints, trash

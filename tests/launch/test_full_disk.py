@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from craft import platform
-from craft.launch.dispatch import Started, runner_lock, settle, start_next
-from craft.launch.queue import Queue
+from craft.launch.queue.dispatch import Started, runner_lock, settle, start_next
+from craft.launch.queue.entries import Queue
 from craft.runs.status import read_status
 from tests.launch.project import Project, wait_for
 from tests.runs.disk import FULL, mounted

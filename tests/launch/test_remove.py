@@ -15,8 +15,8 @@ import pytest
 
 from craft.errors import CheckpointError, RunBusyError, RunError
 from craft.launch import remove
-from craft.launch.dispatch import hold_queue, stop, submit
-from craft.launch.queue import Entry, Queue, Wait
+from craft.launch.queue.dispatch import hold_queue, stop, submit
+from craft.launch.queue.entries import Entry, Queue, Wait
 from craft.launch.workers import kill
 from craft.runs import checkpoints, trash
 from craft.runs.folder import RunFolder
@@ -185,8 +185,8 @@ import os, sys, time
 from pathlib import Path
 from craft.errors import CraftError
 from craft.launch import remove
-from craft.launch.dispatch import ensure_runner
-from craft.launch.resume import plan_resume, resume
+from craft.launch.queue.dispatch import ensure_runner
+from craft.launch.going_on.resume import plan_resume, resume
 from craft.runs.folder import RunFolder
 
 def go_on():

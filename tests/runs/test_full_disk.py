@@ -83,9 +83,7 @@ def test_a_log_that_closes_on_a_full_disk_says_what_it_gave_up(disk: SmallDisk, 
     log.close()
 
 
-def test_events_and_samples_wait_and_are_written_when_there_is_room(
-    disk: SmallDisk, folder: RunFolder
-) -> None:
+def test_events_and_samples_wait_and_are_written_when_there_is_room(disk: SmallDisk, folder: RunFolder) -> None:
     writer = EventWriter(folder)
     writer.event("started")
     disk.fill()

@@ -12,7 +12,7 @@ import torch
 
 from craft.config.definition import load_definition
 from craft.errors import CheckpointError, RunError
-from craft.launch.fork import fork, plan_fork
+from craft.launch.going_on.fork import fork, plan_fork
 from craft.runs import checkpoints
 from craft.runs.changes import Change, read_changes, write_changes
 from craft.runs.checkpoints import best_step, list_checkpoints, step_folder

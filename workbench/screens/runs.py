@@ -282,7 +282,7 @@ class RunsScreen(Screen[None]):
 
     @work(thread=True, group="stop", exit_on_error=False)
     def _stop(self, run: RunSummary) -> None:
-        from craft.launch.dispatch import stop
+        from craft.launch.queue.dispatch import stop
 
         try:
             done = "has left the queue" if stop(run.folder) else "was asked to stop"
@@ -293,14 +293,14 @@ class RunsScreen(Screen[None]):
 
 def why_it_waits(run: RunSummary) -> str:
     """What a queued run waits for, in words."""
-    from craft.launch.dispatch import why_queued
+    from craft.launch.queue.dispatch import why_queued
 
     return f"queued: {why_queued(run.folder.path.parent).get(run.name) or run.reason}"
 
 
 def wake_queue(runs_dir: Path) -> None:
     """Start a runner where runs wait and none is left; whoever sees a queue does so."""
-    from craft.launch.dispatch import ensure_runner
+    from craft.launch.queue.dispatch import ensure_runner
 
     ensure_runner(runs_dir)
 

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from craft import platform
-from craft.launch.dispatch import ensure_runner, hold_queue, settle, start_next, submit
-from craft.launch.queue import Queue
+from craft.launch.queue.dispatch import ensure_runner, hold_queue, settle, start_next, submit
+from craft.launch.queue.entries import Queue
 from craft.runs.folder import RunFolder
 
 

@@ -23,7 +23,7 @@ if _worker and _worker not in sys.orig_argv:
     craft.launch.workers.WORKER = _worker
     craft.launch.standby.MODULE = "fake_standby" if _worker == "fake_worker" else "no_standby"
 
-if "craft.launch.runner" in sys.orig_argv and (_instant := os.environ.get("CRAFT_FAULT_INSTANT")):
+if "craft.launch.queue.runner" in sys.orig_argv and (_instant := os.environ.get("CRAFT_FAULT_INSTANT")):
     import sudden_end
 
     sudden_end.at(int(_instant))
@@ -31,7 +31,7 @@ if "craft.launch.runner" in sys.orig_argv and (_instant := os.environ.get("CRAFT
 if "resume" in sys.orig_argv and (_pause := os.environ.get("CRAFT_FAULT_PAUSE")):
     import time
 
-    import craft.launch.resume
+    import craft.launch.going_on.resume
 
     _resume = craft.launch.resume.resume
 

@@ -7,9 +7,9 @@ import functools
 import os
 import signal
 
-import craft.launch.slots
+import craft.launch.queue.slots
 import craft.launch.workers
-from craft.launch.queue import Queue
+from craft.launch.queue.entries import Queue
 
 _passed = 0
 
@@ -29,7 +29,7 @@ def at(instant):
 
     for owner, name in (
         (craft.launch.workers, "start_worker"),
-        (craft.launch.slots.Slot, "give"),
+        (craft.launch.queue.slots.Slot, "give"),
         (Queue, "drop"),
         (Queue, "is_empty"),
     ):

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from craft.analysis.numbers import format_bytes
-from craft.launch import slots
 from craft.launch.doctor.finding import Finding, Patient, plural
+from craft.launch.queue import slots
 
 MODULE = "craft.training.examine"
 _PATIENCE = 120.0  # seconds: a first import from a cold disk, and a GPU that wakes up

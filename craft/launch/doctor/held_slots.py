@@ -6,9 +6,9 @@ import signal
 from collections.abc import Iterable
 
 from craft import platform
-from craft.launch import slots
 from craft.launch.doctor.finding import Finding, Patient, plural, some
-from craft.launch.slots import Slot
+from craft.launch.queue import slots
+from craft.launch.queue.slots import Slot
 
 
 def held_slots(patient: Patient) -> Iterable[Finding]:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from craft import platform
 from craft.analysis.numbers import format_bytes
-from craft.launch import child
-from craft.launch.dispatch import hold_queue
 from craft.launch.doctor.finding import SCRATCH, Finding, Patient, nearest, plural, some
-from craft.launch.queue import Queue
+from craft.launch.going_on import child
+from craft.launch.queue.dispatch import hold_queue
+from craft.launch.queue.entries import Queue
 from craft.runs import checkpoints
 from craft.runs.disk import disk_use, together
 from craft.runs.folder import RunFolder

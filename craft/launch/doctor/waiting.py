@@ -10,9 +10,9 @@ from pathlib import Path
 from craft import platform
 from craft.config.definition import load_definition
 from craft.errors import CraftError, RunError
-from craft.launch.dispatch import ensure_runner, has_work, hold_queue, runner_lock
 from craft.launch.doctor.finding import Finding, Patient, plural, some
-from craft.launch.queue import Entry, Queue
+from craft.launch.queue.dispatch import ensure_runner, has_work, hold_queue, runner_lock
+from craft.launch.queue.entries import Entry, Queue
 from craft.runs.folder import RunFolder, load_identity
 from craft.runs.liveness import observe
 from craft.runs.status import read_status

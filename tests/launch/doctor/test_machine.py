@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from craft import platform
-from craft.launch import doctor, slots
+from craft.launch import doctor
 from craft.launch.doctor import devices, locks, machine
 from craft.launch.doctor.disk import disk
 from craft.launch.doctor.finding import SCRATCH, Finding, Patient
+from craft.launch.queue import slots
 from craft.platform import file_systems, sessions
 from tests.launch.project import Project
 from tests.runs.disk import mounted

@@ -17,12 +17,13 @@ import pytest
 from craft import platform
 from craft.config.definition import dump_definition
 from craft.config.experiments import load_experiments
-from craft.launch import child as forks
-from craft.launch import doctor, slots
-from craft.launch.dispatch import runner_lock
+from craft.launch import doctor
 from craft.launch.doctor import held_slots, leftovers, runs, waiting
 from craft.launch.doctor.finding import SCRATCH, Check, Finding, Patient
-from craft.launch.queue import Entry, Queue
+from craft.launch.going_on import child as forks
+from craft.launch.queue import slots
+from craft.launch.queue.dispatch import runner_lock
+from craft.launch.queue.entries import Entry, Queue
 from craft.runs import checkpoints
 from craft.runs.checkpoints import commit_checkpoint, list_checkpoints, newest_valid
 from craft.runs.folder import RunFolder

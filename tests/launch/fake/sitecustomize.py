@@ -5,11 +5,11 @@ FAKE_GPUS: the UUIDs of GPUs that this machine shall seem to have.
 
 import os
 
-import craft.launch.slots
+import craft.launch.queue.slots
 import craft.launch.workers
 
 craft.launch.workers.WORKER = "fake_worker"
 craft.launch.standby.MODULE = "fake_standby"
 
 if gpus := os.environ.get("FAKE_GPUS"):
-    craft.launch.slots._from_driver = lambda: gpus.split(",")
+    craft.launch.queue.slots._from_driver = lambda: gpus.split(",")

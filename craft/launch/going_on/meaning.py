@@ -23,7 +23,7 @@ from craft.config.schema import ExperimentConfig
 from craft.config.schema.base import OwnCode
 from craft.config.schema.scheduler import PlateauSchedule
 from craft.config.toml_values import dotted
-from craft.launch.other_text import UNKNOWN, Text
+from craft.launch.going_on.other_text import UNKNOWN, Text
 from craft.runs.folder import RunFolder
 
 Kind = Literal["continues", "anew", "cannot"]

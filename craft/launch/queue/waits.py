@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from craft.errors import RunError, UsageError
-from craft.launch.queue import Entry, Wait
+from craft.launch.queue.entries import Entry, Wait
 from craft.runs.folder import RunFolder, load_identity
 from craft.runs.liveness import observe
 from craft.runs.status import OUTCOMES

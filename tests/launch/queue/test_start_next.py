@@ -11,8 +11,9 @@ import pytest
 
 from craft import platform
 from craft.errors import RunError
-from craft.launch import dispatch, slots, workers
-from craft.launch.queue import Entry, Queue, Wait
+from craft.launch import workers
+from craft.launch.queue import dispatch, slots
+from craft.launch.queue.entries import Entry, Queue, Wait
 from craft.runs.folder import RunFolder, RunIdentity, create_run
 from craft.runs.status import StatusWriter, read_status
 

@@ -21,12 +21,12 @@ from craft import platform
 from craft.config.definition import load_definition
 from craft.config.experiments import load_experiments
 from craft.errors import CheckpointError, ConfigError, CraftError, RunError, UsageError
-from craft.launch import child as making
-from craft.launch.child import clear_up, copy_metrics
 from craft.launch.create import create_runs
-from craft.launch.edited import edit
-from craft.launch.fork import fork, plan_fork
-from craft.launch.resume import plan_resume, resume
+from craft.launch.going_on import child as making
+from craft.launch.going_on.child import clear_up, copy_metrics
+from craft.launch.going_on.edited import edit
+from craft.launch.going_on.fork import fork, plan_fork
+from craft.launch.going_on.resume import plan_resume, resume
 from craft.runs.changes import Change, read_changes, write_changes
 from craft.runs.checkpoints import best_step, commit_checkpoint, list_checkpoints, step_folder, verify
 from craft.runs.events import append_sample, read_events, read_samples
@@ -275,7 +275,7 @@ def test_live_changes_go_along_up_to_the_fork(run: RunFolder) -> None:
 def test_a_resume_that_gives_a_setting_anew_drops_what_was_changed_live(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("craft.launch.resume.start_next", lambda queue, only: None)
+    monkeypatch.setattr("craft.launch.going_on.resume.start_next", lambda queue, only: None)
     StatusWriter(run).write(phase="stopped")
     write_changes(run, [Change(5, values={"optimizer.lr": 0.5, "training.grad_clip": 2.0})])
     assert plan_resume(run, []).changes == {}
@@ -321,7 +321,7 @@ def test_the_log_is_copied_up_to_the_fork_without_what_was_superseded(tmp_path: 
 FORK = """
 import sys
 from pathlib import Path
-from craft.launch.fork import fork, plan_fork
+from craft.launch.going_on.fork import fork, plan_fork
 from craft.runs.folder import RunFolder
 run = RunFolder(Path(sys.argv[1]))
 for _ in range(int(sys.argv[2])):
@@ -467,7 +467,7 @@ def test_a_power_cut_at_any_instant_leaves_a_whole_fork_or_none(
 
 
 def test_a_fork_that_cannot_be_queued_stays_whole(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    from craft.launch import fork as forking_module
+    from craft.launch.going_on import fork as forking_module
 
     def full(*arguments: Any, **settings: Any) -> None:
         raise RunError("the queue cannot be written: No space left on device")

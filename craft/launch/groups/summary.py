@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from craft.launch.dispatch import why_queued
 from craft.launch.follow import look_at
+from craft.launch.queue.dispatch import why_queued
 from craft.runs.folder import RunFolder, load_identity
 from craft.runs.groups import Group
 from craft.runs.json_files import read_object

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from craft import platform
-from craft.launch.dispatch import ensure_runner, has_work, runner_lock
-from craft.launch.queue import Queue
+from craft.launch.queue.dispatch import ensure_runner, has_work, runner_lock
+from craft.launch.queue.entries import Queue
 from craft.runs.folder import read_identity
 from craft.runs.jsonl import read_lines
 from craft.runs.lock import read_owner

@@ -9,9 +9,9 @@ from typing import Literal
 
 from craft.errors import CraftError, RunError
 from craft.launch import workers
-from craft.launch.dispatch import ensure_runner, wait_while_starting, why_queued, withdraw, withdraw_all
 from craft.launch.follow import look_at
-from craft.launch.resume import Resumption, plan_resume, resume
+from craft.launch.going_on.resume import Resumption, plan_resume, resume
+from craft.launch.queue.dispatch import ensure_runner, wait_while_starting, why_queued, withdraw, withdraw_all
 from craft.runs.folder import RunFolder
 from craft.runs.store import RunStore
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from craft.launch import slots
+from craft.launch.queue import slots
 from craft.platform import usable_cores
 from craft.runs.folder import read_identity
 from craft.runs.lock import read_owner

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from craft import platform
-from craft.launch import slots
+from craft.launch.queue import slots
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter
 from tests.launch.project import wait_for

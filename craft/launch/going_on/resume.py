@@ -15,11 +15,11 @@ from craft.config.experiments import load_experiments
 from craft.config.fields import NOT_INHERITED
 from craft.config.schema import ExperimentConfig
 from craft.errors import CraftError, RunBusyError, RunError
-from craft.launch.dispatch import Started, hold_queue, start_next, was_taken_over
-from craft.launch.edited import Edited, edit
-from craft.launch.length import bounded_by_epochs, schedule_remarks, total_steps
-from craft.launch.meaning import BITS, CHOSEN, advised_run, changes_between, effects, shown
-from craft.launch.queue import Entry, Queue
+from craft.launch.going_on.edited import Edited, edit
+from craft.launch.going_on.length import bounded_by_epochs, schedule_remarks, total_steps
+from craft.launch.going_on.meaning import BITS, CHOSEN, advised_run, changes_between, effects, shown
+from craft.launch.queue.dispatch import Started, hold_queue, start_next, was_taken_over
+from craft.launch.queue.entries import Entry, Queue
 from craft.launch.workers import has_outcome
 from craft.platform.files import put_back_on_error
 from craft.runs import control

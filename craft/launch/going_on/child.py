@@ -24,8 +24,8 @@ from craft import platform
 from craft.config.definition import definition_hash, dump_definition
 from craft.errors import CheckpointError, RunError
 from craft.launch.create import copy_code, git_commit
-from craft.launch.edited import Edited
-from craft.launch.meaning import CHOSEN, changes_between
+from craft.launch.going_on.edited import Edited
+from craft.launch.going_on.meaning import CHOSEN, changes_between
 from craft.runs import manifest
 from craft.runs.changes import write_changes
 from craft.runs.checkpoints import CheckpointInfo, commit_checkpoint

@@ -13,10 +13,10 @@ import pytest
 from craft import platform
 from craft.config.experiments import load_experiments
 from craft.errors import ConfigError, RunBusyError, RunError
-from craft.launch import dispatch
 from craft.launch.create import create_runs
-from craft.launch.queue import Entry, Queue
-from craft.launch.resume import plan_resume, resume
+from craft.launch.going_on.resume import plan_resume, resume
+from craft.launch.queue import dispatch
+from craft.launch.queue.entries import Entry, Queue
 from craft.runs import control
 from craft.runs.checkpoints import commit_checkpoint
 from craft.runs.events import read_events
@@ -45,7 +45,7 @@ def stand(folder: RunFolder, phase: str, step: int, **changes: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("craft.launch.resume.start_next", lambda queue, only: None)
+    monkeypatch.setattr("craft.launch.going_on.resume.start_next", lambda queue, only: None)
 
 
 def test_a_stopped_run_goes_on_as_it_was(run: RunFolder) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from craft import platform
-from craft.launch.queue import Entry, Queue, Wait
+from craft.launch.queue.entries import Entry, Queue, Wait
 from tests.launch.project import wait_for
 
 
@@ -110,7 +110,7 @@ def test_every_step_of_a_move_is_a_whole_queue(tmp_path: Path, monkeypatch: pyte
 MOVES = """
 import random, sys
 from pathlib import Path
-from craft.launch.queue import Queue
+from craft.launch.queue.entries import Queue
 queue, chance = Queue(Path(sys.argv[1])), random.Random(int(sys.argv[2]))
 print("ready", flush=True)
 while True:

@@ -14,14 +14,15 @@ from typing import Literal
 
 from craft import platform
 from craft.errors import RunError
-from craft.launch import slots, workers
-from craft.launch.queue import Entry, Queue, Wait
+from craft.launch import workers
+from craft.launch.queue import slots
+from craft.launch.queue.entries import Entry, Queue, Wait
+from craft.launch.queue.waits import Holds
 from craft.launch.standby import Standby
-from craft.launch.waits import Holds
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter, read_status
 
-RUNNER = "craft.launch.runner"
+RUNNER = "craft.launch.queue.runner"
 PAUSED = "the queue is paused: 'craft queue go' goes on"
 _PATIENCE = 20.0  # seconds that a command waits for another one to let go of the queue: far more than it takes
 

@@ -8,8 +8,8 @@ import pytest
 
 from craft import platform
 from craft.errors import UsageError
-from craft.launch.queue import Entry, Wait
-from craft.launch.waits import Holds, waits_for
+from craft.launch.queue.entries import Entry, Wait
+from craft.launch.queue.waits import Holds, waits_for
 from craft.runs.folder import RunFolder, RunIdentity, create_run, read_identity
 from craft.runs.status import StatusWriter
 

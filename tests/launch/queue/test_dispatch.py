@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from craft import platform
-from craft.launch.dispatch import runner_lock
+from craft.launch.queue.dispatch import runner_lock
 from tests.launch.project import Project, wait_for
 
 TWO_AND_A_BROKEN_ONE = """
@@ -102,7 +102,7 @@ def runners_of(runs_dir: Path) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if "craft.launch.runner" in words and str(runs_dir) in words:
+        if "craft.launch.queue.runner" in words and str(runs_dir) in words:
             found.append(process.pid)
     return found
 

@@ -13,7 +13,7 @@ from craft.config.overrides import read_overrides
 from craft.config.schema import ExperimentConfig
 from craft.config.toml_values import write_value
 from craft.errors import UsageError
-from craft.launch.meaning import changes_between
+from craft.launch.going_on.meaning import changes_between
 from craft.runs.changes import Change, Values, forget_changes, read_changes, values_at
 from craft.runs.folder import RunFolder, read_identity
 

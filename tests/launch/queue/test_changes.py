@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from craft.errors import RunError, UnknownRunError, UsageError
-from craft.launch import dispatch, queue_changes
-from craft.launch.queue import Entry, Queue
-from craft.launch.several import all_broken_runs, stop_all
+from craft.launch.groups.several import all_broken_runs, stop_all
+from craft.launch.queue import changes as queue_changes
+from craft.launch.queue import dispatch
+from craft.launch.queue.entries import Entry, Queue
 from craft.runs.folder import RunFolder, RunIdentity, create_run
 from craft.runs.liveness import observe
 from craft.runs.status import StatusWriter

@@ -1,4 +1,4 @@
-"""The process that starts waiting runs when a slot is free: `python -m craft.launch.runner RUNS_DIR`.
+"""The process that starts waiting runs when a slot is free: `python -m craft.launch.queue.runner RUNS_DIR`.
 
 It holds `runs/.craft/runner.lock`, so there is one a runs folder, and leaves when there is nothing that it could
 start, now or later: nobody waits, the queue is paused, or those that wait need a person. Whoever changes that starts
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from craft import platform
 from craft.errors import RunError
-from craft.launch import slots
-from craft.launch.dispatch import Started, has_work, hold_queue, runner_lock, settle, start_next
-from craft.launch.queue import Queue
+from craft.launch.queue import slots
+from craft.launch.queue.dispatch import Started, has_work, hold_queue, runner_lock, settle, start_next
+from craft.launch.queue.entries import Queue
 
 _LOOK_EVERY = 0.2  # seconds; a look costs half a millisecond, and a hundred with ten thousand waiting
 _SHARE = 0.1  # of a core that looking may take

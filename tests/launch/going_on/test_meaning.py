@@ -11,7 +11,7 @@ from craft.config.experiments import load_experiments
 from craft.config.fields import sections, types_of
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.model import OwnModel
-from craft.launch.meaning import changes_between, effects, parts_anew
+from craft.launch.going_on.meaning import changes_between, effects, parts_anew
 
 SMALL = {"type": "transformer", "num_layers": 1, "num_heads": 2, "hidden_size": 16}
 OWN_TEXT = {"type": "text", "path": "/text.txt", "context_length": 16}
@@ -118,7 +118,7 @@ def test_a_model_of_ones_own_is_measured_to_know_whether_it_fits(monkeypatch: py
         shape = int(model.model_dump()["arguments"]["width"])
         return {work: ModelParts([Weights("all", (shape,), "matrix")], {}, []) for work in works}
 
-    monkeypatch.setattr("craft.launch.meaning.measure", measure)
+    monkeypatch.setattr("craft.launch.going_on.meaning.measure", measure)
 
     def own(**arguments: float) -> ExperimentConfig:
         return ExperimentConfig.model_validate({"model": {"type": "mine:Net", "arguments": arguments}})

@@ -19,13 +19,13 @@ from craft.config.plugins import code_dir
 from craft.config.schema import ExperimentConfig
 from craft.config.token_cache import require_tokenizer
 from craft.errors import CheckpointError, CraftError, RunError, UsageError
-from craft.launch.child import Birth, make_child
-from craft.launch.dispatch import Started, submit
-from craft.launch.edited import Edited, edit
-from craft.launch.length import schedule_remarks, total_steps
-from craft.launch.meaning import PARTS, Effect, advised_run, changes_between, effects, parts_anew, shown
-from craft.launch.other_text import compare_text
-from craft.launch.queue import Wait
+from craft.launch.going_on.child import Birth, make_child
+from craft.launch.going_on.edited import Edited, edit
+from craft.launch.going_on.length import schedule_remarks, total_steps
+from craft.launch.going_on.meaning import PARTS, Effect, advised_run, changes_between, effects, parts_anew, shown
+from craft.launch.going_on.other_text import compare_text
+from craft.launch.queue.dispatch import Started, submit
+from craft.launch.queue.entries import Wait
 from craft.runs import checkpoints, manifest
 from craft.runs.checkpoints import CheckpointInfo
 from craft.runs.folder import RunFolder, read_identity

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from craft.errors import RunError, UsageError
-from craft.launch import slots
-from craft.launch.dispatch import Waiting, ensure_runner, hold_queue, waiting_runs
-from craft.launch.queue import Entry, Queue
-from craft.launch.waits import waits_for
+from craft.launch.queue import slots
+from craft.launch.queue.dispatch import Waiting, ensure_runner, hold_queue, waiting_runs
+from craft.launch.queue.entries import Entry, Queue
+from craft.launch.queue.waits import waits_for
 from craft.runs.folder import RunFolder
 from craft.runs.store import RunStore
 

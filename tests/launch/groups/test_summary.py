@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from craft import platform
-from craft.launch.group_summary import Summary, summarize
-from craft.launch.queue import Entry, Queue
+from craft.launch.groups.summary import Summary, summarize
+from craft.launch.queue.entries import Entry, Queue
 from craft.runs.folder import RunFolder, RunIdentity, create_run
 from craft.runs.groups import read_group, take_group_name, write_group
 from craft.runs.status import StatusWriter

@@ -1,0 +1,1 @@
+"""Several runs at once: stopped or retried together (several.py), and summed up (summary.py)."""
