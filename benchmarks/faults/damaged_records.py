@@ -1,7 +1,8 @@
 """Damage to everything in a run's folder that is no checkpoint, and to the queue: what then is said, and by whom.
 
-These files are for people as much as for programs, plain text without checksums. A digit that turned into another one
-is a number like any other, and nobody can tell; how often that came about is stated.
+These files are for people as much as for programs. What decides how a run goes on is sealed by a hash, so that a digit
+that turned into another one is damage as well; in logs and claims nobody can tell, and how often that came about is
+stated.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from craft.launch.queue.entries import Entry, Queue
 from craft.runs import checkpoints
 from craft.runs.changes import Change, read_changes, write_changes
 from craft.runs.events import append_sample, read_events, read_samples
-from craft.runs.folder import RunFolder, load_identity
+from craft.runs.folder import RunFolder, definition_fault, load_identity, read_identity
 from craft.runs.groups import group_file, read_group, take_group_name, write_group
 from craft.runs.jsonl import LineReader
 from craft.runs.lock import read_owner
@@ -41,6 +42,7 @@ from tests.training import runs
 COMMANDS_EVERY, WORKER_EVERY = 23, 29  # primes, so that every file has its turn
 # What a worker reads; the others are for those who look on.
 READ_BY_WORKERS = ("run.json", "status.json", "metrics.jsonl", "changes.json", "experiment.toml", "latest.json")
+SEALED = ("run.json", "changes.json", "experiment.toml")
 
 Reading = Callable[[], tuple[Any, str | None]]
 """What a file holds, and what is said to be wrong with it."""
@@ -74,7 +76,7 @@ def prepare_scene(nursery: Nursery, work: Path) -> Scene:
     write_group(runs_dir, group, [folder.name, waiting.name], runs_dir / "experiments.toml")
     files: dict[Path, Reading] = {
         folder.run_json: lambda: load_identity(folder),
-        folder.definition: lambda: said(lambda: load_definition(folder.definition)),
+        folder.definition: lambda: read_definition(folder),
         folder.status: lambda: load_status(folder),
         folder.owner: lambda: (read_owner(folder), None if read_owner(folder) else "owner.json: nobody is signalled"),
         folder.metrics: lambda: lines(LineReader(folder.metrics), lambda: read_metrics(folder)),
@@ -95,6 +97,12 @@ def said(read: Callable[[], Any]) -> tuple[Any, str | None]:
         return read(), None
     except CraftError as error:
         return None, str(error)
+
+
+def read_definition(folder: RunFolder) -> tuple[Any, str | None]:
+    """What a run is to do; a text that is not as it was written is told by whoever goes on with it."""
+    value, fault = said(lambda: load_definition(folder.definition))
+    return value, fault or definition_fault(folder, read_identity(folder))
 
 
 def lines(reader: LineReader, read: Callable[[], Any]) -> tuple[Any, str | None]:
@@ -174,7 +182,10 @@ def look(scene: Scene, path: Path, whole: Any) -> tuple[list[str], bool]:
         broken.append(f"it cannot be resumed: {refused}")
     if latest != scene.latest:
         broken.append(f"@latest is step {latest.step}")
-    return broken, fault is not None or value == whole
+    noticed = fault is not None or value == whole
+    if not noticed and path.name in SEALED:
+        broken.append("nobody noticed")
+    return broken, noticed
 
 
 def run_commands(scene: Scene) -> list[str]:
@@ -214,8 +225,9 @@ DAMAGED_RECORDS = Fault(
         "checkpoints, a group or a queue entry flipped, cut or zeroed, in turn"
     ),
     promise=(
-        "nothing crashes; what cannot be read is named in a word; all else about the run is still read and shown, and "
-        "a worker goes on, or says in the run's folder why it does not"
+        "nothing crashes; what cannot be read is named in a word, in run.json, changes.json and experiment.toml every "
+        "flipped digit too; all else about the run is still read and shown, and a worker goes on, or says in the run's "
+        "folder why it does not"
     ),
     times=600,
     run=run,
