@@ -17,13 +17,16 @@ _LONG = 24 << 20
 class CurvesReader:
     """Follows a metrics log and keeps some of its metrics over steps, and over time or tokens where asked.
 
-    NaN where a value was not finite. Of a long log that has an index, the past is four points of every 128 records: the
-    picture is the same.
+    NaN where a value was not finite. Of a long log that has an index, the past is four points of every 128 records,
+    which is for drawing only: the extremes are there, but a plot's column that ends within a block may show its
+    neighbour's, and runs have their points at steps of their own. `whole` reads every record, for who reckons.
     """
 
-    def __init__(self, path: Path, names: Sequence[str], axes: Sequence[str] = ("step",)) -> None:
+    def __init__(
+        self, path: Path, names: Sequence[str], axes: Sequence[str] = ("step",), *, whole: bool = False
+    ) -> None:
         assert axes[0] == "step" and set(axes) <= set(AXES)
-        self._lines = LineReader(path)
+        self._lines, self._whole = LineReader(path), whole
         self._axes = tuple(axes)
         # Metric -> an array for each axis, then one of the values.
         self._points = {name: tuple(array("d") for _ in range(len(axes) + 1)) for name in names}
@@ -35,7 +38,7 @@ class CurvesReader:
 
     def poll(self) -> bool:
         """Read what came since the last call; whether any curve changed."""
-        changed = self._lines.offset == 0 and self._take_index()
+        changed = not self._whole and self._lines.offset == 0 and self._take_index()
         restarts = self._lines.restarts
         for record in self._lines.stream():
             if self._lines.restarts != restarts:  # another file took the name

@@ -19,7 +19,7 @@ AXES: tuple[Axis, ...] = ("step", "time", "tokens")
 Mode = Literal["min", "max"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """A value of a metric, and where it was measured."""
 
@@ -70,8 +70,8 @@ class ComparedRun:
 
 
 def mode_of(metric: str) -> Mode:
-    """Whether a metric should be large, as accuracies should, or small, as all else that Craft records."""
-    return "max" if "accuracy" in metric else "min"
+    """Whether a metric should be large, as accuracies and speeds should, or small, as all else that Craft records."""
+    return "max" if any(word in metric for word in ("accuracy", "per_second", "mfu")) else "min"
 
 
 def read_compared(folder: RunFolder, metric: str, mode: Mode | None = None) -> ComparedRun:
@@ -86,7 +86,7 @@ def read_compared(folder: RunFolder, metric: str, mode: Mode | None = None) -> C
     except (CraftError, OSError) as error:
         faults.append(f"its definition cannot be read: {str(error).splitlines()[0]}")
     names = list(dict.fromkeys((metric, "train/loss", "val/loss")))
-    reader = CurvesReader(folder.metrics, names, AXES)
+    reader = CurvesReader(folder.metrics, names, AXES, whole=True)
     reader.poll()
     if reader.damaged:
         faults.append(f"{reader.damaged} lines of its metrics cannot be read")

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ from craft.analysis.comparison.compare import compare_runs, sentence
 from craft.analysis.comparison.differences import NOT_THERE
 from craft.analysis.comparison.runs import read_compared
 from craft.analysis.comparison.seeds import band, by_seed
+from craft.analysis.comparison.sooner import sooner
 from craft.errors import RunError, UsageError
+from craft.runs import curves
 from craft.runs.folder import RunFolder
 from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter
@@ -65,7 +68,10 @@ def test_the_greater_is_better_where_the_metric_says_so(tmp_path: Path) -> None:
     one = a_run(tmp_path, "one", [0.2, 0.5, 0.4])
     assert read_compared(one, "val/loss").best.value == 0.2  # type: ignore[union-attr]
     assert read_compared(one, "val/loss", "max").best.value == 0.5  # type: ignore[union-attr]
-    assert read_compared(one, "val/accuracy").mode == "max"
+    for metric in ("val/accuracy", "train/tokens_per_second", "train/mfu", "val/images_per_second"):
+        assert read_compared(one, metric).mode == "max", metric
+    for metric in ("val/loss", "val/perplexity", "train/seconds_per_step"):
+        assert read_compared(one, metric).mode == "min", metric
 
 
 def test_only_differing_settings_are_listed(tmp_path: Path) -> None:
@@ -108,6 +114,23 @@ def test_seeds_are_one_line_with_a_band(tmp_path: Path) -> None:
     assert mean == 1.5 and spread == pytest.approx(math.sqrt(0.5))
     series = compare_runs([*folders, other], metric="val/loss").series(seeds=True)
     assert [one.name for one in series] == ["s x2", "s-003"]
+
+
+def test_long_runs_are_compared_point_by_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curves, "_LONG", 0)
+    rng = random.Random(0)
+    losses = [[4 - step / 200 + rng.gauss(0, 0.2) for step in range(3 * 128 + 5)] for _ in range(3)]
+    runs = [
+        read_compared(a_run(tmp_path, "s", found, seed=seed), "val/loss") for seed, found in enumerate(losses, start=1)
+    ]
+    assert (runs[0].folder.path / "metrics.idx").exists(), "an index that could be taken"
+    line = band(runs, "step")
+    assert len(line.xs) == len(losses[0])
+    assert line.low == [min(found) for found in zip(*losses, strict=True)]
+    assert line.high == [max(found) for found in zip(*losses, strict=True)]
+    one = sooner(runs[0], runs[1], "step")
+    first = next(place for place, loss in enumerate(losses[1]) if loss <= min(losses[0]))
+    assert one and one.reached and one.reached.step == 100 * first
 
 
 def test_what_is_not_finite_or_damaged_is_said(tmp_path: Path) -> None:
