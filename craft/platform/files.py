@@ -9,6 +9,7 @@ import itertools
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from craft.platform.processes import start_ticks
 _UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY)
 
 _TEMPORARY = re.compile(r"\..+\.(\d{1,9})-\d+\.tmp")
+_ABANDONED = 60.0  # seconds: what is still written is younger by far, also on a slow file server
 _numbers = itertools.count()  # two threads of one process must not share a temporary file
 
 
@@ -92,12 +94,24 @@ def write_file_atomic(path: Path, content: bytes) -> None:
 
 
 def dead_temporaries(folder: Path) -> list[Path]:
-    """What processes that were killed in the middle of a write left in `folder`."""
+    """What processes that were killed in the middle of a write left in `folder`, for at least a minute.
+
+    A number that is no process here may be one on another machine or in another container, which writes right now.
+    """
     try:
         names = [path for path in folder.iterdir() if path.name[0] == "."]
     except OSError:
         return []
-    return [p for p in names if (match := _TEMPORARY.fullmatch(p.name)) and start_ticks(int(match[1])) is None]
+    of = {path: int(match[1]) for path in names if (match := _TEMPORARY.fullmatch(path.name))}
+    return [path for path, pid in of.items() if start_ticks(pid) is None and _age(path) > _ABANDONED]
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written; none for one that is gone."""
+    try:
+        return time.time() - path.lstat().st_mtime
+    except OSError:
+        return 0.0
 
 
 @contextlib.contextmanager

@@ -128,8 +128,12 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) ->
         kept = {f".a.json.{living.pid}-0.tmp", f".a.json.{os.getpid()}-3.tmp", ".a.json.tmp", "a.json.999-1.tmp", "b"}
         for name in (*kept, ".a.json.4194399-0.tmp", ".status.json.4194399-12.tmp"):
             (tmp_path / name).write_text("{")
+            os.utime(tmp_path / name, (0, 0))
+        new = ".a.json.4194399-4.tmp"  # a process that has this number elsewhere may be writing it
+        (tmp_path / new).write_text("{")
+        assert tmp_path / new not in platform.dead_temporaries(tmp_path)
         platform.remove_dead_temporaries(tmp_path)
-        assert set(names(tmp_path)) == kept
+        assert set(names(tmp_path)) == {*kept, new}
     platform.remove_dead_temporaries(tmp_path / "none")
 
 

@@ -89,6 +89,7 @@ def test_a_folder_that_cannot_be_taken_over_is_said_in_words(folder: RunFolder) 
 def test_taking_a_run_over_removes_what_a_killed_worker_left_half_written(folder: RunFolder) -> None:
     for path in (folder.path / ".status.json.4194399-7.tmp", folder.control / ".1.json.4194399-8.tmp"):
         path.write_text("{")
+        os.utime(path, (0, 0))
     with hold_run_lock(folder):
         assert not list(folder.path.glob("**/.*.tmp"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 
@@ -123,8 +124,9 @@ def test_what_crashes_left_goes_and_is_counted(tmp_path: Path) -> None:
     half.mkdir()
     (half / "w").write_bytes(bytes(100_000))
     (folder.checkpoints / ".latest.json.tmp").touch()
-    (folder.path / ".status.json.4194303-0.tmp").touch()
-    (folder.control / ".1.json.4194303-0.tmp").touch()
+    for path in (folder.path / ".status.json.4194303-0.tmp", folder.control / ".1.json.4194303-0.tmp"):
+        path.touch()
+        os.utime(path, (0, 0))
     checkpoints.step_folder(folder, 2).rename(folder.checkpoints / ".old-step-00000002")
     plan = plan_tidying(folder, 2)
     assert sorted(path.name[:8] for path in plan.leftovers) == [".1.json.", ".latest.", ".partial", ".status."]

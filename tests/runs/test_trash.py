@@ -86,10 +86,13 @@ def test_what_killed_writers_left_is_cleared_away(tmp_path: Path) -> None:
     queue.mkdir(parents=True)
     dead = queue / ".01.json.4194303-0.tmp"  # above the kernel's largest number
     alive = queue / f".02.json.{os.getpid()}-0.tmp"
-    dead.touch()
-    alive.touch()
+    elsewhere = queue / ".03.json.4194303-0.tmp"  # in another container, say, where somebody has this number
+    for path in (dead, alive, elsewhere):
+        path.touch()
+    for path in (dead, alive):
+        os.utime(path, (0, 0))
     assert trash.empty_trash(tmp_path) == []
-    assert [path.name for path in queue.iterdir()] == [alive.name]
+    assert sorted(path.name for path in queue.iterdir()) == [alive.name, elsewhere.name]
 
 
 def test_a_kill_in_the_middle_is_finished_by_the_next(tmp_path: Path) -> None:

@@ -196,25 +196,16 @@ def _clear_forks(runs_dir: Path) -> list[str]:
 def _temporaries(runs_dir: Path, folders: list[RunFolder]) -> list[Path]:
     own = runs_dir / ".craft"
     places = [own, own / "queue", own / "groups", platform.state_dir(), platform.slots_dir()]
-    # Another machine's process is none of this one's, and may be writing right now.
-    found = [path for place in places for path in platform.dead_temporaries(place) if _age(path) > _ABANDONED]
+    found = [path for place in places for path in platform.dead_temporaries(place)]
     for folder in folders:
         dead = [path for place in (folder.path, folder.control) for path in platform.dead_temporaries(place)]
-        if old := [path for path in dead if _age(path) > _ABANDONED]:
-            found += old if _is_idle(folder) else []
+        found += dead if dead and _is_idle(folder) else []
     for place in {nearest(runs_dir), nearest(platform.state_dir()), nearest(platform.slots_dir())}:
         for path in place.glob(f"{SCRATCH}*"):
             match = _SCRATCH.fullmatch(path.name)
             if match and platform.start_ticks(int(match[1])) is None:
                 found.append(path)
     return found
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.lstat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _remove_temporaries(found: list[Path]) -> Iterator[str]:
