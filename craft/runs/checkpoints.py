@@ -267,9 +267,13 @@ def go_back(folder: RunFolder, before_step: int) -> CheckpointInfo | None:
 
 def best_step(folder: RunFolder) -> int | None:
     """The step whose monitored value is the best, the first of equal ones; None when none was measured."""
+    return next(iter(best_steps(folder)), None)
+
+
+def best_steps(folder: RunFolder) -> list[int]:
+    """The steps that were measured, the best first."""
     known = _manifests(folder)
-    best = _best(known, known[-1]) if known else None
-    return best.step if best else None
+    return [one.step for one in _best_first(known, known[-1])] if known else []
 
 
 def _manifests(folder: RunFolder) -> list[Manifest]:
@@ -281,11 +285,15 @@ def _manifests(folder: RunFolder) -> list[Manifest]:
 
 
 def _best(known: list[Manifest], newest: Manifest) -> Manifest | None:
-    """The best of those that were judged as the newest is. One that names no figure is of an earlier Craft."""
+    return next(iter(_best_first(known, newest)), None)
+
+
+def _best_first(known: list[Manifest], newest: Manifest) -> list[Manifest]:
+    """Those that were judged as the newest is, by that. One that names no figure is of an earlier Craft."""
     sign = 1.0 if newest.mode == "min" else -1.0
     alike = [m for m in known if m.mode == newest.mode and (m.monitor == newest.monitor or not m.monitor)]
     measured = [(sign * m.monitor_value, m.step, m) for m in alike if m.monitor_value is not None]
-    return min(measured)[2] if measured else None
+    return [one for _, _, one in sorted(measured)]
 
 
 def resolve(folder: RunFolder, which: str) -> CheckpointInfo:

@@ -1,19 +1,20 @@
 """What a run may lose without losing its work: older checkpoints, and what a crash left half made.
 
-The best checkpoint and the newest whole ones stay, always; so does every damaged one that is newer than these, since
-nobody knows yet what it is worth.
+The best checkpoint and the newest whole ones stay, and where the best is damaged, the best whole one as well. A damaged
+one stays while fewer whole ones than are to be kept are newer: nobody knows yet what it is worth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from craft import platform
 from craft.errors import CheckpointError
 from craft.runs import checkpoints
-from craft.runs.checkpoints import CheckpointInfo, best_step, list_checkpoints, verify
+from craft.runs.checkpoints import CheckpointInfo, best_steps, list_checkpoints, verify
 from craft.runs.disk import DiskUse, disk_use, together
 from craft.runs.folder import RunFolder
 
@@ -43,22 +44,26 @@ class Tidying:
 def plan_tidying(folder: RunFolder, keep: int, wanted: Collection[int] = ()) -> Tidying:
     """What goes when the best checkpoint and the `keep` newest whole ones stay, and those that others want.
 
-    Changes nothing. Only what has checkpoints to lose is verified, which reads the newest of them whole.
+    Changes nothing. Only what has checkpoints to lose is verified, which reads the newest of them and the best whole.
     """
     present = list_checkpoints(folder)
     keeps = {info.step: "wanted" for info in present if info.step in wanted}
-    if (best := best_step(folder)) is not None:
-        keeps[best] = "best"
+    best_first = best_steps(folder)
+    keeps |= dict.fromkeys(best_first[:1], "best")
     # Where nothing could go even if all are whole, none needs to be read.
     if all(info.step in keeps for info in present[:-keep]):
         keeps = {info.step: "newest" for info in present} | keeps
         return Tidying(folder, dict(sorted(keeps.items())), [], leftovers(folder))
+    places = {info.step: info.path for info in present}
+    is_whole = cache(lambda step: step in places and not verify(places[step]))
+    if best_first and not is_whole(best_first[0]):
+        keeps[best_first[0]] = "damaged"
+        keeps |= {step: "best" for step in [next(filter(is_whole, best_first), None)] if step is not None}
     goes, missing = [], keep
     for info in reversed(present):
         if missing:
-            damaged = bool(verify(info.path))
-            keeps.setdefault(info.step, "damaged" if damaged else "newest")
-            missing -= not damaged
+            keeps.setdefault(info.step, "newest" if is_whole(info.step) else "damaged")
+            missing -= is_whole(info.step)
         elif info.step not in keeps:
             goes.append(info)
     return Tidying(folder, dict(sorted(keeps.items())), goes[::-1], leftovers(folder))
@@ -97,17 +102,26 @@ def why_it_stays(folder: RunFolder, step: int) -> str:
         raise CheckpointError(
             f"{folder.name} has no checkpoint of step {step}; " + (f"there are: {there}" if there else "it has none")
         )
-    if step == best_step(folder):
+    best_first = best_steps(folder)
+    if step in best_first[:1]:
         return "it is the best one"
     newer = [info for info in present if info.step > step]
     if verify(found.path):
         return ""  # nothing can be gone on from it, whatever its place
+    if step in best_first:
+        places = {info.step: info.path for info in present}
+        better = sorted(other for other in best_first[: best_first.index(step)] if other in places)
+        if all(verify(places[other]) for other in better):
+            return f"it is the best whole one: {_are_damaged(better)}"
     if not all(verify(info.path) for info in reversed(newer)):
         return ""
     if not newer:
         return "it is the newest one, from which the run would go on"
-    damaged = f"{', '.join(str(info.step) for info in newer)} {'is' if len(newer) == 1 else 'are'} damaged"
-    return f"it is the newest whole one: {damaged}"
+    return f"it is the newest whole one: {_are_damaged([info.step for info in newer])}"
+
+
+def _are_damaged(steps: list[int]) -> str:
+    return f"{', '.join(map(str, steps))} {'is' if len(steps) == 1 else 'are'} damaged"
 
 
 def remove_step(folder: RunFolder, step: int) -> None:

@@ -65,6 +65,21 @@ def test_a_damaged_one_does_not_count_as_the_newest(tmp_path: Path) -> None:
     assert checkpoints.newest_valid(folder, lambda info, problems: None) is not None
 
 
+def test_where_the_best_is_damaged_the_best_whole_one_stays_as_well(tmp_path: Path) -> None:
+    folder = a_run(tmp_path)
+    for step, value in ((1, 1.0), (2, 1.2), (3, 1.1), (4, 2.0), (5, 3.0)):
+        save(folder, step, value)
+    for step in (1, 3):
+        damage(folder, step)
+    assert why_it_stays(folder, 2) == "it is the best whole one: 1, 3 are damaged"
+    with pytest.raises(CheckpointError, match="exp-001@2 stays: it is the best whole one"):
+        remove_step(folder, 2)
+    assert why_it_stays(folder, 4) == ""
+    assert plan_tidying(folder, 1).keeps == {1: "damaged", 2: "best", 5: "newest"}
+    assert tidied(folder, 1) == [1, 2, 5]
+    assert plan_tidying(folder, 1).is_empty
+
+
 def test_where_all_are_damaged_all_stay(tmp_path: Path) -> None:
     folder = a_run(tmp_path)
     for step in range(3):
@@ -96,10 +111,11 @@ def test_any_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for step in broken:
             damage(folder, step)
         wanted = tuple(rng.sample(sorted(known), min(len(known), rng.choice([0, 0, 1]))))
-        best = min((step for step in known if known[step] is not None), key=lambda s: (known[s], s), default=None)
+        measured = sorted((step for step in known if known[step] is not None), key=lambda s: (known[s], s))
+        best = {*measured[:1], *[step for step in measured if step not in broken][:1]}
         whole = [step for step in known if step not in broken][-keep:]
         oldest_kept = whole[0] if len(whole) == keep else -1
-        expected = [step for step in known if step >= oldest_kept or step == best or step in wanted]
+        expected = [step for step in known if step >= oldest_kept or step in best or step in wanted]
         assert tidied(folder, keep, wanted) == expected, (known, broken, keep)
 
 
