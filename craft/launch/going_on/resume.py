@@ -18,7 +18,7 @@ from craft.errors import CraftError, RunBusyError, RunError
 from craft.launch.going_on.edited import Edited, edit
 from craft.launch.going_on.length import bounded_by_epochs, schedule_remarks, total_steps
 from craft.launch.going_on.meaning import BITS, CHOSEN, advised_run, changes_between, effects, shown
-from craft.launch.queue.dispatch import Started, hold_queue, start_next, was_taken_over
+from craft.launch.queue.dispatch import Started, claim_queued, hold_queue, start_next, was_taken_over
 from craft.launch.queue.entries import Entry, Queue
 from craft.launch.workers import has_outcome
 from craft.platform.files import put_back_on_error
@@ -29,7 +29,7 @@ from craft.runs.events import append_event
 from craft.runs.folder import RunFolder, definition_fault, digest_of, read_identity, update_identity
 from craft.runs.liveness import host_elsewhere, observe
 from craft.runs.lock import end_left_behind, read_owner
-from craft.runs.status import Status, StatusWriter, read_status
+from craft.runs.status import Status, read_status
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,7 @@ def _queue_again(plan: Resumption, queue: Queue, cpu_slots: int) -> None:
     rewrites = bool(plan.edited.definition_changes or plan.edited.forgotten)
     if rewrites:
         _rewrite(plan)
-    writer = StatusWriter(folder)
-    writer.write(phase="queued", message=None, error=None, max_steps=plan.max_steps, eta_seconds=None)
-    if writer.fault:  # by its old claim it would be taken for one that has ended
-        raise writer.fault
+    claim_queued(folder, max_steps=plan.max_steps, eta_seconds=None)
     queue.add([Entry(folder.name, plan.config.device, cpu_slots, time.time())])
     if rewrites:
         _say_what_changed(plan)

@@ -10,16 +10,18 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from craft import platform
-from craft.errors import RunError
+from craft.errors import RunBusyError, RunError
 from craft.launch import workers
 from craft.launch.queue import slots
 from craft.launch.queue.entries import Entry, Queue, Wait
 from craft.launch.queue.waits import Holds
 from craft.launch.standby import Standby
+from craft.platform.files import put_back_on_error
 from craft.runs.folder import RunFolder
+from craft.runs.lock import end_left_behind
 from craft.runs.status import StatusWriter, read_status
 
 RUNNER = "craft.launch.queue.runner"
@@ -55,21 +57,25 @@ def submit(
 
     When nobody else waits and a slot is free, the first is started right here, which is quickest; the rest is left
     to a runner. `after`: what has to end before they begin. Returns what was started here, which may be another run
-    that waited before them. Raises RunError, with none of them queued, when the disk does not take them all.
+    that waited before them. Raises RunError, with none of them queued, when the disk does not take them all or another
+    process holds one of them.
     """
     queue = Queue(runs_dir)
     with hold_queue(queue):
-        now = time.time()
+        now, place = time.time(), queue.folder
         try:
-            queue.add(Entry(folder.name, device, cpu_slots, now, tuple(after)) for folder, device in runs)
+            for folder, _ in runs:
+                place = folder.lock
+                _require_unheld(folder)
+            place = runs_dir
+            with put_back_on_error(*(folder.status for folder, _ in runs)):
+                for folder, _ in runs:
+                    place = folder.status
+                    claim_queued(folder)
+                place = queue.folder
+                queue.add(Entry(folder.name, device, cpu_slots, now, tuple(after)) for folder, device in runs)
         except OSError as error:
-            raise RunError(f"{queue.folder}: the queue cannot be written: {error.strerror}") from error
-        for folder, _ in runs:
-            writer = StatusWriter(folder)
-            writer.write(phase="queued", message=None, error=None)
-            if writer.fault:  # by its old claim it would be taken for one that has begun, and dropped
-                queue.drop(folder.name for folder, _ in runs)
-                raise RunError(f"{folder.status}: nothing was queued: {writer.fault.strerror}")
+            raise RunError(f"{place}: nothing was queued: {error.strerror}") from error
         try:
             started = start_next(queue, standby=standby)
         except OSError:
@@ -78,6 +84,31 @@ def submit(
     if others_wait:
         ensure_runner(runs_dir)
     return started
+
+
+def _require_unheld(folder: RunFolder) -> None:
+    """Raises RunBusyError when a process holds a run: it would be taken for its worker, and the entry dropped.
+
+    Call with the queue's lock held, without which nobody takes a run that waits.
+    """
+    lock = platform.FileLock(folder.lock)
+    if not lock.acquire(2.0 if end_left_behind(folder) else 0.0):
+        raise RunBusyError(f"{folder.name} is held by another process, which trains it or tidies it up; try again")
+    lock.release()
+
+
+def claim_queued(folder: RunFolder, **changes: Any) -> None:
+    """Say of a run that it waits, before its entry is written or its worker started. Raises OSError.
+
+    Forced to disk where an older claim or a worker's trace would come back with a power cut: by them it would be taken
+    for one that has begun, and its entry dropped. Of a run that was just made there are none.
+    """
+    before = read_status(folder)
+    durable = folder.owner.exists() or (before is not None and before.phase != "queued")
+    writer = StatusWriter(folder)
+    writer.write(phase="queued", message=None, error=None, durable=durable, **changes)
+    if writer.fault:
+        raise writer.fault
 
 
 def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None = None) -> Started | None:
@@ -127,10 +158,7 @@ def _start(folder: RunFolder, entry: Entry, candidates: list[slots.Slot], standb
         slot = slots.first_free(candidates)
         if slot is None:
             return None
-        claim = StatusWriter(folder)
-        claim.write(phase="queued", message=None, error=None)
-        if claim.fault:  # its worker would find no room either, and its place in the queue would be lost
-            raise claim.fault
+        claim_queued(folder)  # without room for it its worker would find none either, and its place would be lost
         # Whoever starts it may see other GPUs than whoever queued it.
         left = {} if entry.visible is None else {slots.VISIBLE: entry.visible}
         environment = {"CRAFT_SLOT": str(slot.path), **left, **slot.environment}

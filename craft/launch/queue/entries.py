@@ -70,7 +70,10 @@ class Queue:
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Append, in order: all or, where the disk does not take them, none (OSError). Call with the lock held."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            platform.fsync_dir(self.folder.parent)
+            platform.fsync_dir(self.runs_dir)  # the lock made the folder between them
         # Later than every entry there is, also after the clock was set back.
         number = max([time.time_ns(), *(_number(path) + _GAP for path in self._files())])
         added: list[Path] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from craft import platform
-from craft.errors import RunError
+from craft.errors import RunBusyError, RunError
 from craft.launch import workers
 from craft.launch.queue import dispatch, slots
 from craft.launch.queue.entries import Entry, Queue, Wait
@@ -124,14 +124,14 @@ def test_all_are_queued_or_none(
 ) -> None:
     folders = [run(tmp_path, name) for name in ("a", "b", "c")]
     StatusWriter(folders[2]).write(phase="failed")
-    write = platform.write_file_atomic
+    write = platform.write_file_durable
 
     def full(path: Path, content: bytes) -> None:
         if path == folders[2].status:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         write(path, content)
 
-    monkeypatch.setattr(platform, "write_file_atomic", full)
+    monkeypatch.setattr(platform, "write_file_durable", full)
     with pytest.raises(RunError, match=r"status\.json: nothing was queued: No space left"):
         dispatch.submit(tmp_path, [(folder, "cpu") for folder in folders])
     assert Queue(tmp_path).is_empty()
@@ -139,3 +139,22 @@ def test_all_are_queued_or_none(
     status = read_status(folders[2])
     assert status is not None
     assert status.phase == "failed", "as it was"
+
+
+def test_a_run_that_is_held_is_not_queued_and_lost(
+    tmp_path: Path, sleepers: dict[str, subprocess.Popen[bytes]]
+) -> None:
+    folders = [run(tmp_path, name) for name in ("a", "b")]
+    StatusWriter(folders[1]).write(phase="stopped", message="forked, and not started yet")
+    held = platform.FileLock(folders[1].lock)  # as tidying up does, without the queue's
+    assert held.acquire()
+    with pytest.raises(RunBusyError, match="b-001 is held by another process"):
+        dispatch.submit(tmp_path, [(folder, "cpu") for folder in folders])
+    assert Queue(tmp_path).is_empty()
+    assert sleepers == {}
+    status = read_status(folders[1])
+    assert status is not None
+    assert status.phase == "stopped", "as it was"
+    held.release()
+    assert dispatch.submit(tmp_path, [(folder, "cpu") for folder in folders]) is not None
+    assert [entry.run for entry in Queue(tmp_path).entries()] == ["a-001", "b-001"]
