@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from io import FileIO
@@ -28,10 +29,11 @@ class LineWriter:
 
     A full disk stops nothing: lines wait in memory, in order, and are written when there is room again. What is
     written is forced to disk within SYNC_SECONDS by a thread, because a disk may take longer for that than a step.
-    `after_sync`, called in that thread, is told up to which byte whole lines are on disk.
+    `after_sync`, called in that thread, is told up to which byte whole lines are on disk. It does a little at a time,
+    as lines that come meanwhile wait to be forced, and says whether it wants to be called again although none came.
     """
 
-    def __init__(self, path: Path, after_sync: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, path: Path, after_sync: Callable[[int], bool] = lambda _: False) -> None:
         self.path, self._after_sync = path, after_sync
         self.held_back: deque[bytes] = deque()
         self.dropped = 0
@@ -85,16 +87,21 @@ class LineWriter:
         return True
 
     def _sync_now_and_then(self) -> None:
+        more, spent = False, 0.0
         while not self._closing.is_set():
-            self._dirty.wait()
-            self._closing.wait(SYNC_SECONDS)
+            if not more:
+                self._dirty.wait()
+            self._closing.wait(max(0.0, SYNC_SECONDS - spent))
             written = self._end
             try:
                 self._force()
             except OSError as error:
                 self._sync_error = error
+                more, spent = False, 0.0
             else:
-                self._after_sync(written)
+                began = time.monotonic()
+                more = self._after_sync(written)
+                spent = time.monotonic() - began
 
     def _force(self) -> None:
         if self._dirty.is_set():

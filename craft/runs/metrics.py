@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ from craft.runs.folder import RunFolder
 from craft.runs.jsonl import LineReader, LineWriter, Record
 from craft.runs.metrics_index import IndexWriter
 
+INDEXED_AT_ONCE = 1 << 20
+"""Bytes, some tenths of a second: a long log that has no index gets it piece by piece, and is forced in between."""
+
 
 class MetricsLog:
     """The worker's side. A record has `step` and `time`; a value that is not finite becomes null, and is named."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._index = IndexWriter(folder.metrics)
-        self._lines = LineWriter(folder.metrics, self._index.extend)
+        self._lines = LineWriter(folder.metrics, partial(self._index.extend, at_most=INDEXED_AT_ONCE))
 
     @property
     def held_back(self) -> int:

@@ -80,20 +80,24 @@ class IndexWriter:
         self._open: list[Record] = []
         self._odd = False
 
-    def extend(self, stop: int) -> None:
+    def extend(self, stop: int, *, at_most: int | None = None) -> bool:
         """Index the whole blocks up to byte `stop` of the log, where a line ends and which is on disk.
 
+        With `at_most`, only so many bytes of it: the rest is for the next call, and whether there is any is the answer.
         A disk that takes no index is no reason to stop: the next call tries again.
         """
         try:
             if self._descriptor < 0 and not self._begin():
-                return
-            for block in self._whole_blocks(stop):
+                return False
+            began = self._read
+            for block in self._whole_blocks(stop if at_most is None else min(stop, began + at_most)):
                 line = encode_line(block.as_json())
                 if os.write(self._descriptor, line) < len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         except OSError:
             self.close()
+            return False
+        return began < self._read < stop
 
     def close(self) -> None:
         """Let go of the file; another `extend` looks at what lies there and goes on from it."""

@@ -9,12 +9,13 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from craft import platform
-from craft.runs import jsonl
+from craft.runs import jsonl, metrics, metrics_index
 from craft.runs.folder import RunFolder
 from craft.runs.metrics import MetricsLog, MetricsReader
 from tests.children import child, says, wait_until
@@ -181,6 +182,45 @@ def test_records_are_forced_soon_although_nobody_asks(
         log.append({"step": step})
         size = folder.metrics.stat().st_size
         wait_until(lambda size=size: size in forced)
+
+
+def test_a_long_log_without_an_index_is_forced_as_often(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 100 * metrics_index.BLOCK
+    record = '{"step":1,"time":1.0,"tokens":1,"train/loss":2.0}\n'
+    folder.metrics.write_text(count * record)
+    monkeypatch.setattr(jsonl, "SYNC_SECONDS", 0.01)
+    monkeypatch.setattr(metrics, "INDEXED_AT_ONCE", 10 * metrics_index.BLOCK * len(record))
+    happened: list[str] = []
+    monkeypatch.setattr(platform, "sync_data", lambda descriptor: happened.append("forced"))
+
+    def summed_up(*args: Any, **named: Any) -> metrics_index.Block:
+        happened.append("indexed")
+        log.append({"step": 2})
+        return real(*args, **named)
+
+    real = metrics_index.summed_up
+    monkeypatch.setattr(metrics_index, "summed_up", summed_up)
+    log = MetricsLog(folder)
+    log.append({"step": 2})
+    wait_until(lambda: happened.count("indexed") >= 100)  # all of it, although it takes several turns
+    log.close()
+    turns = [len(turn.split()) for turn in " ".join(happened).split("forced")]
+    assert max(turns) <= 11, "records that came meanwhile waited for the index"
+    blocks = metrics_index.read_index(folder.metrics)
+    assert len(blocks) >= 100 and blocks[99].stop == count * len(record)
+
+
+def test_an_index_is_made_whole_although_nothing_more_is_written(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = '{"step":1,"time":1.0,"tokens":1,"train/loss":2.0}\n'
+    folder.metrics.write_text(10 * metrics_index.BLOCK * record)
+    monkeypatch.setattr(jsonl, "SYNC_SECONDS", 0.01)
+    monkeypatch.setattr(metrics, "INDEXED_AT_ONCE", 1000)
+    log = MetricsLog(folder)
+    log.append({"step": 2})
+    wait_until(lambda: len(metrics_index.read_index(folder.metrics)) == 10)
+    log.close()
 
 
 def test_a_disk_that_fails_is_reported_when_it_is_asked_for(
