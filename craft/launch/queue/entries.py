@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -24,6 +26,8 @@ from craft import platform
 _GAP = 1_000_000  # between the numbers of neighbours: room for twenty moves to one place before others make way
 _TRUSTED_AFTER = 1_000_000_000  # nanoseconds: see _Cache
 _LOOKS = 20
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,18})?")  # as a definition may say it
+MOST_SLOTS = 1024
 _cache: dict[str, tuple[tuple[int, int, int], Entry | None]] = {}
 
 
@@ -211,11 +215,18 @@ def _decode(path: Path) -> Entry | None:
         data = json.loads(path.read_bytes())
         after = tuple(Wait(str(one["run"]), str(one["id"]), bool(one["whatever"])) for one in data.get("after", ()))
         visible = None if data.get("visible") is None else str(data["visible"])
-        numbers = int(data["cpu_slots"]), float(data["queued"])
-        return Entry(str(data["run"]), str(data["device"]), *numbers, after, visible)
+        run, device, cpu_slots, queued = data["run"], data["device"], data["cpu_slots"], float(data["queued"])
+        sound = (
+            run == _run(path)
+            and _DEVICE.fullmatch(device)
+            and isinstance(cpu_slots, int)
+            and 1 <= cpu_slots <= MOST_SLOTS
+            and math.isfinite(queued)
+        )
+        return Entry(run, device, cpu_slots, queued, after, visible) if sound else None
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
 
 

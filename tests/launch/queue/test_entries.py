@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 import signal
@@ -15,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from craft import platform
+from craft.launch.queue.dispatch import has_work, waiting_runs
 from craft.launch.queue.entries import Entry, Queue, Wait
+from craft.runs.folder import RunIdentity, create_run
 from tests.launch.project import wait_for
 
 
@@ -55,6 +58,38 @@ def test_what_is_no_entry_is_passed_over(tmp_path: Path) -> None:
     assert names(queue) == ["good-001"]
     queue.drop(["good-001"])
     assert queue.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("cpu_slots", "0"),
+        ("cpu_slots", "-1"),
+        ("cpu_slots", "1025"),
+        ("cpu_slots", "1e999"),
+        ("cpu_slots", "1.5"),
+        ("queued", "1e999"),
+        ("queued", "NaN"),
+        ("queued", "1" + "0" * 400),
+        ("device", '"cuda:q"'),
+        ("device", '"cpv"'),
+        ("device", "7"),
+        ("run", '"a-002"'),
+    ],
+)
+def test_an_entry_with_one_damaged_value_is_none_and_harms_nobody(field: str, value: str, tmp_path: Path) -> None:
+    runs = [create_run(tmp_path, experiment=n, definition_toml="", identity=RunIdentity(n)) for n in ("a", "b")]
+    queue = Queue(tmp_path)
+    queue.pause()
+    queue.add(entry(run.name) for run in runs)
+    (damaged,) = queue.folder.glob("*-a-001.json")
+    whole = json.loads(damaged.read_text())
+    damaged.write_text(json.dumps({**whole, field: "here"}).replace('"here"', value))
+    assert names(queue) == ["b-001"]
+    assert queue.damaged() == [damaged]
+    assert [one.entry.run for one in waiting_runs(tmp_path)] == ["b-001"]
+    queue.go()
+    assert has_work(queue)
 
 
 def test_a_name_with_dashes_is_dropped_as_a_whole(tmp_path: Path) -> None:
