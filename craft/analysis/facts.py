@@ -5,9 +5,11 @@ Read when it is first asked for: ten thousand runs filtered by phase open no def
 
 from __future__ import annotations
 
+import json
+import math
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from craft.runs.json_files import decode_object
 from craft.runs.notes import Notes, read_notes
 from craft.runs.store import RunSummary
 
-_TAIL = 1 << 16  # bytes of a metrics log in which a last value is looked for
+# Bytes of a metrics log: read at a time, and all in which a last value is looked for, some 40,000 records.
+_PIECE, _LOOKED_BACK = 1 << 16, 4 << 20
+_RESUMED = b'"resumed_from"'
 
 
 class RunFacts:
@@ -108,10 +112,10 @@ def _settings(definition: Path, modified: int, size: int) -> Mapping[str, Value]
     try:
         document = tomllib.loads(definition.read_text(encoding="utf-8"))
         (table,) = document["experiment"].values()
-    except (OSError, ValueError, KeyError, AttributeError, RecursionError):
+        found: dict[str, Value] = {}
+        _flatten(table, "", found)
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError, OverflowError):
         return {}
-    found: dict[str, Value] = {}
-    _flatten(table, "", found)
     return found
 
 
@@ -128,19 +132,42 @@ def _flatten(table: Mapping[str, Any], prefix: str, found: dict[str, Value]) -> 
 
 
 def last_value(log: Path, name: str) -> float | None:
-    """The newest value of a metric, looked for in the end of the log only; None where there is none."""
+    """The newest value of a metric that counts, looked for in the last megabytes of the log; None where none is."""
+    wanted = json.dumps(name).encode()  # as the log has it: whatever is not ASCII is escaped
+    until = math.inf  # a resume takes back what was measured after its step
+    for line in _from_the_end(log, (wanted, _RESUMED)):
+        try:
+            record = decode_object(line)
+        except ValueError:
+            continue
+        resumed_from, step = _number(record.get("resumed_from")), _number(record.get("step"))
+        if resumed_from is not None:
+            until = min(until, resumed_from)
+        elif name in record and (step is None or step <= until):
+            return _number(record[name])
+    return None
+
+
+def _from_the_end(log: Path, wanted: Sequence[bytes]) -> Iterator[bytes]:
+    """The lines that hold one of some texts, the newest first, as far as is looked back."""
+    rest = b""
     try:
         with log.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL))
-            lines = file.read().splitlines()
+            at = file.seek(0, 2)
+            first = max(0, at - _LOOKED_BACK)
+            while at > first:
+                size = min(_PIECE, at - first)
+                at = file.seek(at - size)
+                rest, _, lines = (file.read(size) + rest).partition(b"\n")
+                if any(text in lines for text in wanted):
+                    yield from (line for line in reversed(lines.split(b"\n")) if any(text in line for text in wanted))
     except OSError:
+        return
+    if at == 0:
+        yield rest
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
         return None
-    for line in reversed(lines):
-        if f'"{name}"'.encode() in line:
-            try:
-                value = decode_object(line).get(name)
-            except ValueError:
-                continue
-            return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-    return None
+    return float(value)

@@ -33,6 +33,8 @@ _SCALES = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 AGES = ("age", "time", "eta")
 """Names whose values are seconds, so that 2h can be written."""
+DEEPEST = 100
+"""Brackets and nots inside each other: a person writes a few, and Python's own stack has an end."""
 
 
 class Filter(Protocol):
@@ -114,8 +116,8 @@ class Several:
 def parse_filter(text: str) -> Filter:
     """Read a filter; an empty one lets everything through. Raises UsageError with a mark under the place."""
     reader = _Reader(text)
-    found = reader.either() if reader.ahead() else Several((), True)
-    if reader.ahead():
+    found = reader.either() if reader.tokens else Several((), True)
+    if reader.kind():
         raise reader.fault(f"'{reader.ahead()}' is left over; is a bracket missing?")
     return found
 
@@ -131,7 +133,7 @@ class _Reader:
     """Recursive descent over the grammar above."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.place = text, 0
+        self.text, self.place, self.depth = text, 0, 0
         self.tokens: list[_Token] = []
         at = 0
         while text[at:].strip():
@@ -144,18 +146,19 @@ class _Reader:
             at = found.end()
 
     def ahead(self) -> str:
+        """The text of the next token; "" at the end, and for an empty quoted word."""
         return self.tokens[self.place].text if self.place < len(self.tokens) else ""
 
-    def _kind(self, offset: int = 0) -> str:
-        place = self.place + offset
-        return self.tokens[place].kind if place < len(self.tokens) else ""
+    def kind(self) -> str:
+        """The kind of the next token; "" at the end."""
+        return self.tokens[self.place].kind if self.place < len(self.tokens) else ""
 
     def _take(self) -> _Token:
         self.place += 1
         return self.tokens[self.place - 1]
 
     def _is_word(self, word: str) -> bool:
-        return self._kind() == "word" and self.ahead().lower() == word
+        return self.kind() == "word" and self.ahead().lower() == word
 
     def fault(self, message: str, column: int | None = None) -> UsageError:
         if column is None:
@@ -171,34 +174,43 @@ class _Reader:
 
     def _both(self) -> Filter:
         parts = [self._one()]
-        while self.ahead() and not self._is_word("or") and not (self._kind() == "bracket" and self.ahead() == ")"):
+        while self.kind() and not self._is_word("or") and not (self.kind() == "bracket" and self.ahead() == ")"):
             if self._is_word("and"):
                 self._take()
             parts.append(self._one())
         return parts[0] if len(parts) == 1 else Several(tuple(parts), every=True)
 
+    def _inside(self, read: Callable[[], Filter]) -> Filter:
+        self.depth += 1
+        found = read()
+        self.depth -= 1
+        return found
+
     def _one(self) -> Filter:
-        if not self.ahead() and self._kind() != "quoted":
+        if not self.kind():
             raise self.fault("something is missing here")
+        if self.depth > DEEPEST:
+            self.place -= 1
+            raise self.fault(f"more than {DEEPEST} brackets and nots, one inside the other")
         if self._is_word("not"):
             self._take()
-            return Not(self._one())
-        if self._kind() == "bracket":
+            return Not(self._inside(self._one))
+        if self.kind() == "bracket":
             if self._take().text == ")":
                 self.place -= 1
                 raise self.fault("nothing is open that could be closed")
-            inner = self.either()
-            if not (self._kind() == "bracket" and self.ahead() == ")"):
+            inner = self._inside(self.either)
+            if not (self.kind() == "bracket" and self.ahead() == ")"):
                 raise self.fault("a ')' is missing")
             self._take()
             return inner
-        if self._kind() == "sign":
+        if self.kind() == "sign":
             raise self.fault(f"a name is missing before '{self.ahead()}'")
         token = self._take()
-        if self._kind() != "sign":
+        if self.kind() != "sign":
             return Word(token.text)
         sign = self._take().text
-        if self._kind() not in ("word", "quoted"):
+        if self.kind() not in ("word", "quoted"):
             raise self.fault(f"a value is missing after '{sign}'")
         value = self._take()
         read = value.text if value.kind == "quoted" else read_value(value.text, ages=token.text in AGES)

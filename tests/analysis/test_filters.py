@@ -49,6 +49,15 @@ FACTS = {
         ("missing != 5", False),
         ("not missing = 5", True),
         ("phase > 5", False),
+        ('wide "" and phase = failed', False),
+        ('"" wide', True),
+        ('""', True),
+        ('"" or bad', True),
+        ('(wide "")', True),
+        ('not ""', False),
+        ('phase = "" or lr > 1', False),
+        (f"{'(' * 99}wide{')' * 99}", True),
+        (f"{'not ' * 98}wide", True),
     ],
 )
 def test_a_filter_lets_through_what_it_says(text: str, holds: bool) -> None:
@@ -72,6 +81,11 @@ def test_it_names_what_it_asks_for() -> None:
         ("()", "nothing is open", 1),
         ('wide "open', "a quote is not closed", 5),
         ("a ! b", "cannot be read", 2),
+        ('"" )', "is left over", 3),
+        ('lr > ""', "'' is no number", 6),
+        (f"{'(' * 3000}a{')' * 3000}", "one inside the other", 100),
+        (f"{'not ' * 3000}a", "one inside the other", 400),
+        (f"{'not (' * 3000}a", "one inside the other", 250),
     ],
 )
 def test_a_fault_is_marked_in_its_place(text: str, message: str, column: int) -> None:
