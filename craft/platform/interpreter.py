@@ -1,4 +1,4 @@
-"""What a process sets up for itself: how its allocator behaves."""
+"""What a process sets up for itself: when garbage is looked for, and what its allocator does with freed memory."""
 
 from __future__ import annotations
 
