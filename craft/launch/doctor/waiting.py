@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from craft import platform
-from craft.config.definition import load_definition
 from craft.errors import CraftError, RunError
+from craft.launch.doctor.entries_again import entry_again
 from craft.launch.doctor.finding import Finding, Patient, plural, some
 from craft.launch.queue.dispatch import ensure_runner, has_work, hold_queue, runner_lock
-from craft.launch.queue.entries import Entry, Queue
+from craft.launch.queue.entries import Queue
 from craft.runs.folder import RunFolder, load_identity
 from craft.runs.liveness import observe
 from craft.runs.status import read_status
@@ -52,7 +52,7 @@ def queue(patient: Patient) -> Iterable[Finding]:
             "queue",
             "fault",
             f"{plural(len(lost), 'run')} queued, but in no queue: {some(folder.name for folder in lost)}",
-            "craft doctor --fix puts them back, the oldest first",
+            "craft doctor --fix puts them back, the oldest first, and they wait until you let them begin",
             {"runs": [folder.name for folder in lost]},
             repair=lambda: _put_back(runs_dir),
         )
@@ -114,11 +114,13 @@ def _mend(waiting: Queue) -> Iterator[str]:
     with hold_queue(waiting):
         for name in _damaged(waiting):
             folder = RunFolder(waiting.runs_dir / (_run_of(name) or "."))
-            if _run_of(name) and _should_wait(folder) and waiting.change(_entry(folder)):
-                yield f"wrote the entry of {folder.name} anew, in its place"
-            else:
-                (waiting.folder / name).rename(waiting.folder.parent / f"damaged-{name}")
-                yield f"moved {name} out of the queue, to {waiting.folder.parent.name}/damaged-{name}"
+            if _run_of(name) and _should_wait(folder):
+                entry, lost = entry_again(folder, waiting.folder / name)
+                if waiting.change(entry):
+                    yield f"wrote the entry of {folder.name} anew, in its place{lost}"
+                    continue
+            (waiting.folder / name).rename(waiting.folder.parent / f"damaged-{name}")
+            yield f"moved {name} out of the queue, to {waiting.folder.parent.name}/damaged-{name}"
 
 
 def _should_wait(folder: RunFolder) -> bool:
@@ -144,20 +146,15 @@ def _put_back(runs_dir: Path) -> Iterator[str]:
     with hold_queue(waiting):
         for folder in _fallen_out(runs_dir):
             try:
-                waiting.add([_entry(folder)])
+                entry, lost = entry_again(folder)
             except CraftError as error:
                 left.append(f"{folder.name}: {error}")
                 continue
-            yield f"put {folder.name} back into the queue"
+            waiting.add([entry])
+            yield f"put {folder.name} back into the queue{lost}"
     ensure_runner(runs_dir)
     if left:
         raise RunError(f"left out of the queue: {'; '.join(left)}")
-
-
-def _entry(folder: RunFolder) -> Entry:
-    """What a run needs, by its definition. Raises CraftError when that cannot be read."""
-    _, config = load_definition(folder.definition)
-    return Entry(folder.name, config.device, 1, time.time())
 
 
 def _start_runner(runs_dir: Path) -> list[str]:

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,9 @@ from craft.launch import doctor
 from craft.launch.doctor import held_slots, leftovers, runs, waiting
 from craft.launch.doctor.finding import SCRATCH, Check, Finding, Patient
 from craft.launch.going_on import child as forks
-from craft.launch.queue import slots
-from craft.launch.queue.dispatch import runner_lock
-from craft.launch.queue.entries import Entry, Queue
+from craft.launch.queue import changes, slots
+from craft.launch.queue.dispatch import runner_lock, waiting_runs
+from craft.launch.queue.entries import Entry, Queue, Wait
 from craft.runs import checkpoints
 from craft.runs.checkpoints import commit_checkpoint, list_checkpoints, newest_valid
 from craft.runs.folder import RunFolder
@@ -51,7 +52,8 @@ def patient(tmp_path: Path) -> Patient:
 @pytest.fixture
 def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits stays waiting."""
-    monkeypatch.setattr(waiting, "ensure_runner", lambda runs_dir: None)
+    for module in (waiting, changes):
+        monkeypatch.setattr(module, "ensure_runner", lambda runs_dir: None)
 
 
 def a_waiting_run(patient: Patient, experiment: str = "tiny") -> RunFolder:
@@ -143,9 +145,17 @@ def test_runs_that_fell_out_of_the_queue_are_put_back_in_their_order(patient: Pa
     assert fault.details["runs"] == [first.name, second.name]
     assert contents(patient.runs_dir) == before
     fixed = [one.text for one in found(waiting.queue, patient, fix=True) if one.state == "fixed"]
-    assert fixed[:2] == [f"put {name} back into the queue" for name in (first.name, second.name)]
+    assert fixed[:2] == [
+        f"put {name} back into the queue; lost: its --slots (now 1); whom it waited for is not known: "
+        f"'craft queue after {name} none' lets it begin"
+        for name in (first.name, second.name)
+    ]
     assert [entry.run for entry in Queue(patient.runs_dir).entries()] == [waits.name, first.name, second.name]
     assert Queue(patient.runs_dir).entries()[1].device == "cpu"
+    reasons = [one.reason for one in waiting_runs(patient.runs_dir)]
+    assert reasons[1].startswith("waits for a run that is not known, which is gone: 'craft queue after first-001 none'")
+    assert changes.wait_for(patient.runs_dir, first.name, []) == first.name
+    assert [one.state for one in waiting_runs(patient.runs_dir)] == ["slot", "slot", "after"]
     assert {path: digest for path, digest in contents(patient.runs_dir).items() if path in before} == before
 
 
@@ -195,6 +205,36 @@ def test_a_damaged_entry_is_written_anew_in_its_place(patient: Patient, content:
     assert [entry.run for entry in queue.entries()] == [folder.name for folder in folders]
     assert (patient.runs_dir / ".craft" / "damaged-notes.txt").read_text() == "mine"
     assert not any(one.state == "fault" for one in found(waiting.queue, patient))
+
+
+@pytest.mark.usefixtures("no_runner")
+def test_what_a_damaged_entry_still_says_is_kept_and_what_it_lost_is_told(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut at every byte: what it waited for stays, or it waits until a person lets it begin."""
+    first, second = (a_waiting_run(patient, name) for name in ("first", "second"))
+    definition = second.definition.read_text()
+    second.definition.write_text(definition.replace('device = "cpu"', 'device = "auto"'))
+    queue = Queue(patient.runs_dir)
+    wanted = Entry(second.name, "auto", 12, 1.5, (Wait(first.name, "first"),), "2,3")
+    queue.add([Entry(first.name, "cpu", 1, 1.0), wanted])
+    path = sorted(queue.folder.iterdir())[1]
+    whole = path.read_bytes()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")  # the doctor's own, which is nobody else's
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        (said,) = waiting._mend(queue)
+        entry = queue.entries()[1]
+        assert entry.visible is None
+        assert entry.cpu_slots == (1 if "--slots" in said else 12)
+        assert (entry.after == wanted.after) == ("whom it waited for" not in said)
+        assert entry.after, "it began before the other had ended"
+        assert "which GPUs it may use (now any)" in said
+    assert entry == replace(wanted, visible=None), "only the end was cut off"
+    path.write_bytes(whole.replace(b'"auto"', b'"xuto"'))
+    path.write_bytes(path.read_bytes().replace(b'"queued"', b'"?ueued"'))
+    assert list(waiting._mend(queue)) == [f"wrote the entry of {second.name} anew, in its place"]
+    assert replace(queue.entries()[1], queued=1.5) == wanted
 
 
 def test_a_command_that_was_suspended_with_the_queue_is_named(patient: Patient) -> None:
