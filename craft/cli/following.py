@@ -179,7 +179,10 @@ class Following:
         """Let none of those that wait begin; the last first, so that none moves up meanwhile."""
         for run in reversed(open_runs):
             if run.phase in ("", "queued"):
-                withdraw(run.folder)
+                try:
+                    withdraw(run.folder)
+                except RunError as error:  # a full disk, say: the others stop all the same
+                    self.screen.line(str(error), "yellow")
 
     def _ask(self, run: Followed) -> None:
         """Ask a run to stop, once; a worker that is still starting is asked when it is there."""

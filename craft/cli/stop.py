@@ -15,7 +15,11 @@ from craft.cli.common import find_runs, group_option, runs_argument, runs_dir_op
 from craft.text import clean
 
 if TYPE_CHECKING:
+    from craft.errors import CraftError
     from craft.runs.folder import RunFolder
+
+_HUNG = "is out of the queue: its worker hung before it began, and is killed"
+_KILL_PATIENCE = 2.0  # seconds that a worker that was just started is given to take its run over
 
 
 @click.command()
@@ -43,6 +47,8 @@ def stop(names: tuple[str, ...], group: str | None, discard: bool, now: bool, ru
     for one in stop_all(folders):
         if one.what == "withdrawn":
             _say(f"{one.folder.name} is out of the queue")
+        elif one.what == "hung":
+            _say(f"{one.folder.name} {_HUNG}")
         elif one.what == "refused":
             refused.append(one.reason)
         else:
@@ -57,43 +63,71 @@ def stop(names: tuple[str, ...], group: str | None, discard: bool, now: bool, ru
 
 def kill_all(folders: Sequence[RunFolder], names: Sequence[str], group: str | None) -> int:
     """Kill those that train, take those that wait out of the queue, and wait until all have ended."""
-    from craft.launch.follow import look_at
-    from craft.launch.queue import dispatch
-    from craft.launch.workers import kill
+    from craft.errors import CraftError
+    from craft.launch.groups.several import withdraw_each
 
     killed, failed = [], 0
-    places = dict.fromkeys(folder.path.parent for folder in folders)
-    gone = {waiting.path for place in places for waiting in dispatch.withdraw_all(place, _of(folders, place))}
+    gone, faults = withdraw_each(folders)
+    deadline = time.monotonic() + _KILL_PATIENCE
     for folder in folders:
-        dispatch.wait_while_starting(folder)
-        if folder.path in gone or dispatch.withdraw(folder):
+        if folder.path in gone:
             _say(f"{folder.name} is out of the queue")
-        elif kill(folder):
-            killed.append(folder)
-        else:
-            look, failed = look_at(folder), failed + 1
-            elsewhere = f"is trained by {look.status.host}: it can be killed only there"
-            _say(f"craft: {folder.name} {elsewhere if look.is_live else f'is {look.phase}: nothing to kill'}")
+            continue
+        try:
+            if _kill(folder, deadline, faults.get(folder.path)):
+                killed.append(folder)
+        except CraftError as error:  # it does not keep the others
+            failed += 1
+            _say(f"craft: {error}")
     _wait_for_ends(killed)
     return _status(failed, len(folders), picked=is_picked(names, group))
 
 
+def _kill(folder: RunFolder, deadline: float, fault: CraftError | None) -> bool:
+    """Kill a run; False when it had not begun, which is said. Raises CraftError, `fault` if there is one."""
+    from craft.errors import RunError
+    from craft.launch.follow import look_at
+    from craft.launch.groups.several import end_if_it_hangs
+    from craft.launch.queue.dispatch import withdraw
+    from craft.launch.workers import kill
+
+    if fault is None:
+        if end_if_it_hangs(folder, deadline):
+            _say(f"{folder.name} {_HUNG}")
+            return False
+        if withdraw(folder):
+            _say(f"{folder.name} is out of the queue")
+            return False
+    if kill(folder):
+        return True
+    if fault is not None:
+        raise fault
+    look = look_at(folder)
+    elsewhere = f"is trained by {look.status.host}: it can be killed only there"
+    raise RunError(f"{folder.name} {elsewhere if look.is_live else f'is {look.phase}: nothing to kill'}")
+
+
 def _discard(folders: Sequence[RunFolder], names: Sequence[str], group: str | None) -> int:
-    from craft.launch.queue import dispatch
+    from craft.launch.follow import look_at
+    from craft.launch.groups.several import end_if_it_hangs, withdraw_each
 
     asking = Asking("stop", "stop", lambda _, answer: str(answer.event.get("text")))
-    gone = set()
-    for place in dict.fromkeys(folder.path.parent for folder in folders):
-        for folder in dispatch.withdraw_all(place, _of(folders, place)):
-            gone.add(folder.path)
+    gone, faults = withdraw_each(folders)
+    deadline = time.monotonic() + _KILL_PATIENCE
+    left = []
+    for folder in folders:
+        if folder.path in gone:
             _say(f"{folder.name} is out of the queue")
+        elif folder.path in faults and not look_at(folder).is_live:
+            asking.refuse(str(faults[folder.path]))
+        elif end_if_it_hangs(folder, deadline):
+            gone.add(folder.path)
+            _say(f"{folder.name} {_HUNG}")
+        else:
+            left.append(folder)
     asking.done = len(gone)
-    asking.ask([folder for folder in folders if folder.path not in gone], save=False, reason="asked to stop")
+    asking.ask(left, save=False, reason="asked to stop")
     return asking.status(picked=is_picked(names, group))
-
-
-def _of(folders: Sequence[RunFolder], place: Path) -> list[RunFolder]:
-    return [folder for folder in folders if folder.path.parent == place]
 
 
 def _wait_for_ends(folders: Sequence[RunFolder]) -> None:

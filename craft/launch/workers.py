@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from collections.abc import Mapping
@@ -59,7 +60,8 @@ def kill(folder: RunFolder, started: platform.ProcessIdentity | None = None) -> 
         return end_left_behind(folder) > 0
     if not process.send(signal.SIGKILL, group=True):
         return False
-    append_event(folder, "stopped", reason="killed")
+    with contextlib.suppress(OSError):  # a full disk, say: killed it is all the same
+        append_event(folder, "stopped", reason="killed")
     status = read_status(folder)
     if status is not None and status.phase == "queued":  # it never took the run over, so nothing else would say it
         StatusWriter(folder).write(phase="stopped", message="killed before it began", durable=True)

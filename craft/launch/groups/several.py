@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,19 @@ from craft.errors import CraftError, RunError
 from craft.launch import workers
 from craft.launch.follow import look_at
 from craft.launch.going_on.resume import Resumption, plan_resume, resume
-from craft.launch.queue.dispatch import ensure_runner, wait_while_starting, why_queued, withdraw, withdraw_all
+from craft.launch.queue.dispatch import (
+    end_starting,
+    ensure_runner,
+    wait_while_starting,
+    why_queued,
+    withdraw,
+    withdraw_all,
+)
 from craft.runs.folder import RunFolder
 from craft.runs.store import RunStore
 
 BROKEN = ("failed", "interrupted")
+_PATIENCE = 20.0  # seconds that the workers that were just started are given to take their runs over
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,8 @@ class Stopped:
     """What became of the wish that a run stops."""
 
     folder: RunFolder
-    what: Literal["withdrawn", "asked", "refused"]
-    """It left the queue; its worker was asked to save and leave; there was nothing to stop."""
+    what: Literal["withdrawn", "hung", "asked", "refused"]
+    """It left the queue; its worker hung before it began, and was killed; it was asked to save and leave; none."""
     reason: str = ""
     """Why it was refused."""
 
@@ -34,21 +43,47 @@ def stop_all(folders: Sequence[RunFolder]) -> list[Stopped]:
 
     So no slot that becomes free is taken by one of them. One that cannot be stopped does not keep the others.
     """
+    withdrawn, faults = withdraw_each(folders)
+    deadline = time.monotonic() + _PATIENCE
+    stopped = []
+    for folder in folders:
+        if folder.path in withdrawn:
+            stopped.append(Stopped(folder, "withdrawn"))
+        else:
+            stopped.append(_stop_begun(folder, deadline, faults.get(folder.path)))
+    return stopped
+
+
+def withdraw_each(folders: Sequence[RunFolder]) -> tuple[set[Path], dict[Path, RunError]]:
+    """Take those that wait out of the queues of their folders; the paths of these, and why others could not be.
+
+    Of the others some may train: where a queue is locked by a process that hangs, nobody knows.
+    """
     withdrawn: set[Path] = set()
+    faults: dict[Path, RunError] = {}
     for runs_dir in dict.fromkeys(folder.path.parent for folder in folders):
         mine = [folder for folder in folders if folder.path.parent == runs_dir]
-        withdrawn |= {folder.path for folder in withdraw_all(runs_dir, mine)}
-    return [Stopped(folder, "withdrawn") if folder.path in withdrawn else _stop_begun(folder) for folder in folders]
+        try:
+            withdrawn |= {folder.path for folder in withdraw_all(runs_dir, mine, faults)}
+        except RunError as error:
+            faults |= {folder.path: error for folder in mine}
+    return withdrawn, faults
 
 
-def _stop_begun(folder: RunFolder) -> Stopped:
-    wait_while_starting(folder)
+def end_if_it_hangs(folder: RunFolder, deadline: float) -> bool:
+    """Kill a run's worker that has not taken the run over by `deadline`, of the monotonic clock; whether it was."""
+    return not wait_while_starting(folder, deadline - time.monotonic()) and end_starting(folder)
+
+
+def _stop_begun(folder: RunFolder, deadline: float, fault: RunError | None) -> Stopped:
     try:
-        if withdraw(folder):  # its worker died on the way, and it would be started again
+        if fault is None and end_if_it_hangs(folder, deadline):
+            return Stopped(folder, "hung")
+        if fault is None and withdraw(folder):  # its worker died on the way, and it would be started again
             return Stopped(folder, "withdrawn")
         workers.ask_to_stop(folder)
     except RunError as error:
-        return Stopped(folder, "refused", str(error))
+        return Stopped(folder, "refused", str(fault or error))
     return Stopped(folder, "asked")
 
 

@@ -214,16 +214,29 @@ def withdraw(folder: RunFolder) -> bool:
     return bool(withdraw_all(folder.path.parent, [folder]))
 
 
-def withdraw_all(runs_dir: Path, folders: Iterable[RunFolder]) -> list[RunFolder]:
-    """Take those that wait out of the queue at once, so that none of them moves up meanwhile; returns them."""
+def withdraw_all(
+    runs_dir: Path, folders: Iterable[RunFolder], refused: dict[Path, RunError] | None = None
+) -> list[RunFolder]:
+    """Take those that wait out of the queue at once, so that none of them moves up meanwhile; returns them.
+
+    One whose folder does not take it keeps its place: it would be queued by its claim still. It is put into `refused`,
+    by its path; without that, RunError is raised once the others are out.
+    """
+    faults: dict[Path, RunError] = {} if refused is None else refused
     queue, chosen = Queue(runs_dir), {folder.name: folder for folder in folders}
     with hold_queue(queue):
         given = _given(runs_dir)
         leaving = [chosen[entry.run] for entry in queue.entries() if entry.run in chosen]
         leaving = [folder for folder in leaving if folder.name not in given and not was_taken_over(folder)]
         for folder in leaving:
-            StatusWriter(folder).write(phase="stopped", message="taken out of the queue before it began", durable=True)
+            writer = StatusWriter(folder)
+            writer.write(phase="stopped", message="taken out of the queue before it began", durable=True)
+            if writer.fault:
+                faults[folder.path] = RunError(f"{folder.name} waits on: {folder.status}: {writer.fault.strerror}")
+        leaving = [folder for folder in leaving if folder.path not in faults]
         queue.drop(folder.name for folder in leaving)
+    if refused is None and faults:
+        raise next(iter(faults.values()))
     return leaving
 
 
@@ -239,10 +252,42 @@ def stop(folder: RunFolder) -> bool:
     return False
 
 
-def wait_while_starting(folder: RunFolder) -> None:
-    """Return when a worker that was just started for the run has taken it over, or died: a second at most."""
+def wait_while_starting(folder: RunFolder, patience: float = _PATIENCE) -> bool:
+    """Wait until a worker that was just started for the run has taken it over, or died: as a rule within a second.
+
+    False when it did neither in `patience` seconds: it hangs, in an import from a disk that does not answer, say.
+    """
+    deadline = time.monotonic() + patience
     while is_being_started(folder) and not was_taken_over(folder):
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.02)
+    return True
+
+
+def end_starting(folder: RunFolder) -> bool:
+    """Kill a worker that was started for the run and has not taken it over, and take the run out of the queue.
+
+    False when there is none, or it is taking the run over now. Raises RunError when it cannot be killed.
+    """
+    queue, lock = Queue(folder.path.parent), platform.FileLock(folder.lock)
+    with hold_queue(queue):
+        try:
+            if not lock.acquire(0.0):
+                return False
+        except OSError as error:
+            raise RunError(f"{folder.lock}: {error.strerror}") from error
+        try:  # with the lock held, it cannot take the run over, and nobody can take its end for a failure
+            holder = slots.given().get(folder.path.resolve())
+            if holder is None or not workers.kill(folder, holder.process):
+                return False
+            status = read_status(folder)
+            if status is not None and status.phase == "queued":
+                raise RunError(f"{folder.name} waits on, its worker is killed: {folder.status} cannot be written")
+            queue.drop([folder.name])
+        finally:
+            lock.release()
+    return True
 
 
 def is_being_started(folder: RunFolder) -> bool:

@@ -37,9 +37,14 @@ class Holder:
     """The run that a slot was given to."""
 
     folder: Path
-    pid: int
+    process: platform.ProcessIdentity
     at_once: int | None = None
     """On the CPU: how many may train at once while it does."""
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self.process.pid
 
     def __str__(self) -> str:
         return f"{self.folder.name} in {self.folder.parent}"
@@ -86,7 +91,7 @@ class Slot:
             at_once = note.get("at_once")
             if not process.is_alive():
                 return None
-            return Holder(Path(note["run"]), process.pid, at_once if isinstance(at_once, int) else None)
+            return Holder(Path(note["run"]), process, at_once if isinstance(at_once, int) else None)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

@@ -1,7 +1,7 @@
 """A worker that keeps the contract of craft.training.worker and trains nothing: a step is a wait.
 
-FAKE_STEP_SECONDS: how long a step takes. An experiment's name chooses what goes wrong: "dies" ends before it takes
-the run over, "fails" fails at its third step, "crashes" kills itself there.
+FAKE_STEP_SECONDS: how long a step takes. An experiment's name chooses what goes wrong: "hangs" and "dies" do so before
+they take the run over, "fails" fails at its third step, "crashes" kills itself there.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from craft.training.worker import is_wanted
 def main() -> int:
     folder = RunFolder(Path(sys.argv[1]))
     name, config = load_definition(folder.definition)
+    if name == "hangs":
+        time.sleep(600)
     if name == "dies":
         print("this is what \x1b[31mit said last")
         return 1
