@@ -31,7 +31,7 @@ def main() -> int:
         if arguments.names and fault.name not in arguments.names:
             continue
         times = fault.times_of(arguments.part)
-        sys.stdout.write(f"{fault.name}: {times} times\n")
+        sys.stdout.write(f"{fault.name}: {times:,} {fault.size_in or 'times'}\n")
         sys.stdout.flush()
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix=f"craft-{fault.name}-", ignore_cleanup_errors=True) as place:

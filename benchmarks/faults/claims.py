@@ -1,8 +1,8 @@
 """Several processes that queue runs in one folder and start what waits, all at once.
 
-Two do what workbenches do and one what `craft run` does, through the same calls; runners join them. The workers are
-`stand_ins/brief_worker.py`: each writes down from when to when it held its run and its slot, and from that it is
-counted how many were there at once.
+They are three of `stand_ins/claimer.py`, which makes the calls that the workbench and `craft run` make; runners join
+them. The workers are `stand_ins/brief_worker.py`: each writes down from when to when it held its run and its slot,
+and from that it is counted how many were there at once.
 """
 
 from __future__ import annotations
@@ -132,10 +132,13 @@ def _at_once(held: list[dict[str, Any]]) -> int:
 CLAIMS = Fault(
     name="claims",
     what=(
-        f"two workbench processes and a command that queue {RUNS} runs in one folder and start them, with a runner, "
-        "all at once; one, two and three slots in turn"
+        f"three processes that queue {RUNS} runs in one folder and start them, with a runner, all at once; one, two "
+        "and three slots in turn"
     ),
     promise="each run is trained once, none is lost; by the workers' own records never more at once than slots",
     times=20,
     run=run,
+    stands_in="the three are copies of one program that makes the calls which `craft run` and the workbench make "
+    "(submit, start_next, settle, ensure_runner); the workers import nothing of Craft, take the locks of their run and "
+    "slot as a worker does, and hold them for some hundredths of a second: what is counted is how runs are handed out",
 )

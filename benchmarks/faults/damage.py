@@ -34,6 +34,18 @@ def zero_page(content: bytes, rng: random.Random) -> bytes:
     return content[:at] + bytes(size) + content[at + size :]
 
 
+@contextmanager
+def replaced(path: Path, old: bytes, new: bytes) -> Iterator[None]:
+    """Inside, a value of a file is another one: the file reads well, and says what cannot be."""
+    whole = path.read_bytes()
+    assert whole.count(old) == 1, f"{path} has no {old.decode()}"
+    try:
+        path.write_bytes(whole.replace(old, new))
+        yield
+    finally:
+        path.write_bytes(whole)
+
+
 KINDS = {"flipped": flip, "cut": cut, "zeroed from some byte on": zero_tail, "zeroed page": zero_page}
 
 

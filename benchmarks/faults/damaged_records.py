@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.damage import KINDS, damaged
+from benchmarks.faults.damage import KINDS, damaged, replaced
 from benchmarks.faults.fault import Fault, Outcome
 from benchmarks.faults.flips import prepare
 from benchmarks.faults.nursery import Nursery
@@ -26,6 +26,7 @@ from craft.config.definition import load_definition
 from craft.errors import CraftError
 from craft.launch.follow import look_at
 from craft.launch.going_on.resume import plan_resume
+from craft.launch.queue.dispatch import waiting_runs
 from craft.launch.queue.entries import Entry, Queue
 from craft.runs import checkpoints
 from craft.runs.changes import Change, read_changes, write_changes
@@ -42,6 +43,7 @@ from tests.training import runs
 COMMANDS_EVERY, WORKER_EVERY = 23, 29  # primes, so that every file has its turn
 # What a worker reads; the others are for those who look on.
 READ_BY_WORKERS = ("run.json", "status.json", "metrics.jsonl", "changes.json", "experiment.toml", "latest.json")
+IMPOSSIBLE = (b"0", b"1e999")  # numbers of slots that read well, and that nothing can be done with
 SEALED = ("run.json", "changes.json", "experiment.toml")
 
 Reading = Callable[[], tuple[Any, str | None]]
@@ -135,13 +137,18 @@ def run(times: int, work: Path) -> Outcome:
         scene = prepare_scene(nursery, work)
         whole = {path: read() for path, read in scene.files.items()}
         for number in range(times):
-            path = list(scene.files)[number % len(scene.files)]
-            kind = list(KINDS)[number // len(scene.files) % len(KINDS)]
-            with damaged(path, kind, rng):
+            path, turn = list(scene.files)[number % len(scene.files)], number // len(scene.files)
+            value = None
+            if path.parent.name == "queue":  # each second time, a number that cannot be
+                turn, value = turn // 2, IMPOSSIBLE[turn // 2 % len(IMPOSSIBLE)] if turn % 2 else None
+            kind = list(KINDS)[turn % len(KINDS)] if value is None else f"cpu_slots {value.decode()}"
+            with replaced(path, b'"cpu_slots": 1', b'"cpu_slots": ' + value) if value else damaged(path, kind, rng):
                 broken, noticed = look(scene, path, whole[path][0])
-                if not noticed:
+                if value and not noticed:
+                    broken.append("nobody noticed")
+                elif not noticed:
                     unnoticed[path.name if path.parent.name != "queue" else "a queue entry"] += 1
-                if number % COMMANDS_EVERY == 0:
+                if number % COMMANDS_EVERY == 0 or value:
                     broken += run_commands(scene)
                     commands += 1
                 if number % WORKER_EVERY == 0 and path.name in READ_BY_WORKERS:
@@ -165,6 +172,7 @@ def look(scene: Scene, path: Path, whole: Any) -> tuple[list[str], bool]:
         value, fault = scene.files[path]()
         listed = {summary.name: summary for summary in RunStore(scene.folder.path.parent).list()}
         _, refused = said(lambda: plan_resume(scene.folder, []))
+        waiting_runs(scene.folder.path.parent)
         latest = checkpoints.resolve(scene.folder, "latest")
     except Exception as error:
         return [f"{type(error).__name__}: {error}"], True
@@ -222,7 +230,8 @@ DAMAGED_RECORDS = Fault(
     name="damaged-records",
     what=(
         "run.json, experiment.toml, status.json, owner.json, metrics, events, samples, changes.json, the pointers to "
-        "checkpoints, a group or a queue entry flipped, cut or zeroed, in turn"
+        "checkpoints, a group or a queue entry flipped, cut or zeroed, in turn; in a queue entry also a number of "
+        "slots that cannot be"
     ),
     promise=(
         "nothing crashes; what cannot be read is named in a word, in run.json, changes.json and experiment.toml every "

@@ -178,5 +178,7 @@ FULL_DISK_QUEUEING = Fault(
     "with room again the same command does it, and every run that is listed comes to its end",
     times=50,
     run=full_disk_queueing,
+    stands_in="the disk is a file system in memory of its own; the workers keep the contract and train nothing, but "
+    "the one that trained the run which is forked",
     least=5,
 )

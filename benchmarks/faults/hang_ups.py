@@ -134,4 +134,5 @@ HANG_UPS = Fault(
     times=100,
     run=run,
     least=4,
+    stands_in="programs, terminals and queue are the real ones; the workers keep the contract and train nothing",
 )

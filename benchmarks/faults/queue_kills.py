@@ -6,21 +6,25 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from pathlib import Path
+
+import psutil
 
 from benchmarks.faults.fault import Fault, Outcome
 from benchmarks.faults.hang_ups import seen_by_another_command
 from benchmarks.faults.stage import WORKBENCH, Terminal, gaps, left_behind, project, runner_of, until
+from craft import platform
 from craft.launch.queue.entries import Queue
 from tests.launch.project import Project
 
 STEPS = 6
 _FEW = 4  # with fewer runs waiting, ten more are queued
-_LAST_INSTANT = 24  # of those that stand_ins/sudden_end.py counts: what a runner does until its second start or so
+_LAST_INSTANT = 30  # of those that stand_ins/sudden_end.py counts: what a runner does in its first second or two
 
 
 class Waiting:
-    """A project in which there is always a run that trains and some that wait."""
+    """A project whose queue is filled up again before each kill, so that a runner has something to start."""
 
     def __init__(self, stage: Project) -> None:
         self.stage, self.queue = stage, Queue(stage.runs_dir)
@@ -38,12 +42,15 @@ class Waiting:
             self.add()
 
     def kill_runner(self) -> bool:
-        """SIGKILL of the runner at this instant; False when there is none."""
+        """SIGKILL of the runner at this instant, and until it is gone; False when there is none."""
         pid = runner_of(self.stage.runs_dir)
         if pid is None:
             return False
-        os.kill(pid, signal.SIGKILL)
-        return True
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:  # it left by itself
+            return False
+        return until(lambda: platform.reap() or _is_gone(pid), 10.0)
 
     def faults(self) -> list[str]:
         """What another command sees of the runs that were told, and should not."""
@@ -89,36 +96,55 @@ def kill_workbenches(times: int, work: Path) -> Outcome:
 
 def kill_runners(times: int, work: Path) -> Outcome:
     """So many runners die, every second one between two of its writes."""
-    outcome, chance, slowest = Outcome(), random.Random(4), 0.0
+    outcome, chance, slowest, places = Outcome(), random.Random(4), 0.0, Counter[str]()
     with project(work / "project") as stage:
         waiting = Waiting(stage)
         runners = work / "project" / "runs"
-        for number in range(times):
+        told = work / "sudden-ends.txt"
+        stage.environment["CRAFT_FAULT_TOLD"] = str(told)
+        for number in outcome.trials(times):
             waiting.refill()
             if number % 2:
                 waiting.kill_runner()
+                ends = _lines(told)
                 stage.environment["CRAFT_FAULT_INSTANT"] = str(chance.randint(1, _LAST_INSTANT))
                 waiting.faults()  # a command, which starts the runner that dies by itself
                 del stage.environment["CRAFT_FAULT_INSTANT"]
                 until(lambda: runner_of(runners, at_work=False) is None, 20.0, look_every=0.1)
+                fell = _lines(told)[len(ends) :]
+                places.update(fell)
+                hit = bool(fell)
             else:
                 until(lambda: runner_of(runners) is not None or waiting.queue.is_empty(), 20.0, look_every=0.05)
                 time.sleep(chance.uniform(0, 0.5))
-                waiting.kill_runner()
+                hit = waiting.kill_runner()
             began = time.monotonic()
             broken = waiting.faults()
             if not until(lambda: runner_of(runners) is not None or waiting.queue.is_empty(), 20.0, look_every=0.05):
                 broken.append("no runner after the next command")
             slowest = max(slowest, time.monotonic() - began)
-            outcome.once(*(f"{number}: {one}" for one in broken))
+            outcome.once(*(f"{number}: {one}" for one in broken), hit=hit)
         trained = len(waiting.told)
         waiting.end(outcome)
     outcome.worst = f"{slowest:.1f} s from the next command until there was a runner"
-    outcome.notes = f"{trained} runs were queued meanwhile"
+    between = ", ".join(f"{count} {place}" for place, count in places.most_common())
+    outcome.notes = f"{trained} runs were queued meanwhile; of the kills between two writes fell {between or 'none'}"
     return outcome
 
 
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 _PROMISE = "no run notices, none is started twice, none that waits is lost, the next command starts a runner"
+_STANDS_IN = "workbench, runner, commands and queue are the real ones; the workers keep the contract and train nothing"
 
 WORKBENCH_KILLS = Fault(
     name="workbench-kills",
@@ -126,6 +152,7 @@ WORKBENCH_KILLS = Fault(
     promise=_PROMISE,
     times=100,
     run=kill_workbenches,
+    stands_in=_STANDS_IN,
     least=2,
 )
 RUNNER_KILLS = Fault(
@@ -134,5 +161,6 @@ RUNNER_KILLS = Fault(
     promise=_PROMISE,
     times=100,
     run=kill_runners,
+    stands_in=_STANDS_IN + "; for a kill between two writes the runner kills itself there with the same signal",
     least=2,
 )

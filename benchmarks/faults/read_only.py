@@ -185,5 +185,7 @@ READ_ONLY = Fault(
     "change nothing; reading works; no other run is held up, and the run itself is trained in the end",
     times=20,
     run=read_only_folders,
+    stands_in="the runs that train or are stopped have real workers, forked from a process that had imported torch; "
+    "the others have workers that keep the contract and train nothing",
     least=5,
 )

@@ -6,6 +6,7 @@ import json
 import os
 import platform as python_platform
 import re
+import subprocess
 import time
 from collections.abc import Sequence
 from importlib import metadata
@@ -15,7 +16,8 @@ from typing import Any
 from benchmarks.faults.fault import Fault, Outcome
 from craft import platform
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 FIGURES, PAGE = DOCS / "reliability.json", DOCS / "reliability.md"
 
 _HEAD = """\
@@ -40,9 +42,12 @@ def keep(fault: Fault, outcome: Outcome, seconds: float) -> None:
         "worst": outcome.worst,
         "notes": outcome.notes,
         "broken": outcome.broken[:10],
+        "hit": outcome.hit,
+        "missed": outcome.missed,
         "impossible": outcome.impossible,
         "seconds": round(seconds, 1),
         "date": time.strftime("%Y-%m-%d"),
+        "commit": commit(),
     }
     _write_figures(figures)
 
@@ -78,16 +83,40 @@ def _in_a_cell(text: str) -> str:
 
 def _section(fault: Fault, known: dict[str, Any] | None) -> str:
     lines = [f"\n## {fault.name}\n", f"{_sentence(fault.what)}.\n", f"Must hold: {fault.promise}.\n"]
+    if fault.stands_in:
+        lines.append(f"What stands in: {fault.stands_in}.\n")
     if known is not None:
         if known.get("notes"):
             lines.append(f"{_sentence(known['notes'])}.\n")
+        if known.get("hit") is not None:
+            lines.append(f"{_came(known)}.\n")
         lines += [f"- Did not hold: {_in_a_cell(one)}" for one in known["broken"]] + [""] * bool(known["broken"])
-        lines.append(f"Done on {known['date']}, in {known['seconds']:.0f} s.\n")
+        at = f" at {known['commit']}" if known.get("commit") else ""
+        lines.append(f"Done on {known['date']}{at}, in {known['seconds']:.0f} s.\n")
     return "\n".join(lines)
+
+
+def _came(known: dict[str, Any]) -> str:
+    came = f"The fault was seen to come in {known['hit']:,} of the {known['tried']:,}"
+    missed = known["missed"]
+    return f"{came}; {missed:,} more in which it did not are not counted" if missed else came
 
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def commit() -> str:
+    """What was measured: the commit, and whether something was changed since; nothing outside of a checkout."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "craft", "benchmarks", "tests", "workbench", "pyproject.toml")
+        return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def machine() -> str:

@@ -266,6 +266,8 @@ REBOOT = Fault(
     times=100,
     run=restart,
     least=6,
+    stands_in="no machine was restarted; the workers keep the contract and train nothing, and the strangers are "
+    "processes of this machine that only sleep",
 )
 OTHER_HOST = Fault(
     name="other-host",
@@ -274,4 +276,5 @@ OTHER_HOST = Fault(
     times=50,
     run=elsewhere,
     least=5,
+    stands_in="there is no other machine and no network between: the files are written here as its worker writes them",
 )

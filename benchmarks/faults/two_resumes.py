@@ -86,4 +86,6 @@ TWO_RESUMES = Fault(
     times=100,
     run=run,
     least=4,
+    stands_in="commands and queue are the real ones, the pause is put between two of their calls; the workers keep the "
+    "contract and train nothing",
 )

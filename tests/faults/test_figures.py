@@ -17,5 +17,5 @@ def test_everything_promised_holds(fault: Fault, tmp_path: Path) -> None:
     outcome = fault.run(fault.times_of(PART), tmp_path)
     if outcome.impossible:
         pytest.skip(outcome.impossible)
-    assert outcome.tried >= fault.times_of(PART)
+    assert outcome.tried >= fault.trials_of(PART)
     assert not outcome.broken, "\n".join(outcome.broken)
