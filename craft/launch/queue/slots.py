@@ -105,16 +105,19 @@ def slots_for(device: str, cpu_slots: int = 1, visible: str | None = None) -> li
     """The slots that a run on `device` (as a definition says it) may take, the first to be tried first.
 
     "auto" takes any GPU where there is one, else the CPU; "cuda:1" that GPU, counted as nvidia-smi counts. `visible`:
-    the CUDA_VISIBLE_DEVICES that the run was queued with; None: those that this process sees.
+    the CUDA_VISIBLE_DEVICES that the run was queued with; None: there was none, so all GPUs.
     """
-    gpus = _gpus(visible) if device.startswith("cuda") or device == "auto" else []
+    gpus = gpus_left(visible) if device.startswith("cuda") or device == "auto" else []
     if device.startswith("cuda:") and gpus:
         index = int(device.partition(":")[2])
         uuid = gpus[index] if index < len(gpus) else device.replace(":", "-")
         # torch counts the fastest GPU first unless it is told to count like everyone else.
-        return [Slot(_lock_file(f"gpu-{uuid}"), {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"})]
+        told = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        if visible is None and VISIBLE in os.environ:  # the worker would inherit what is left to this process
+            told[VISIBLE] = ",".join(gpus)
+        return [Slot(_lock_file(f"gpu-{uuid}"), told)]
     if gpus:
-        return [Slot(_lock_file(f"gpu-{uuid}"), {"CUDA_VISIBLE_DEVICES": uuid}) for uuid in gpus]
+        return [Slot(_lock_file(f"gpu-{uuid}"), {VISIBLE: uuid}) for uuid in gpus]
     if device == "mps":
         return [Slot(_lock_file("mps-0"))]
     share = {"CRAFT_SLOTS": str(cpu_slots)}
@@ -124,12 +127,8 @@ def slots_for(device: str, cpu_slots: int = 1, visible: str | None = None) -> li
 def kind_of(device: str, visible: str | None = None) -> str:
     """Runs of one kind wait for the same slots, and none of them passes another: "cpu", or a device."""
     if device.startswith("cuda") or device == "auto":
-        return f"{device} {visible or ''}".rstrip() if _gpus(visible) else "cpu"
+        return f"{device} {visible or ''}".rstrip() if gpus_left(visible) else "cpu"
     return device
-
-
-def _gpus(visible: str | None) -> list[str]:
-    return nvidia_gpus() if visible is None else nvidia_gpus(visible)
 
 
 def first_free(slots: list[Slot]) -> Slot | None:
@@ -140,8 +139,13 @@ def first_free(slots: list[Slot]) -> Slot | None:
 
 
 def _may_join(others: list[Slot], at_once: int) -> bool:
-    """Whether one more may train on the CPU: none of the numbers that were said is passed."""
-    limits = [holder.at_once for slot in others if (holder := slot.holder()) and holder.at_once]
+    """Whether one more may train on the CPU: none of the numbers that were said is passed.
+
+    Whoever holds a slot and left no word of itself, as when its starter was killed before it wrote the note, may be
+    one that computes on all cores: it is left alone.
+    """
+    holders = [slot.holder() for slot in others]
+    limits = [holder.at_once if holder is not None and holder.at_once else 1 for holder in holders]
     return len(others) < min([at_once, *limits])
 
 
@@ -188,14 +192,15 @@ def why_none_is_free(slots: list[Slot]) -> str:
     return f"waiting for one of {len(slots)} slots: {holders[0]}{others} hold{'' if others else 's'} them"
 
 
-@cache
-def nvidia_gpus(visible: str | None = None) -> list[str]:
-    """UUIDs of the NVIDIA GPUs that may be used, in the order of their bus; found without torch.
+def nvidia_gpus() -> list[str]:
+    """UUIDs of the NVIDIA GPUs that this process may use, in the order of their bus; found without torch."""
+    return gpus_left(os.environ.get(VISIBLE))
 
-    `visible`: by this value of CUDA_VISIBLE_DEVICES; None: by this process's own.
-    """
+
+@cache
+def gpus_left(visible: str | None) -> list[str]:
+    """The same by a value of CUDA_VISIBLE_DEVICES; None: all, whatever is left to this process."""
     uuids = _from_driver() or _from_nvidia_smi()
-    visible = os.environ.get(VISIBLE) if visible is None else visible
     if visible is None or not uuids:
         return uuids
     chosen = []

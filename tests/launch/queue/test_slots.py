@@ -55,6 +55,8 @@ def test_a_held_lock_is_not_free_whatever_the_note_says(tmp_path: Path) -> None:
         assert holder.stdout.readline() == "True\n"
         assert not slot.is_free()
         assert slots.why_none_is_free([slot]) == "waiting for a slot"
+        for at_once in (1, 2, 8):
+            assert slots.first_free(slots.slots_for("cpu", at_once)) is None, "it may compute on all cores"
     finally:
         holder.kill()
         holder.communicate()
@@ -80,7 +82,8 @@ def test_cpu_slots_are_as_many_as_asked_for_and_told_to_the_worker() -> None:
 
 
 def test_a_machine_with_gpus_has_one_slot_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "nvidia_gpus", lambda: GPUS)
+    monkeypatch.setattr(slots, "gpus_left", lambda visible: GPUS)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     for device in ("auto", "cuda"):
         found = slots.slots_for(device, 8)
         assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in found] == GPUS
@@ -91,7 +94,7 @@ def test_a_machine_with_gpus_has_one_slot_a_gpu(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_without_a_gpu_auto_takes_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "nvidia_gpus", list)
+    monkeypatch.setattr(slots, "gpus_left", lambda visible: [])
     assert slots.slots_for("auto", 2) == slots.slots_for("cpu", 2)
 
 
@@ -103,8 +106,22 @@ def test_only_the_gpus_that_the_person_left_visible_count(
     visible: str, left: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slots, "_from_driver", lambda: GPUS)
+    monkeypatch.setattr(slots, "gpus_left", slots.gpus_left.__wrapped__)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert slots.nvidia_gpus.__wrapped__() == left
+    assert slots.nvidia_gpus() == slots.gpus_left(visible) == left
+    assert slots.gpus_left(None) == GPUS
+
+
+def test_a_run_that_was_queued_with_all_gpus_has_all_whoever_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "_from_driver", lambda: GPUS)
+    monkeypatch.setattr(slots, "gpus_left", slots.gpus_left.__wrapped__)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    for index, uuid in enumerate(GPUS):
+        (slot,) = slots.slots_for(f"cuda:{index}", 1, None)
+        assert slot.name == f"gpu-{uuid}"
+        assert slot.environment["CUDA_VISIBLE_DEVICES"].split(",")[index] == uuid, "counted as the run counts them"
+    assert [slot.name for slot in slots.slots_for("auto", 1, None)] == [f"gpu-{uuid}" for uuid in GPUS]
+    assert slots.kind_of("auto", None) == "auto"
 
 
 def test_gpus_are_read_from_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,9 +215,9 @@ def test_gpus_are_asked_of_nvidia_smi_where_the_driver_is_hidden(
     monkeypatch.setattr(slots, "_CONTROL", tmp_path / "nvidiactl")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert slots.nvidia_gpus.__wrapped__() == GPUS
+    assert slots.gpus_left.__wrapped__(None) == GPUS
     program.write_text("#!/bin/sh\nexit 9\n")
-    assert slots.nvidia_gpus.__wrapped__() == []
+    assert slots.gpus_left.__wrapped__(None) == []
 
 
 def test_a_paused_run_that_keeps_the_slot_is_said_to_be_paused(
