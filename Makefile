@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## Train a small language model, draw its curve, let it write
 	$(BIN)/craft generate small@latest --prompt 'def '
 
 test: $(INSTALLED) ## Run the tests (minutes)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 test-slow: $(INSTALLED) ## Run the long tests as well: twenty kills, every fault
 	$(BIN)/pytest -m 'slow or not slow' --timeout 1800
