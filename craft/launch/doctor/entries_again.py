@@ -14,7 +14,7 @@ from craft.launch.queue.entries import Entry, Wait
 from craft.runs.folder import RunFolder
 
 _NAME = re.compile(r"[A-Za-z0-9._-]*")
-_MOST_SLOTS = 1024
+_MOST_SLOTS = 1024  # more is no entry
 _UNKNOWN = Wait("a run that is not known")
 """It is never there, so who waits for it begins when a person lets it."""
 

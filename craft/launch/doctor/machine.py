@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform as python_platform
 import re
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import craft
 from craft import platform
-from craft.launch.doctor.finding import Finding, Patient, scratch
+from craft.launch.doctor.finding import Finding, Patient, plural, scratch
 
 _OLDEST, _BEYOND = (3, 11), 10 * 365 * 86_400  # seconds past this file's own date that no clock can be right about
 _LITTLE_MEMORY = 1 << 30
@@ -34,14 +33,14 @@ def python(patient: Patient) -> Iterable[Finding]:
 
 
 def processor(patient: Patient) -> Iterable[Finding]:
-    """Cores, and the vector units that products run on."""
+    """The cores that training would use, within a container's limit, and the vector units that products run on."""
     import psutil
 
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else psutil.cpu_count()
+    cores = platform.usable_cores()
     physical = psutil.cpu_count(logical=False)
     name, flags = _cpu()
     units = [flag for flag in _VECTORS if flag in flags]
-    text = f"{name}, {cores} logical cores" + (f", {units[0]}" if units else "")
+    text = f"{name}, {plural(cores, 'usable core')}" + (f", {units[0]}" if units else "")
     yield Finding("cpu", "ok", text, details={"name": name, "cores": cores, "physical": physical, "vectors": units})
 
 

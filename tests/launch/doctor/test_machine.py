@@ -70,6 +70,14 @@ def test_all_is_well_here_and_nothing_is_left_behind(patient: Patient, tmp_path:
     assert not list(tmp_path.rglob(f"{SCRATCH}*"))
 
 
+def test_the_cores_are_those_that_training_may_use(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's limit on their time counts, and not only which ones there are."""
+    monkeypatch.setattr(platform, "usable_cores", lambda: 1)
+    (finding,) = machine.processor(patient)
+    assert finding.details["cores"] == 1
+    assert ", 1 usable core" in finding.text
+
+
 # Disk -------------------------------------------------------------------------------------------------------------
 
 
