@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -27,6 +28,7 @@ from craft.runs.status import StatusWriter, read_status
 RUNNER = "craft.launch.queue.runner"
 PAUSED = "the queue is paused: 'craft queue go' goes on"
 _PATIENCE = 20.0  # seconds that a command waits for another one to let go of the queue: far more than it takes
+_HANDING_OUT_PATIENCE = 5.0  # the same for the machine's slots: shorter, as the queue is held meanwhile
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,8 @@ def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None
             if started := _start(folder, entry, candidates, standby):
                 return started
             full.add(kind)  # another folder's run was quicker
+        except TimeoutError:
+            raise  # what is in the way of one is in the way of all
         except OSError as error:
             fault = fault or error
     if fault is not None:
@@ -154,7 +158,12 @@ def start_next(queue: Queue, *, only: str | None = None, standby: Standby | None
 
 def _start(folder: RunFolder, entry: Entry, candidates: list[slots.Slot], standby: Standby | None) -> Started | None:
     """Start a run's worker in the first free slot; None when there is none any more. Raises OSError."""
-    with slots.handing_out():
+    platform.at_logout()  # looked at once a process, which may take seconds: other folders should not wait for it
+    lock = slots.handing_out()
+    if not lock.acquire(_HANDING_OUT_PATIENCE):
+        words = f"has been locked by another process for {_HANDING_OUT_PATIENCE:.0f} s, so nothing can be started"
+        raise TimeoutError(errno.ETIMEDOUT, words, str(lock.path))
+    with lock:
         slot = slots.first_free(candidates)
         if slot is None:
             return None

@@ -119,6 +119,36 @@ def test_a_worker_without_a_note_on_its_slot_is_not_left_running(
     assert [entry.run for entry in queue.entries()] == ["a-001"], "it waits on"
 
 
+def test_a_process_that_keeps_the_slots_is_not_waited_for_without_end(
+    tmp_path: Path, sleepers: dict[str, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "_HANDING_OUT_PATIENCE", 0.1)
+    monkeypatch.setattr(dispatch, "ensure_runner", lambda runs_dir: None)
+    folders = [run(tmp_path, name) for name in ("a", "b")]
+    with slots.handing_out():
+        assert dispatch.submit(tmp_path, [(folder, "cpu") for folder in folders]) is None
+        with Queue(tmp_path).lock(), pytest.raises(TimeoutError, match="nothing can be started"):
+            dispatch.start_next(Queue(tmp_path))
+    assert sleepers == {}
+    assert start_all(Queue(tmp_path)) == ["a-001"], "they wait, and one begins when it is let go"
+
+
+def test_the_slots_are_not_kept_while_it_is_looked_what_a_logout_ends(
+    tmp_path: Path, sleepers: dict[str, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+    at_logout = platform.at_logout
+
+    def look() -> object:
+        held.append(platform.is_locked(slots.handing_out().path))
+        return at_logout()
+
+    monkeypatch.setattr(platform, "at_logout", look)
+    assert start_all(queue_of(tmp_path, ("a", "cpu", 1))) == ["a-001"]
+    assert held
+    assert not any(held)
+
+
 def test_all_are_queued_or_none(
     tmp_path: Path, sleepers: dict[str, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
