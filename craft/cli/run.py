@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from craft.config.experiments import PlannedRun
     from craft.launch.queue.dispatch import Started
     from craft.launch.queue.entries import Wait
+    from craft.launch.standby import Standby
     from craft.runs.folder import RunFolder
 
 _NAMED_AT_THE_START = 10
@@ -78,9 +79,7 @@ def run(
     craft run experiments.toml 'lr*' --detach               in the background
     craft run runs/small-001/experiment.toml                the same definition once more
     """
-    from craft.launch.standby import Standby
-
-    standby = None if dry_run else Standby()  # before anything else is imported: it is the longest way
+    standby = None if dry_run else _standby()  # before anything else is imported: it is the longest way
     try:
         import craft.cli.following  # noqa: F401 - now, so that nothing lies between a run's start and its following
         from craft.config.corpus import require_text
@@ -130,6 +129,16 @@ def run(
     finally:
         if standby is not None:
             standby.dismiss()
+
+
+def _standby() -> Standby | None:
+    """A worker that stands by; None where no process can be started just now: queued, the runs begin later."""
+    from craft.launch.standby import Standby
+
+    try:
+        return Standby()
+    except OSError:
+        return None
 
 
 def _waits(place: Path, others: tuple[str, ...], whatever: bool) -> tuple[Wait, ...]:
@@ -238,11 +247,10 @@ def _differences(planned: list[PlannedRun]) -> list[dict[str, Any]]:
     return [{path: settings[path] for path in differing if path in settings} for settings in flat]
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
+def _flat(tree: dict[str, Any]) -> dict[str, Any]:
+    from craft.config.toml_values import dotted, leaves
+
+    return {dotted(path): value for path, value in leaves(tree).items() if value != {}}
 
 
 def _toml_value(value: Any) -> str:

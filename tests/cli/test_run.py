@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from craft.cli.run import run
 from craft.config.experiments import load_experiments
+from craft.launch.queue.entries import Queue
 from tests.launch.project import EXPERIMENTS, Project, wait_for
 
 
@@ -149,3 +153,19 @@ def test_a_text_that_is_not_there_costs_no_run(fake_project: Project, name: str,
     assert done.stdout == ""
     assert message in done.stderr
     assert not list(fake_project.runs_dir.glob("tiny*"))
+
+
+def test_where_no_process_can_be_started_the_runs_are_queued(
+    fake_project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.chdir(fake_project.folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "Popen", refuse)
+        assert run.main(["experiments.toml", "tiny", "--detach"], standalone_mode=False) == 0
+    assert capsys.readouterr().out == "tiny-001\n"
+    assert [entry.run for entry in Queue(fake_project.runs_dir).entries()] == ["tiny-001"]
+    fake_project.craft("runs")  # starts a runner
+    wait_for(lambda: fake_project.phase("tiny-001") == "finished")
