@@ -240,4 +240,6 @@ DAMAGED_RECORDS = Fault(
     ),
     times=600,
     run=run,
+    stands_in="each time the files are read by the calls that commands make; the commands themselves, and a real "
+    "worker that was forked from a process that had imported torch, had so many of the turns as is said below",
 )

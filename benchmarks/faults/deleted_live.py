@@ -150,5 +150,6 @@ DELETED_LIVE = Fault(
     "that got the name is not touched: it ends with the bits of one that nothing happened to",
     times=30,
     run=deleted_live,
+    stands_in="the workers are real ones, forked from a process that had imported torch",
     least=3,
 )

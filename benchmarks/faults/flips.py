@@ -123,12 +123,17 @@ _PROMISE = (
     "the damaged file is named and the checkpoint before is taken, by whoever looks for one and by a worker that goes "
     "on; nothing is silently wrong"
 )
+_STANDS_IN = (
+    f"one in {RESUMED_EVERY} of the damaged runs is gone on with, by a real worker that was forked from a process "
+    "that had imported torch; the others are looked at by what a worker calls to find its checkpoint"
+)
 FLIPS = Fault(
     name="flips",
     what="one bit of a file of the newest checkpoint flipped, every file in turn",
     promise=_PROMISE,
     times=1000,
     run=partial(run, kinds=("flipped",)),
+    stands_in=_STANDS_IN,
 )
 CUTS = Fault(
     name="cuts",
@@ -136,4 +141,5 @@ CUTS = Fault(
     promise=_PROMISE,
     times=900,
     run=partial(run, kinds=tuple(kind for kind in KINDS if kind != "flipped")),
+    stands_in=_STANDS_IN,
 )

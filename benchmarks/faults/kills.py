@@ -86,10 +86,7 @@ class Tally:
     def notes(self) -> str:
         """Where the kills fell, and how the workers were started."""
         where = ", ".join(f"{count} {place}" for place, count in self.fell.most_common())
-        return (
-            f"of the kills fell {where}; {self.real} workers were started as `craft run` starts them, the others "
-            "forked from a process that had imported torch"
-        )
+        return f"of the kills fell {where}; {self.real} workers were started as `craft run` starts them"
 
 
 class Victim:
@@ -282,4 +279,6 @@ KILLS = Fault(
     ),
     times=500,
     run=run,
+    stands_in=f"the workers are real ones; one in {REAL_EVERY} is started as `craft run` starts it, the others are "
+    "forked from a process that had imported torch",
 )

@@ -55,10 +55,7 @@ def run(times: int, work: Path) -> Outcome:
             broken = trial.go_on() if untouched else trial.kill_and_fall_back()
             outcome.once(*(f"{trial.folder.name}: {one}" for one in [*broken, *trial.compare(unchanged[which])]))
     outcome.worst = f"{len(outcome.broken) or 'none'} differ"
-    outcome.notes = (
-        ", ".join(f"{count} {what}" for what, count in seen.most_common())
-        + "; the workers were forked from a process that had imported torch"
-    )
+    outcome.notes = ", ".join(f"{count} {what}" for what, count in seen.most_common())
     return outcome
 
 
@@ -176,4 +173,6 @@ LIVE_CHANGE = Fault(
     ),
     times=50,
     run=run,
+    stands_in="the workers are real ones, forked from a process that had imported torch; but for one in "
+    f"{COMMAND_EVERY} the changes are asked for as `craft set` asks, without the command",
 )
