@@ -69,7 +69,11 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         print(f"{folder.path}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1
-    slot = _take_slot(recorder)
+    try:
+        slot = _take_slot(recorder)
+    except CraftError as error:  # its folder is gone
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
     if recorder.leaving:
         recorder.event("stopped", reason="asked to before training began")
         recorder.finish("stopped", message="stopped before training began")
@@ -113,7 +117,10 @@ def is_wanted(folder: RunFolder) -> bool:
 
 
 def _take_slot(recorder: Recorder) -> platform.FileLock | None:
-    """Hold the machine's slot that the runner chose for this run, waiting for it; None when there is none to take."""
+    """Hold the machine's slot that the runner chose for this run, waiting for it; None when there is none to take.
+
+    Raises TrainingError once the run's folder is gone.
+    """
     path = os.environ.get("CRAFT_SLOT")
     if not path:
         return None

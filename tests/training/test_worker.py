@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from craft import platform
 from craft.runs import checkpoints, control
 from craft.runs.events import read_events
 from craft.runs.folder import RunFolder, read_identity
@@ -259,6 +260,21 @@ def test_a_deleted_folder_ends_the_run(tmp_path: Path, text: Path) -> None:
     shutil.rmtree(folder.path, ignore_errors=True)
     shutil.rmtree(folder.path, ignore_errors=True)
     assert process.wait(timeout=60) == 1
+
+
+def test_a_deleted_folder_ends_the_run_that_waits_for_a_slot(tmp_path: Path, text: Path) -> None:
+    folder = runs.make_run(tmp_path / "runs", runs.definition(text))
+    StatusWriter(folder).write(phase="queued")
+    slot = platform.FileLock(tmp_path / "slot.lock")
+    with slot:
+        process = runs.start(folder, CRAFT_SLOT=str(slot.path))
+        while "waiting for a slot" not in (status_of(folder).message or ""):
+            assert process.poll() is None
+            time.sleep(0.02)
+        folder.path.rename(tmp_path / "gone")
+        assert process.wait(timeout=60) == 1
+    said = (tmp_path / "gone" / folder.log.name).read_text()
+    assert said == f"{folder.path}: the run's folder is gone, so nothing of it can be saved any more\n"
 
 
 def test_a_worker_from_the_queue_leaves_alone_what_another_one_ended_meanwhile(tmp_path: Path, text: Path) -> None:
