@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import craft
-from craft import platform
 from craft.config.corpus import text_signature
 from craft.config.definition import definition_hash, dump_definition
 from craft.config.experiments import PlannedRun
 from craft.config.plugins import code_dir, plugin_files
-from craft.runs.folder import RunFolder, RunIdentity, create_run, load_identity
+from craft.runs.folder import RunFolder, RunIdentity, create_run, load_identity, write_code
 from craft.runs.groups import group_file, take_group_name, write_group
 
 
@@ -71,9 +70,10 @@ def _create(runs_dir: Path, planned: Sequence[PlannedRun], folders: list[RunFold
             text=text_signature(run.config.data),
         )
         text = dump_definition(run.experiment, run.config, runs_dir=runs_dir)
-        folder = create_run(runs_dir, experiment=run.experiment, definition_toml=text, identity=identity)
+        folder = create_run(
+            runs_dir, experiment=run.experiment, definition_toml=text, identity=identity, code=own_code(run)
+        )
         folders.append(folder)
-        copy_code(run, folder)
         if group is not None:
             members.setdefault(group, []).append(folder.name)
     for name, runs in members.items():
@@ -95,13 +95,15 @@ def _value_at(settings: Any, path: str) -> Any:
     return settings
 
 
-def copy_code(run: PlannedRun, folder: RunFolder) -> None:
-    """The person's own modules as they are now; the run imports these copies, also when it is resumed."""
+def own_code(run: PlannedRun) -> dict[Path, bytes]:
+    """The person's own modules as they are now; the run imports copies of them, also when it is resumed."""
     source = code_dir(run.source.absolute())
-    for file in plugin_files(run.config, source):
-        copy = folder.code / file.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        platform.write_file_durable(copy, file.read_bytes())
+    return {file.relative_to(source): file.read_bytes() for file in plugin_files(run.config, source)}
+
+
+def copy_code(run: PlannedRun, folder: RunFolder) -> None:
+    """Put them into a folder that is no run yet. Raises OSError."""
+    write_code(folder, own_code(run))
 
 
 def git_commit(folder: Path) -> str | None:

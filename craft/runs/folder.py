@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -177,11 +178,19 @@ def slug(experiment: str) -> str:
     return plain[:_STEM_LENGTH].rstrip("-.") or "run"
 
 
-def create_run(runs_dir: Path, *, experiment: str, definition_toml: str, identity: RunIdentity) -> RunFolder:
+def create_run(
+    runs_dir: Path,
+    *,
+    experiment: str,
+    definition_toml: str,
+    identity: RunIdentity,
+    code: Mapping[Path, bytes] | None = None,
+) -> RunFolder:
     """Make `EXPERIMENT-NNN` under `runs_dir` with the next free number, its definition and identity on disk.
 
-    The name is taken by `mkdir`, which only one process can win; `run.json` comes last, so a folder without one is
-    not a run yet. Raises RunError, with nothing left behind, when the disk does not take it.
+    `code`: the person's own modules, by their paths under the folder's `code`. The name is taken by `mkdir`, which only
+    one process can win; `run.json` comes last, so a folder without one is not a run yet. Raises RunError, with nothing
+    left behind, when the disk does not take it.
     """
     folder = None
     try:
@@ -191,13 +200,24 @@ def create_run(runs_dir: Path, *, experiment: str, definition_toml: str, identit
         folder.checkpoints.mkdir()
         text = definition_toml.encode()
         platform.write_file_durable(folder.definition, text)
+        write_code(folder, code or {})
         platform.write_file_durable(folder.run_json, replace(identity, definition_sha256=digest_of(text)).as_json())
         platform.fsync_dir(runs_dir)
-    except OSError as error:
+    except BaseException as error:
         if folder is not None:
             shutil.rmtree(folder.path, ignore_errors=True)
-        raise RunError(f"{runs_dir}: a run's folder cannot be made there: {error.strerror}") from error
+        if isinstance(error, OSError):
+            raise RunError(f"{runs_dir}: a run's folder cannot be made there: {error.strerror}") from error
+        raise
     return folder
+
+
+def write_code(folder: RunFolder, code: Mapping[Path, bytes]) -> None:
+    """Put a person's own modules into a folder that is no run yet, durably. Raises OSError."""
+    for place, content in code.items():
+        copy = folder.code / place
+        platform.make_dir_durable(copy.parent)
+        platform.write_file_durable(copy, content)
 
 
 def _take_name(runs_dir: Path, stem: str) -> RunFolder:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,15 @@ from craft.config.experiments import load_experiments
 from craft.errors import RunError
 from craft.launch.create import create_runs, git_commit
 from tests.launch.project import EXPERIMENTS
+from tests.runs.crash import crashes, watch
+
+OWN = "class Numbers:\n    pass\n"
+OWN_FILE = """\
+craft = 1
+[experiment.own]
+data = { type = "parts.own:Numbers", context_length = 8 }
+model = { type = "transformer", num_layers = 1, num_heads = 2, hidden_size = 16 }
+"""
 
 
 @pytest.fixture
@@ -73,3 +84,33 @@ def test_the_commit_of_the_file_is_kept(tmp_path: Path) -> None:
     inside = tmp_path / "deep" / "er"
     inside.mkdir(parents=True)
     assert git_commit(inside) == git("rev-parse", "HEAD")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="files are forced by another call there")
+def test_no_crash_leaves_a_run_without_its_own_code(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    (root / "parts").mkdir(parents=True)
+    (root / "parts" / "__init__.py").touch()
+    (root / "parts" / "own.py").write_text(OWN)
+    (root / "experiments.toml").write_text(OWN_FILE)
+    planned = load_experiments(root / "experiments.toml").plan()
+    with pytest.MonkeyPatch.context() as patch:
+        watched = watch(root, patch)
+        create_runs(root / "runs", planned)
+        watched.take()
+    found = 0
+    for picture in watched.pictures:
+        for way, tree in crashes(picture, root, random.Random(0)):
+            runs = tree.get("runs", {})
+            assert isinstance(runs, dict)
+            run = runs.get("own-001", {})
+            assert isinstance(run, dict)
+            identity = run.get("run.json", b"")
+            if isinstance(identity, bytes) and identity.strip(b"\0"):
+                code = run.get("code")
+                assert isinstance(code, dict), way
+                parts = code.get("parts")
+                assert isinstance(parts, dict), way
+                assert parts.get("own.py") == OWN.encode(), way
+                found += 1
+    assert found
