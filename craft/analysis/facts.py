@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from craft.analysis.filters import Value
+from craft.config.toml_values import leaves
 from craft.runs.folder import RunIdentity, load_identity
 from craft.runs.json_files import decode_object
 from craft.runs.notes import Notes, read_notes
@@ -112,23 +113,15 @@ def _settings(definition: Path, modified: int, size: int) -> Mapping[str, Value]
     try:
         document = tomllib.loads(definition.read_text(encoding="utf-8"))
         (table,) = document["experiment"].values()
-        found: dict[str, Value] = {}
-        _flatten(table, "", found)
+        return {".".join(path): _value(value) for path, value in leaves(table).items() if value != {}}
     except (OSError, ValueError, KeyError, AttributeError, RecursionError, OverflowError):
         return {}
-    return found
 
 
-def _flatten(table: Mapping[str, Any], prefix: str, found: dict[str, Value]) -> None:
-    for key, value in table.items():
-        if isinstance(value, dict):
-            _flatten(value, f"{prefix}{key}.", found)
-        elif isinstance(value, str | bool):
-            found[f"{prefix}{key}"] = value
-        elif isinstance(value, int | float):
-            found[f"{prefix}{key}"] = float(value)
-        else:
-            found[f"{prefix}{key}"] = str(value)
+def _value(value: Any) -> Value:
+    if isinstance(value, str | bool):
+        return value
+    return float(value) if isinstance(value, int | float) else str(value)
 
 
 def last_value(log: Path, name: str) -> float | None:

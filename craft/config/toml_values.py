@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from craft.config.positions import Path
@@ -37,6 +38,17 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(map(same, a, b))
     return type(a) is type(b) and (repr(a) == repr(b) if isinstance(a, float) else bool(a == b))
+
+
+def leaves(tree: Mapping[str, Any], inside: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Every value in a tree of settings by its path. A table without keys is a value, `{}`."""
+    found: dict[tuple[str, ...], Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            found |= leaves(value, (*inside, key))
+        else:
+            found[(*inside, key)] = value
+    return found
 
 
 def header(path: Path) -> str:

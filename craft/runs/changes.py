@@ -17,7 +17,7 @@ from craft import platform
 from craft.config.experiments import load_experiments
 from craft.config.live import live_settings, why_not_live
 from craft.config.schema import ExperimentConfig
-from craft.config.toml_values import dotted, write_value
+from craft.config.toml_values import dotted, leaves, write_value
 from craft.errors import ConfigError, RunError
 from craft.runs.folder import RunFolder
 from craft.runs.json_files import encode_file, known_fields, read_objects, sealed, unsealed, why
@@ -137,7 +137,7 @@ def plan_change(folder: RunFolder, held: Mapping[str, Any], overrides: Sequence[
     before, after = _definition_with(folder, texts), _definition_with(folder, [*texts, *overrides])
     can, will = live_settings(before), live_settings(after)
     changed = [path for path in can if will.get(path) != can[path]]
-    old, new = _flat(before.model_dump(mode="json")), _flat(after.model_dump(mode="json"))
+    old, new = leaves(before.model_dump(mode="json")), leaves(after.model_dump(mode="json"))
     different = [dotted(path) for path in {**old, **new} if old.get(path) != new.get(path)]
     others = [path for path in different if path not in changed]
     if others:
@@ -145,13 +145,3 @@ def plan_change(folder: RunFolder, held: Mapping[str, Any], overrides: Sequence[
     if words := why_not_live(after):
         raise RunError(f"{folder.name}: {words}")
     return {path: will[path] for path in changed}, {path: can[path] for path in changed}
-
-
-def _flat(tree: Mapping[str, Any], inside: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-    flat: dict[tuple[str, ...], Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, (*inside, key))
-        else:
-            flat[(*inside, key)] = value
-    return flat

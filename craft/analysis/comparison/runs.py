@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from craft.config.definition import load_definition
+from craft.config.toml_values import dotted, leaves
 from craft.errors import CraftError, RunError
 from craft.runs.curves import CurvesReader
 from craft.runs.folder import RunFolder, RunIdentity, load_identity
@@ -82,7 +83,8 @@ def read_compared(folder: RunFolder, metric: str, mode: Mode | None = None) -> C
     faults = [fault] if fault else []
     settings: dict[str, Any] = {}
     try:
-        settings = flat(load_definition(folder.definition)[1].model_dump(mode="json"))
+        tree = load_definition(folder.definition)[1].model_dump(mode="json")
+        settings = {dotted(path): value for path, value in leaves(tree).items()}
     except (CraftError, OSError) as error:
         faults.append(f"its definition cannot be read: {str(error).splitlines()[0]}")
     names = list(dict.fromkeys((metric, "train/loss", "val/loss")))
@@ -131,14 +133,3 @@ def _last(reader: CurvesReader, name: str) -> float | None:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings by their dotted path. An empty table is a value."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from craft.config.estimate.parts import Weights, Workload
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.base import OwnCode
 from craft.config.schema.scheduler import PlateauSchedule
-from craft.config.toml_values import dotted
+from craft.config.toml_values import dotted, leaves
 from craft.launch.going_on.other_text import UNKNOWN, Text
 from craft.runs.folder import RunFolder
 
@@ -71,19 +71,13 @@ class Effect:
 
 def changes_between(before: ExperimentConfig, after: ExperimentConfig) -> dict[str, tuple[Any, Any]]:
     """Every setting that differs, by dotted path; None where one side has no such setting."""
-    old, new = flat(before.model_dump(mode="json")), flat(after.model_dump(mode="json"))
+    old, new = _flat(before), _flat(after)
     return {path: (old.get(path), new.get(path)) for path in [*old, *new] if old.get(path) != new.get(path)}
 
 
-def flat(tree: Mapping[str, Any], inside: tuple[str, ...] = ()) -> dict[str, Any]:
+def _flat(config: ExperimentConfig) -> dict[str, Any]:
     """Settings by dotted path, keys quoted where TOML quotes them. A table without keys is none."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            found |= flat(value, (*inside, key))
-        else:
-            found[dotted((*inside, key))] = value
-    return found
+    return {dotted(path): value for path, value in leaves(config.model_dump(mode="json")).items() if value != {}}
 
 
 def shown(value: Any) -> str:

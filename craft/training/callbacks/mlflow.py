@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from craft.config.schema.callbacks import MLflowConfig
+from craft.config.toml_values import leaves
 from craft.runs.folder import read_identity
 from craft.training.callbacks.writer import FigureWriter, library
 
@@ -49,9 +50,13 @@ class MLflow(FigureWriter):
             client.update_run(self._run, status="RUNNING")
         else:
             self._run = client.create_run(experiment, run_name=folder.name, tags={TAG: identifier}).info.run_id
-            settings = dict(_flat(trainer.config.model_dump(mode="json")))
+            settings = leaves(trainer.config.model_dump(mode="json"))
             entities = library("mlflow.entities", "mlflow")
-            parameters = [entities.Param(name, str(value)[:_PARAMETER_LENGTH]) for name, value in settings.items()]
+            parameters = [
+                entities.Param(".".join(path), str(value)[:_PARAMETER_LENGTH])
+                for path, value in settings.items()
+                if value != {}
+            ]
             for first in range(0, len(parameters), 100):  # the most that one call takes
                 client.log_batch(self._run, params=parameters[first : first + 100])
         self._client = client
@@ -69,12 +74,3 @@ class MLflow(FigureWriter):
         if self._client is not None:
             self._client.set_terminated(self._run, _STATUS[phase])
             self._client = None
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """The settings by their dotted paths."""
-    found = []
-    for name, value in settings.items():
-        inside = isinstance(value, dict)
-        found += _flat(value, f"{prefix}{name}.") if inside else [(f"{prefix}{name}", value)]
-    return found

@@ -84,6 +84,14 @@ def test_only_differing_settings_are_listed(tmp_path: Path) -> None:
     assert "optimizer.lr" not in differing and "training.max_steps" not in differing
 
 
+def test_a_setting_is_named_as_a_person_would_write_it(tmp_path: Path) -> None:
+    runs = [
+        a_run(tmp_path, "s", [2.0], callbacks={"my.own guard": {"type": "spike_guard", "ratio": ratio}})
+        for ratio in (2.0, 3.0)
+    ]
+    assert compare_runs(runs, metric="val/loss").differing == {'callbacks."my.own guard".ratio': [2.0, 3.0]}
+
+
 def test_the_table_is_sorted_by_any_figure_and_those_without_it_come_last(tmp_path: Path) -> None:
     names = {"a": [3.0, 2.0], "b": [3.0, 1.0], "c": [3.0, 1.5]}
     folders = [a_run(tmp_path, name, losses) for name, losses in names.items()]
