@@ -57,7 +57,8 @@ def tick_labels(values: list[float]) -> list[str]:
     largest = max(map(abs, values), default=0.0)
     if largest == 0:
         return ["0"] * len(values)
-    step = min((b - a for a, b in pairwise(values) if b > a), default=largest)
+    # No greater than the largest: between two ends it can be more than a float holds.
+    step = min([largest, *(b - a for a, b in pairwise(values) if b > a)])
     scale, suffix = 1.0, ""
     if largest >= 1e15 or largest < 1e-3:
         exponent = math.floor(math.log10(largest))

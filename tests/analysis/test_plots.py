@@ -214,5 +214,7 @@ def test_ticks_are_round() -> None:
     assert tick_labels([0.0, 250_000.0, 500_000.0]) == ["0", "250k", "500k"]
     assert tick_labels([0.5, 1.0, 1.5]) == ["0.5", "1.0", "1.5"]
     assert tick_labels([1e-12, 2e-12]) == ["1e-12", "2e-12"]
+    assert tick_labels([-1.5, 1.5]) == ["-1.5", "1.5"]
+    assert tick_labels([-1.2e292, sys.float_info.max]) == ["-0.00e308", "1.80e308"]
     assert log_ticks(0.05, 200.0, 5) == [0.1, 1.0, 10.0, 100.0]
     assert log_ticks(1.6, 4.2, 5) == [2.0] or log_labels(log_ticks(1.6, 4.2, 5))[0] == "2"
