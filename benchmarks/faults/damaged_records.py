@@ -30,7 +30,7 @@ from craft.launch.queue.dispatch import waiting_runs
 from craft.launch.queue.entries import Entry, Queue
 from craft.runs import checkpoints
 from craft.runs.changes import Change, read_changes, write_changes
-from craft.runs.events import append_sample, read_events, read_samples
+from craft.runs.events import EventWriter, read_events, read_samples
 from craft.runs.folder import RunFolder, definition_fault, load_identity, read_identity
 from craft.runs.groups import group_file, read_group, take_group_name, write_group
 from craft.runs.jsonl import LineReader
@@ -68,7 +68,7 @@ def prepare_scene(nursery: Nursery, work: Path) -> Scene:
     step = checkpoints.list_checkpoints(folder)[0].step
     write_changes(folder, [Change(step, time.time(), "a-request", {"optimizer.lr": 0.01}, {"optimizer.lr": 0.02})])
     for number in range(5):
-        append_sample(folder, step=number, prompt="def ", text="the quick brown fox " * 4)
+        EventWriter(folder).sample(step=number, prompt="def ", text="the quick brown fox " * 4)
     waiting = runs.make_run(runs_dir, load_definition(folder.definition)[1])
     queue = Queue(runs_dir)
     queue.pause()  # the commands below would start it

@@ -139,14 +139,16 @@ class Terminal:
             self.hang_up()
         return ended
 
-    def kill(self) -> None:
-        """SIGKILL at this instant, and no trace of it afterwards."""
+    def kill(self) -> bool:
+        """SIGKILL at this instant, and no trace of it afterwards; False when it had ended by itself."""
+        was_killed = False
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            was_killed = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]) == -signal.SIGKILL
             self.pid = 0
         if self._open:
             self.hang_up()
+        return was_killed
 
     def _collect(self) -> bool:
         if self.pid and os.waitpid(self.pid, os.WNOHANG)[0]:

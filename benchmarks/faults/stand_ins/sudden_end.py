@@ -1,4 +1,4 @@
-"""A process that is killed at a chosen one of its steps: before or after it starts a worker, notes it, drops an entry.
+"""A process that is killed at a chosen one of its steps: before or after it claims, starts a worker, notes it, drops.
 
 Random instants seldom fall between two writes that belong together; these do. Where it was killed is appended to the
 file that CRAFT_FAULT_TOLD names, so that an end that never came is not taken for one.
@@ -34,7 +34,6 @@ def at(instant):
         return step
 
     for owner, name in (
-        (craft.launch.queue.dispatch, "settle"),
         (craft.launch.queue.dispatch, "has_work"),
         (craft.launch.workers, "start_worker"),
         (craft.launch.queue.slots.Slot, "give"),
