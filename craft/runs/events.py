@@ -32,8 +32,9 @@ class EventWriter:
         self._add(self.folder.events, {"time": round(time.time(), 3), "kind": kind, **fields})
 
     def sample(self, *, step: int, prompt: str, text: str, **settings: Any) -> None:
-        """Add a sampled text. Raises OSError when it has to wait."""
-        self._add(self.folder.samples, _sample(step, prompt, text, settings))
+        """Add a sampled text, with how it was drawn. Raises OSError when it has to wait."""
+        sample = {"time": round(time.time(), 3), "step": step, "prompt": prompt, "text": text, **settings}
+        self._add(self.folder.samples, sample)
 
     def flush(self) -> None:
         """Write what waits. Raises OSError when the disk still does not take it."""
@@ -54,15 +55,6 @@ def append_event(folder: RunFolder, kind: str, **fields: Any) -> None:
 def read_events(folder: RunFolder) -> list[Record]:
     """All events, oldest first."""
     return read_lines(folder.events)
-
-
-def append_sample(folder: RunFolder, *, step: int, prompt: str, text: str, **settings: Any) -> None:
-    """Add a sampled text, with how it was drawn. Raises OSError when the disk does not take it."""
-    _append(folder.samples, _sample(step, prompt, text, settings))
-
-
-def _sample(step: int, prompt: str, text: str, settings: dict[str, Any]) -> Record:
-    return {"time": round(time.time(), 3), "step": step, "prompt": prompt, "text": text, **settings}
 
 
 def read_samples(folder: RunFolder) -> list[Record]:

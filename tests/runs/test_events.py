@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from craft.runs.events import append_event, append_sample, read_events, read_samples
+from craft.runs.events import EventWriter, append_event, read_events, read_samples
 from craft.runs.folder import RunFolder
 from tests.children import child
 from tests.runs.make import a_run
@@ -38,7 +38,7 @@ def test_events_come_back_in_order(folder: RunFolder) -> None:
 
 
 def test_samples_come_back_with_how_they_were_drawn(folder: RunFolder) -> None:
-    append_sample(folder, step=5, prompt="def ", text="def f():\n\x1b[31m", temperature=0.8)
+    EventWriter(folder).sample(step=5, prompt="def ", text="def f():\n\x1b[31m", temperature=0.8)
     (sample,) = read_samples(folder)
     assert (sample["step"], sample["prompt"], sample["text"], sample["temperature"]) == (
         5,
@@ -58,7 +58,7 @@ def test_samples_of_steps_that_came_again_count_once(folder: RunFolder) -> None:
         (20, "b", "6"),
         (20, "a", "7"),  # after another, from step 10
     ]:
-        append_sample(folder, step=step, prompt=prompt, text=text)
+        EventWriter(folder).sample(step=step, prompt=prompt, text=text)
     with folder.samples.open("a") as file:
         file.write('{"prompt": "no step"}\n')
     assert [sample["text"] for sample in read_samples(folder)] == ["1", "2", "6", "7"]

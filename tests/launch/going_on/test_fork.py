@@ -29,7 +29,7 @@ from craft.launch.going_on.fork import fork, plan_fork
 from craft.launch.going_on.resume import plan_resume, resume
 from craft.runs.changes import Change, read_changes, write_changes
 from craft.runs.checkpoints import best_step, commit_checkpoint, list_checkpoints, step_folder, verify
-from craft.runs.events import append_sample, read_events, read_samples
+from craft.runs.events import EventWriter, read_events, read_samples
 from craft.runs.folder import RunFolder, read_identity, update_identity
 from craft.runs.metrics import MetricsLog, MetricsReader
 from craft.runs.status import StatusWriter, read_status
@@ -60,7 +60,7 @@ def a_project(place: Path) -> Path:
     log = MetricsLog(run)
     for step in STEPS:
         log.append({"step": step, "time": step / 10, "tokens": 64 * step, "val/loss": 3 - step / 10})
-        append_sample(run, step=step, prompt="a", text=f"at {step}")
+        EventWriter(run).sample(step=step, prompt="a", text=f"at {step}")
         save(run, step, val=3 - step / 10)
     log.close()
     StatusWriter(run).write(phase="finished", step=20, max_steps=20)
