@@ -168,9 +168,7 @@ def _held_for_long(folder: RunFolder) -> Iterator[None]:
 
 def strays(runs_dir: Path) -> list[Path]:
     """What crashes left beside the runs: half-deleted ones, half-made forks, files of writers that were killed."""
-    forks = runs_dir / ".craft" / "forks"
-    half_made = forks.iterdir() if forks.is_dir() and not forks.is_symlink() else ()
-    return [*trash.strays(runs_dir), *(path for path in half_made if not platform.is_locked(path / "worker.lock"))]
+    return [*trash.strays(runs_dir), *child.half_made(runs_dir)]
 
 
 def clear_strays(runs_dir: Path) -> list[str]:

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from craft import platform
 from craft.errors import CheckpointError, RunBusyError, RunError
 from craft.launch import remove
+from craft.launch.doctor.finding import Patient
+from craft.launch.doctor.leftovers import leftovers
 from craft.launch.queue.dispatch import hold_queue, stop, submit
 from craft.launch.queue.entries import Entry, Queue, Wait
 from craft.launch.workers import kill
@@ -299,3 +302,33 @@ def test_what_a_waiting_run_needs(tmp_path: Path, init_from: Callable[[RunFolder
     assert str(one).startswith("waits-001, which is queued, starts from its weights (@")
     assert known.steps(new) == step
     assert plan_tidying(new, 1, known.steps(new)).keeps == {**dict.fromkeys(step, "wanted"), 3: "newest"}
+
+
+def test_a_half_made_fork_is_shown_where_it_is_removed_and_only_there(tmp_path: Path) -> None:
+    """What prune and the doctor name is what goes: no link, no file, nothing that was begun this very moment."""
+    runs, outside = tmp_path / "runs", tmp_path / "outside"
+    forks = runs / ".craft" / "forks"
+    for name in ("tiny-001", "tiny-002", "tiny-003"):
+        (forks / name).mkdir(parents=True)
+    (outside / "tiny-004").mkdir(parents=True)
+    (forks / "tiny-004").symlink_to(outside / "tiny-004")
+    (forks / "notes").write_text("mine")
+    for path in (forks / "tiny-001", forks / "tiny-002", forks / "notes", outside / "tiny-004"):
+        os.utime(path, (0, 0))
+    with platform.FileLock(forks / "tiny-002" / "worker.lock"):
+        assert remove.strays(runs) == [forks / "tiny-001"]
+        assert [one.details["paths"] for one in leftovers(Patient(runs))] == [[str(forks / "tiny-001")]]
+        assert remove.clear_strays(runs) == []
+        assert sorted(path.name for path in forks.iterdir()) == ["notes", "tiny-002", "tiny-003", "tiny-004"]
+        assert remove.strays(runs) == []
+
+
+def test_forks_that_lie_behind_a_link_are_left_alone(tmp_path: Path) -> None:
+    runs, outside = tmp_path / "runs", tmp_path / "outside"
+    (runs / ".craft").mkdir(parents=True)
+    (outside / "tiny-001").mkdir(parents=True)
+    os.utime(outside / "tiny-001", (0, 0))
+    (runs / ".craft" / "forks").symlink_to(outside)
+    assert remove.strays(runs) == []
+    assert remove.clear_strays(runs) == []
+    assert (outside / "tiny-001").is_dir()

@@ -6,6 +6,8 @@ disk.py        room, speed, kept promises               locks.py       tried wit
 held_slots.py  who trains                               waiting.py     the queue
 runs.py        damaged, interrupted, foreign runs       leftovers.py   what killed processes left
 
+entries_again.py   what a damaged entry of the queue says still
+
 A check is a function that is given the patient and yields findings; one more is a line in `MACHINE` or `RUNS`.
 """
 

@@ -41,7 +41,7 @@ def leftovers(patient: Patient) -> Iterable[Finding]:
             lambda _: _clear_checkpoints(folders),
         ),
         ("half-made run", "", _half_made_runs(runs_dir), lambda _: _remove_half_made_runs(runs_dir)),
-        ("half-made fork", "", _half_made_forks(runs_dir), lambda _: _clear_forks(runs_dir)),
+        ("half-made fork", "", child.half_made(runs_dir), lambda _: _clear_forks(runs_dir)),
         ("thing in the trash", "things in the trash", in_trash(runs_dir), _empty),
         ("dead temporary", "dead temporaries", _temporaries(runs_dir, folders), _remove_temporaries),
     ]
@@ -175,15 +175,6 @@ def _remove_half_made_runs(runs_dir: Path) -> Iterator[str]:
     for path in _half_made_runs(runs_dir):
         shutil.rmtree(path)
         yield f"removed {path.name}, of which no run was made"
-
-
-def _half_made_forks(runs_dir: Path) -> list[Path]:
-    folder = runs_dir / ".craft" / "forks"
-    try:
-        found = sorted(folder.iterdir())
-    except OSError:
-        return []
-    return [path for path in found if path.is_dir() and not platform.is_locked(path / "worker.lock")]
 
 
 def _clear_forks(runs_dir: Path) -> list[str]:

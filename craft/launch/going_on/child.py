@@ -131,15 +131,30 @@ def _forks(runs_dir: Path) -> Path:
     return runs_dir / ".craft" / "forks"
 
 
+def half_made(runs_dir: Path) -> list[Path]:
+    """The forks that were killed while they were made: what `clear_up` removes. Raises OSError."""
+    forks = _forks(runs_dir)
+    return [path for path in sorted(forks.iterdir()) if _is_dead(path)] if _is_own_dir(forks) else []
+
+
+def _is_dead(building: Path) -> bool:
+    place, lock = building.parents[2] / building.name, building / "worker.lock"
+    if not _is_own_dir(building) or (not lock.exists() and _is_young(building)):
+        return False
+    if _is_empty(place) and _is_young(place):
+        return False  # it may be somebody else's new run; the next one to look sees it again
+    return not platform.is_locked(lock)
+
+
+def _is_own_dir(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
 def clear_up(runs_dir: Path) -> list[str]:
     """Remove the forks that were killed while they were made; returns their names. Raises OSError."""
     removed = []
-    for building in sorted(_forks(runs_dir).iterdir()) if _forks(runs_dir).is_dir() else ():
+    for building in half_made(runs_dir):
         place, lock = runs_dir / building.name, platform.FileLock(building / "worker.lock")
-        if building.is_symlink() or not building.is_dir() or (not lock.path.exists() and _is_young(building)):
-            continue
-        if _is_empty(place) and _is_young(place):
-            continue  # it may be somebody else's new run; the next fork looks again
         if not lock.acquire():
             continue
         try:
