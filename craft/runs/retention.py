@@ -71,8 +71,12 @@ def plan_tidying(folder: RunFolder, keep: int, wanted: Collection[int] = ()) -> 
 
 def leftovers(folder: RunFolder) -> list[Path]:
     """Half-made checkpoints, and temporary files of processes that are dead. They mean nothing while nobody trains."""
-    dead = [path for place in (folder.path, folder.control) for path in platform.dead_temporaries(place)]
-    return [*checkpoints.half_made(folder), *dead]
+    return [*checkpoints.half_made(folder), *temporaries(folder)]
+
+
+def temporaries(folder: RunFolder) -> list[Path]:
+    """What killed writers left in a run's folder."""
+    return [path for place in (folder.path, folder.control) for path in platform.dead_temporaries(place)]
 
 
 def tidy(plan: Tidying, keep: int, wanted: Collection[int] = ()) -> list[CheckpointInfo]:

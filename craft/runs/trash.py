@@ -75,9 +75,13 @@ def delete(path: Path) -> None:
 
 def strays(runs_dir: Path) -> list[Path]:
     """What means nothing any more beside the runs: half-deleted ones, and files that killed writers left."""
+    return [*in_trash(runs_dir), *temporaries(runs_dir)]
+
+
+def temporaries(runs_dir: Path) -> list[Path]:
+    """What killed writers left beside the runs."""
     own = runs_dir / ".craft"
-    places = [own, *(own / name for name in ("queue", "groups"))]
-    return [*in_trash(runs_dir), *(path for place in places for path in platform.dead_temporaries(place))]
+    return [path for place in (own, own / "queue", own / "groups") for path in platform.dead_temporaries(place)]
 
 
 def empty_trash(runs_dir: Path) -> list[str]:

@@ -16,12 +16,12 @@ from craft.launch.doctor.finding import SCRATCH, Finding, Patient, nearest, plur
 from craft.launch.going_on import child
 from craft.launch.queue.dispatch import hold_queue
 from craft.launch.queue.entries import Queue
-from craft.runs import checkpoints
+from craft.runs import checkpoints, retention
 from craft.runs.disk import disk_use, together
 from craft.runs.folder import RunFolder
 from craft.runs.liveness import observe
 from craft.runs.store import RunStore
-from craft.runs.trash import delete, in_trash
+from craft.runs.trash import delete, in_trash, temporaries
 
 _ABANDONED = 3600.0  # seconds: nobody makes a run's folder that long
 _NUMBERED = re.compile(r"[a-z0-9._-]+-\d{3,7}")
@@ -185,11 +185,10 @@ def _clear_forks(runs_dir: Path) -> list[str]:
 
 
 def _temporaries(runs_dir: Path, folders: list[RunFolder]) -> list[Path]:
-    own = runs_dir / ".craft"
-    places = [own, own / "queue", own / "groups", platform.state_dir(), platform.slots_dir()]
-    found = [path for place in places for path in platform.dead_temporaries(place)]
+    of_machine = (platform.state_dir(), platform.slots_dir())
+    found = [*temporaries(runs_dir), *(path for place in of_machine for path in platform.dead_temporaries(place))]
     for folder in folders:
-        dead = [path for place in (folder.path, folder.control) for path in platform.dead_temporaries(place)]
+        dead = retention.temporaries(folder)
         found += dead if dead and _is_idle(folder) else []
     for place in {nearest(runs_dir), nearest(platform.state_dir()), nearest(platform.slots_dir())}:
         for path in place.glob(f"{SCRATCH}*"):
