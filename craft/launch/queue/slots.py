@@ -177,7 +177,11 @@ def _if_paused(holder: Holder) -> str:
 def why_none_is_free(slots: list[Slot]) -> str:
     """What a waiting run is told: which run holds the slot it waits for."""
     on_cpu = slots[0].at_once is not None
-    holders = [holder for slot in (taken("cpu-") if on_cpu else slots) if (holder := slot.holder())]
+    asked = taken("cpu-") if on_cpu else slots
+    holders = [holder for slot in asked if (holder := slot.holder())]
+    unknown = next((slot for slot in asked if slot.holder() is None and platform.is_locked(slot.path)), None)
+    if unknown is not None and (on_cpu or not holders):
+        return f"waiting for a slot: a process that left no word of itself holds {unknown.path}"
     if not holders:
         return "waiting for a slot"
     alone = min(holders, key=lambda holder: holder.at_once or len(slots))

@@ -54,7 +54,8 @@ def test_a_held_lock_is_not_free_whatever_the_note_says(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "True\n"
         assert not slot.is_free()
-        assert slots.why_none_is_free([slot]) == "waiting for a slot"
+        said = f"waiting for a slot: a process that left no word of itself holds {slot.path}"
+        assert slots.why_none_is_free([slot]) == said
         for at_once in (1, 2, 8):
             assert slots.first_free(slots.slots_for("cpu", at_once)) is None, "it may compute on all cores"
     finally:
