@@ -124,6 +124,7 @@ def craft() -> None:
 def main() -> NoReturn:
     """Run the command line and leave with its exit status."""
     status = 0
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
     try:
@@ -145,6 +146,17 @@ def main() -> NoReturn:
         where = f": {fault.filename}" if fault.filename else ""
         status = _report(f"{fault.strerror or fault}{where}", 2)
     sys.exit(status)
+
+
+def _open_closed_streams() -> None:
+    """Lead nowhere what a daemon or a shell's `>&-` has closed; else the first file to be opened takes its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, open(number, "r" if number == 0 else "w"))  # noqa: PTH123, SIM115 - for the process's life
 
 
 def _wrong_use(error: click.ClickException) -> int:

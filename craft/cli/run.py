@@ -194,7 +194,14 @@ def follow_to_end(
         _tell_table(ended, screen.width if screen.live else None, screen.line, ascii_only=not screen.unicode)
     if following.interrupted:
         return 130
-    return 1 if any(one.phase in ("failed", "interrupted") for one in ended) else 0
+    return 1 if any(_went_wrong(one) for one in ended) else 0
+
+
+def _went_wrong(run: Followed) -> bool:
+    from craft.runs.liveness import was_killed
+
+    news = run.narrator.news
+    return run.phase in ("failed", "interrupted") or (news is not None and was_killed(news.observed.status))
 
 
 def _tell_table(ended: list[Followed], width: int | None, line: Any, *, ascii_only: bool) -> None:

@@ -15,7 +15,7 @@ from craft.runs.events import append_event
 from craft.runs.folder import RunFolder
 from craft.runs.liveness import observe
 from craft.runs.lock import end_left_behind, new_mark, owner_here
-from craft.runs.status import OUTCOMES, StatusWriter, read_status
+from craft.runs.status import KILLED, OUTCOMES, WORKING, StatusWriter, read_status
 
 WORKER = "craft.training.worker"
 _LOG_TAIL = 12
@@ -64,8 +64,24 @@ def kill(folder: RunFolder, started: platform.ProcessIdentity | None = None) -> 
         append_event(folder, "stopped", reason="killed")
     status = read_status(folder)
     if status is not None and status.phase == "queued":  # it never took the run over, so nothing else would say it
-        StatusWriter(folder).write(phase="stopped", message="killed before it began", durable=True)
+        StatusWriter(folder).write(phase="stopped", message=f"{KILLED} before it began", durable=True)
+    else:
+        _say_killed(folder)
     return True
+
+
+def _say_killed(folder: RunFolder) -> None:
+    """Leave in a dead worker's claim that it was killed; a run that somebody goes on with already is left alone."""
+    lock = platform.FileLock(folder.lock)
+    with contextlib.suppress(OSError):
+        if not lock.acquire(2.0):
+            return
+        try:
+            status = read_status(folder)
+            if status is not None and status.phase in WORKING:
+                StatusWriter(folder).write(message=KILLED)
+        finally:
+            lock.release()
 
 
 def fail_to_start(folder: RunFolder) -> None:

@@ -235,9 +235,14 @@ def _take_name(runs_dir: Path, stem: str) -> RunFolder:
 def load_identity(folder: RunFolder) -> tuple[RunIdentity | None, str | None]:
     """What `run.json` says, and what is wrong with it; an identity beside a fault holds what could be read."""
     try:
-        values, faults = known_fields(unsealed(read_object(folder.run_json)), RunIdentity)
+        record = read_object(folder.run_json)
     except (OSError, ValueError) as error:
         return None, f"run.json is damaged: {why(error)}"
+    values, faults = known_fields(record, RunIdentity)
+    try:
+        unsealed(record)
+    except ValueError as error:
+        faults.append(str(error))
     identity = RunIdentity(**values) if "experiment" in values else None
     return identity, f"run.json is damaged: {faults[0]}" if faults else None
 

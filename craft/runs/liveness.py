@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from craft import platform
 from craft.runs.folder import RunFolder
 from craft.runs.lock import keeps_lock, load_owner, owner_here, owner_without_lock_file
-from craft.runs.status import OUTCOMES, WORKING, Status, load_status
+from craft.runs.status import KILLED, OUTCOMES, WORKING, Status, load_status
 
 SILENT_AFTER = 30.0
 LIVE = (*WORKING, "silent")
@@ -92,10 +92,13 @@ def _judge(folder: RunFolder, claim: Status | None, fault: str | None, held: boo
         return "queued", claim.message or "waiting for a slot"
     if host := host_elsewhere(folder, claim):
         return claim.phase, f"{host} works on it, and said so {_words(age)} ago"
-    return (
-        "interrupted",
-        f"its worker ended without a word while {claim.phase}, at step {claim.step}; it can be resumed",
-    )
+    how = "it was killed" if was_killed(claim) else "its worker ended without a word"
+    return "interrupted", f"{how} while {claim.phase}, at step {claim.step}; it can be resumed"
+
+
+def was_killed(claim: Status) -> bool:
+    """Whether a person killed the worker that made this claim."""
+    return (claim.message or "").startswith(KILLED)
 
 
 def host_elsewhere(folder: RunFolder, claim: Status | None) -> str | None:

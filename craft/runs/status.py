@@ -11,6 +11,8 @@ from craft.runs.json_files import encode_file, known_fields, read_object, why
 
 WORKING = ("starting", "preparing", "running", "evaluating", "paused", "stopping")
 OUTCOMES = ("finished", "stopped", "failed")
+KILLED = "killed"
+"""What the message of a claim begins with whose worker a person killed."""
 PHASES = ("queued", *WORKING, *OUTCOMES)
 
 

@@ -133,10 +133,10 @@ def plan_fork(
     )
     plan.remarks.extend(_remarks(plan, then, which))
     if not plan.cannot and max_steps and found.step >= max_steps:
+        earlier = [f"@{info.step}" for info in checkpoints.list_checkpoints(parent) if info.step < max_steps]
         raise RunError(
-            f"step {found.step} is the last of {max_steps}, so a fork of it would be at its end; let it be longer, as "
-            f"training.max_steps={2 * max_steps}, or fork an earlier one: "
-            f"{', '.join(f'@{info.step}' for info in checkpoints.list_checkpoints(parent) if info.step < max_steps)}"
+            f"a run of {max_steps} steps is at its end at step {found.step}; let it be longer, as "
+            f"training.max_steps={2 * found.step}{', or fork an earlier step: ' if earlier else ''}{', '.join(earlier)}"
         )
     return plan
 

@@ -40,6 +40,8 @@ def schedule_remarks(
         return _plateau_remarks(before, after)
     if isinstance(before.scheduler, PlateauSchedule):
         return _remarks_of_the_fall(after, step, new_steps)  # where the rate stands, the figures decided
+    if step >= new_steps:
+        return []
     was = before.optimizer.lr * lr_factor(before.scheduler, max(step, 1), old_steps)
     becomes = after.optimizer.lr * lr_factor(after.scheduler, step + 1, new_steps)
     old, new = before.optimizer.type, after.optimizer.type

@@ -50,6 +50,9 @@ def _require_live(folder: RunFolder, overrides: Sequence[str]) -> None:
             f"{folder.name} is queued and does not train yet; 'craft stop {folder.name}' takes it out, and {resume} "
             "queues it with that"
         )
+    if observed.phase == "finished":
+        longer = [*overrides, f"training.max_steps={2 * max(observed.status.step, 1)}"]
+        resume = _command("resume", folder, longer)
     raise RunError(f"{folder.name} is {observed.phase}, and so does not train; {resume} goes on with that")
 
 

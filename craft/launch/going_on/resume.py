@@ -18,13 +18,14 @@ from craft.errors import CraftError, RunBusyError, RunError
 from craft.launch.going_on.edited import Edited, edit
 from craft.launch.going_on.length import bounded_by_epochs, schedule_remarks, total_steps
 from craft.launch.going_on.meaning import BITS, CHOSEN, advised_run, changes_between, effects, shown
+from craft.launch.going_on.other_text import compare_text
 from craft.launch.queue.dispatch import Started, claim_queued, hold_queue, start_next, was_taken_over
 from craft.launch.queue.entries import Entry, Queue
 from craft.launch.workers import has_outcome
 from craft.platform.files import put_back_on_error
 from craft.runs import control
 from craft.runs.changes import write_changes
-from craft.runs.checkpoints import list_checkpoints
+from craft.runs.checkpoints import CheckpointInfo, newest_valid
 from craft.runs.events import append_event
 from craft.runs.folder import RunFolder, definition_fault, digest_of, read_identity, update_identity
 from craft.runs.liveness import host_elsewhere, observe
@@ -72,20 +73,27 @@ def plan_resume(folder: RunFolder, overrides: Sequence[str], *, force: bool = Fa
             f"the machine {elsewhere} says that it trains {folder.name}, and its lock may not reach this one. If it is "
             f"certain that it does not train there any more, 'craft resume {folder.name} --force' goes on here"
         )
-    present = list_checkpoints(folder)
-    step = present[-1].step if present else None
+    damaged: list[str] = []
+    found = newest_valid(
+        folder, lambda info, faults: damaged.append(f"step {info.step} is damaged: {'; '.join(faults)}")
+    )
+    if damaged and found is None:
+        raise RunError(f"{folder.name}: every checkpoint is damaged, so it cannot go on: {'. '.join(damaged)}")
+    step = found.step if found else None
     edited = edit(folder, step or 0, overrides)
     before, after, changes = edited.before, edited.after, changes_between(edited.before, edited.after)
     _refuse_other_run(folder, step, before, after, overrides)
+    if found is not None:
+        _refuse_other_text(folder, before, after, found)
     data_begins = int(read_identity(folder).fork.get("data_begins", 0))
     max_steps = total_steps(after, before, status.max_steps, data_begins)
     _refuse_nothing_to_do(folder, observed.phase, status, step, max_steps, changes, before)
-    remarks = _source_remarks(folder, edited.planned.experiment, edited.own)
+    remarks = [*damaged, *_source_remarks(folder, edited.planned.experiment, edited.own)]
     if fault := definition_fault(folder, read_identity(folder)):
         remarks.append(fault)
     if edited.forgotten:
         remarks.append(f"what was changed while it trained is given anew: {', '.join(edited.forgotten)}")
-    if present and step is not None and step < status.step and not has_outcome(folder):
+    if step is not None and step < status.step and not has_outcome(folder):
         remarks.append(f"it had reached step {status.step}; what came after step {step} is trained again")
     if step is not None and status.max_steps:
         remarks += schedule_remarks(before, after, step, status.max_steps, max_steps)
@@ -183,6 +191,20 @@ def _busy(folder: RunFolder) -> RunBusyError:
         f"{folder.name} is being trained by {who} right now; 'craft watch {folder.name}' shows it, "
         f"'craft stop {folder.name}' stops it"
     )
+
+
+def _refuse_other_text(
+    folder: RunFolder, before: ExperimentConfig, after: ExperimentConfig, found: CheckpointInfo
+) -> None:
+    """A text that was edited since is another order of the data and perhaps other tokens: the worker would refuse it,
+    and the run be failed then."""
+    text = compare_text(before, after, read_identity(folder).data_hash, found.path)
+    if text.same is False:
+        why = f" ({text.why_not})" if text.why_not else ""
+        raise RunError(
+            f"{folder.name} cannot go on: its text is not the one that it was trained on any more{why}. Put that back, "
+            f"or train on this one in a run of its own: craft fork {folder.name}"
+        )
 
 
 def _source_remarks(folder: RunFolder, name: str, own: ExperimentConfig) -> list[str]:

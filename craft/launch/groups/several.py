@@ -21,6 +21,7 @@ from craft.launch.queue.dispatch import (
     withdraw_all,
 )
 from craft.runs.folder import RunFolder
+from craft.runs.liveness import was_killed
 from craft.runs.store import RunStore
 
 BROKEN = ("failed", "interrupted")
@@ -94,8 +95,9 @@ def broken_runs(folders: Iterable[RunFolder], runs_dir: Path) -> list[RunFolder]
 
 
 def all_broken_runs(runs_dir: Path) -> list[RunFolder]:
-    """Every run of a folder that failed or was interrupted, the oldest first."""
-    return broken_runs((run.folder for run in RunStore(runs_dir).list()), runs_dir)
+    """Every run of a folder that failed or was interrupted, the oldest first; not those that a person killed."""
+    runs = RunStore(runs_dir).list()
+    return broken_runs((run.folder for run in runs if not was_killed(run.status)), runs_dir)
 
 
 def plan_retry(folders: Iterable[RunFolder]) -> tuple[list[Resumption], list[tuple[RunFolder, CraftError]]]:
