@@ -26,7 +26,7 @@ from craft.config.definition import load_definition
 from craft.errors import CraftError
 from craft.launch.follow import look_at
 from craft.launch.going_on.resume import plan_resume
-from craft.launch.queue.dispatch import waiting_runs
+from craft.launch.queue.dispatch import waiting_runs, why_queued
 from craft.launch.queue.entries import Entry, Queue
 from craft.runs import checkpoints
 from craft.runs.changes import Change, read_changes, write_changes
@@ -123,7 +123,7 @@ def read_metrics(folder: RunFolder) -> Any:
 def queued(queue: Queue, waiting: RunFolder) -> tuple[Any, str | None]:
     """Who waits; a run that waits in vain must be shown as something else than queued."""
     entries = queue.entries()
-    look = look_at(waiting)
+    look = look_at(waiting, reasons=why_queued(waiting.path.parent))  # not as they were a moment ago
     if any(entry.run == waiting.name for entry in entries) or look.phase == "queued":
         return entries, None
     return entries, look.reason
