@@ -16,7 +16,8 @@ from typing import Any
 
 from craft.analysis.filters import Value
 from craft.config.toml_values import leaves
-from craft.runs.folder import RunIdentity, load_identity
+from craft.runs.changes import held_now
+from craft.runs.folder import RunFolder, RunIdentity, load_identity
 from craft.runs.json_files import decode_object
 from craft.runs.notes import Notes, read_notes
 from craft.runs.store import RunSummary
@@ -39,7 +40,7 @@ class RunFacts:
             return _CLAIMED[name](self)
         if "/" in name:
             return last_value(self.run.folder.metrics, name)
-        return setting(self.run.folder.definition, name)
+        return setting(self.run.folder, name)
 
     @property
     def text(self) -> str:
@@ -90,13 +91,18 @@ _CLAIMED: dict[str, Callable[[RunFacts], Value]] = {
 }
 
 
-def setting(definition: Path, name: str) -> Value:
-    """A setting of a run's definition by its path, or by the end of it where only one path ends so; else None."""
+def setting(folder: RunFolder, name: str) -> Value:
+    """A setting of a run by its path, or by the end of it where only one path ends so; else None.
+
+    What was changed while it trained counts as it is now.
+    """
     try:
-        stat = definition.stat()
+        stat = folder.definition.stat()
     except OSError:
         return None
-    settings = _settings(definition, stat.st_mtime_ns, stat.st_size)
+    settings = _settings(folder.definition, stat.st_mtime_ns, stat.st_size)
+    if folder.changes.exists():
+        settings = {**settings, **held_now(folder)}
     if name in settings:
         return settings[name]
     ending = [path for path in settings if path.endswith(f".{name}")]

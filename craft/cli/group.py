@@ -131,6 +131,7 @@ def _print(one: Summary) -> None:
                 "run": member.folder.name,
                 "path": str(member.folder.path),
                 "axes": member.axes,
+                "moved": member.moved,
                 "phase": member.observed.phase,
                 "reason": member.observed.reason,
                 "step": status.step,
@@ -182,10 +183,16 @@ def _tell(one: Summary) -> None:
                 _column("BEST", [format_loss(point.best) for point in one.points], 2),
             ]
         )
+    for member in one.members:
+        if member.moved:
+            moved = " ".join(f"{path}={_shown(value)}" for path, value in member.moved.items())
+            say(
+                clean_line(f"\n{member.folder.name} goes on with {moved} since, and counts for no point").strip() + "\n"
+            )
     if one.best is not None:
         at = one.best.observed.status.best_step
         where = f" at step {at}" if at is not None else ""
-        settings = "  ".join(f"{path}={_shown(value)}" for path, value in one.best.axes.items())
+        settings = "  ".join(f"{path}={_shown(value)}" for path, value in {**one.best.axes, **one.best.moved}.items())
         so_far = "" if one.best.observed.phase == "finished" else f", which is {one.best.observed.phase}"
         best = f"best: {one.best.folder.name}{so_far}: {one.monitor} {format_loss(one.best.best)}{where}"
         say("\n" + clean_line(f"{best}  {settings}".rstrip()) + "\n")

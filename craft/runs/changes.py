@@ -9,6 +9,7 @@ at its step.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -109,6 +110,15 @@ def forget_changes(changes: Iterable[Change], paths: Iterable[str]) -> list[Chan
     """The changes without these settings, for a resume that sets them anew."""
     gone = list(paths)
     return [kept for change in changes if (kept := without_paths(change, gone)).values]
+
+
+def held_now(folder: RunFolder) -> Values:
+    """What was changed while a run trained, by dotted path, as it holds at its last change; nothing where the file is
+    damaged, which those say who train on."""
+    try:
+        return values_at(read_changes(folder), sys.maxsize)
+    except RunError:
+        return {}
 
 
 def config_with(folder: RunFolder, values: Mapping[str, Any]) -> ExperimentConfig:

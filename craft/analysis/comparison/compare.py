@@ -38,6 +38,11 @@ class Comparison:
     def remarks(self) -> list[str]:
         """What follows, a sentence each."""
         said = [sentence(found) for found in self.sooner]
+        said += [
+            f"{run.name} was measured on another text than {self.runs[0].name}: their figures do not compare"
+            for run in self.runs[1:]
+            if not _of_one_text(self.runs[0], run)
+        ]
         said += [f"{run.name}: {run.fault}" for run in self.runs if run.fault]
         said += [
             f"{run.name}: {run.nonfinite} values of {self.metric} are not finite" for run in self.runs if run.nonfinite
@@ -75,8 +80,14 @@ def compare_runs(
         if chosen is None:
             raise UsageError(f"no figure '{sort}' to sort by; there are {', '.join(one.name for one in figures)}")
         listed = sort_runs(runs, chosen)
-    faster = [found for run in runs[1:] if (found := sooner(runs[0], run, axis))]
+    faster = [found for run in runs[1:] if _of_one_text(runs[0], run) and (found := sooner(runs[0], run, axis))]
     return Comparison(metric, axis, runs, listed, figures, differing_settings(listed), faster)
+
+
+def _of_one_text(one: ComparedRun, other: ComparedRun) -> bool:
+    """Whether two runs read the same text, as far as that is known: it is once they have begun."""
+    hashes = one.identity.data_hash, other.identity.data_hash
+    return None in hashes or hashes[0] == hashes[1]
 
 
 def _others(runs: Sequence[ComparedRun]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from craft.config.definition import load_definition
 from craft.config.toml_values import dotted, leaves
 from craft.errors import CraftError, RunError
+from craft.runs.changes import held_now
 from craft.runs.curves import CurvesReader
 from craft.runs.folder import RunFolder, RunIdentity, load_identity
 from craft.runs.json_files import read_object
@@ -84,7 +85,7 @@ def read_compared(folder: RunFolder, metric: str, mode: Mode | None = None) -> C
     settings: dict[str, Any] = {}
     try:
         tree = load_definition(folder.definition)[1].model_dump(mode="json")
-        settings = {dotted(path): value for path, value in leaves(tree).items()}
+        settings = {dotted(path): value for path, value in leaves(tree).items()} | held_now(folder)
     except (CraftError, OSError) as error:
         faults.append(f"its definition cannot be read: {str(error).splitlines()[0]}")
     names = list(dict.fromkeys((metric, "train/loss", "val/loss")))

@@ -8,12 +8,14 @@ import math
 import statistics
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from craft.config.toml_values import dotted, leaves
 from craft.launch.follow import look_at
 from craft.launch.queue.dispatch import why_queued
+from craft.runs.changes import held_now
 from craft.runs.folder import RunFolder, load_identity
 from craft.runs.groups import Group
 from craft.runs.json_files import read_object
@@ -31,6 +33,8 @@ class Member:
     axes: dict[str, Any]
     """What distinguishes it, by dotted path, its seed among them where seeds were swept."""
     observed: Observed
+    moved: dict[str, Any] = field(default_factory=dict)
+    """What it trains with by now of what distinguishes it: a resume or a live change gave it another value."""
 
     @property
     def best(self) -> float | None:
@@ -106,7 +110,19 @@ def summarize(group: Group, reasons: Mapping[str, str] | None = None) -> Summary
 
 def _member(folder: RunFolder, reasons: Mapping[str, str]) -> Member:
     identity, _ = load_identity(folder)
-    return Member(folder, identity.axes if identity is not None else {}, look_at(folder, reasons=reasons))
+    axes = identity.axes if identity is not None else {}
+    now = _settings(folder)
+    moved = {path: now[path] for path, value in axes.items() if path in now and now[path] != value}
+    return Member(folder, axes, look_at(folder, reasons=reasons), moved)
+
+
+def _settings(folder: RunFolder) -> dict[str, Any]:
+    """What a run trains with by now, by dotted path; nothing where its definition cannot be read."""
+    try:
+        (table,) = tomllib.loads(folder.definition.read_text(encoding="utf-8"))["experiment"].values()
+        return {dotted(path): value for path, value in leaves(table).items()} | held_now(folder)
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError):
+        return {}
 
 
 def _monitored(folders: Sequence[RunFolder]) -> tuple[str, str]:
@@ -130,6 +146,8 @@ def _best(members: Iterable[Member], mode: str) -> Member | None:
 def _points(members: Sequence[Member], mode: str) -> list[Point]:
     by_point: dict[str, list[Member]] = {}
     for member in members:
+        if member.moved:
+            continue  # it is of no point any more
         by_point.setdefault(json.dumps(member.point, sort_keys=True), []).append(member)
     return [_sum_up(runs, mode) for runs in by_point.values()]
 

@@ -12,8 +12,9 @@ import pytest
 from craft import platform
 from craft.launch.groups.summary import Summary, summarize
 from craft.launch.queue.entries import Entry, Queue
+from craft.runs.changes import Change, write_changes
 from craft.runs.folder import RunFolder, RunIdentity, create_run
-from craft.runs.groups import read_group, take_group_name, write_group
+from craft.runs.groups import Group, read_group, take_group_name, write_group
 from craft.runs.status import StatusWriter
 
 
@@ -122,3 +123,20 @@ def test_a_damaged_member_harms_nobody(sweep: Sweep) -> None:
     assert found.best is not None
     assert found.best.best == 1.0
     assert found.monitor == "val/loss"
+
+
+def test_a_run_that_goes_on_with_another_value_counts_for_no_point(tmp_path: Path) -> None:
+    folders = []
+    for seed in (1, 2):
+        text = f"[experiment.lr]\nseed = {seed}\noptimizer = {{ lr = 0.1 }}\n"
+        identity = RunIdentity("lr", group="lr", axes={"optimizer.lr": 0.1, "seed": seed})
+        folders.append(create_run(tmp_path, experiment="lr", definition_toml=text, identity=identity))
+        StatusWriter(folders[-1]).write(phase="finished", best=float(seed))
+    group = Group(tmp_path, "lr", [folder.name for folder in folders])
+    assert [(point.runs, point.mean) for point in summarize(group).points] == [(2, 1.5)]
+    write_changes(folders[1], [Change(5, values={"optimizer.lr": 0.5}, before={"optimizer.lr": 0.1})])
+    summary = summarize(group)
+    assert [(point.runs, point.mean) for point in summary.points] == [(1, 1.0)]
+    assert [member.moved for member in summary.members] == [{}, {"optimizer.lr": 0.5}]
+    folders[0].definition.write_text("[experiment.lr]\nseed = 1\noptimizer = { lr = 0.3 }\n")
+    assert summarize(group).points == []
