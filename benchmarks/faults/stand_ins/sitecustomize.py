@@ -33,10 +33,10 @@ if "resume" in sys.orig_argv and (_pause := os.environ.get("CRAFT_FAULT_PAUSE"))
 
     import craft.launch.going_on.resume
 
-    _resume = craft.launch.resume.resume
+    _resume = craft.launch.going_on.resume.resume
 
     def _after_a_pause(*arguments, **named):
         time.sleep(float(_pause))
         return _resume(*arguments, **named)
 
-    craft.launch.resume.resume = _after_a_pause
+    craft.launch.going_on.resume.resume = _after_a_pause
