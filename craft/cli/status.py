@@ -24,11 +24,14 @@ def status(name: str, runs_dir: Path | None, as_json: bool) -> None:
     from craft.launch.follow import look_at
     from craft.runs.checkpoints import best_step, list_checkpoints
     from craft.runs.disk import disk_use, free_space
-    from craft.runs.folder import read_identity
+    from craft.runs.folder import RunIdentity, definition_fault, load_identity
     from craft.runs.lock import read_owner
 
     folder = find_run(name, runs_dir)
-    identity, look = read_identity(folder), look_at(folder)
+    identity, fault = load_identity(folder)
+    identity = identity or RunIdentity(experiment=folder.name.rpartition("-")[0], id="")
+    look = look_at(folder)
+    faults = [one for one in (fault, look.fault, definition_fault(folder, identity)) if one]
     claim, best, owner = look.status, best_step(folder), read_owner(folder)
     saved = [(info.step, disk_use(info.path).bytes) for info in list_checkpoints(folder)]
     facts: dict[str, Any] = {
@@ -37,6 +40,7 @@ def status(name: str, runs_dir: Path | None, as_json: bool) -> None:
         "phase": look.phase,
         "reason": look.reason,
         "worker": {"pid": owner.pid, "host": owner.host} if owner is not None and look.held else None,
+        "faults": faults,
         "experiment": identity.experiment,
         "group": identity.group,
         "axes": identity.axes,
@@ -98,6 +102,7 @@ def _tell(facts: dict[str, Any]) -> None:
     rows: list[tuple[str, str]] = [
         ("run", facts["run"]),
         ("folder", shown_path(Path(facts["path"]))),
+        *(("fault" if n == 0 else "", fault) for n, fault in enumerate(facts["faults"])),
         ("phase", facts["phase"]),
         ("why", facts["reason"] if facts["reason"] not in (facts["phase"], facts["error"]) else ""),
         ("error", facts["error"] or ""),

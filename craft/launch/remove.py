@@ -46,7 +46,7 @@ def why_not(folder: RunFolder) -> str:
             f"{folder.path} is a link to {folder.path.resolve()}, and links are not followed: name the folder itself, "
             "or remove the link by hand"
         )
-    folder.require()
+    folder.require(definition=False)
     observed = observe(folder)
     if host := host_elsewhere(folder, observed.status):
         return f"{folder.name}: the machine {host} says that it trains it, and only there can it be stopped"

@@ -102,13 +102,14 @@ class RunFolder:
         """The final summary."""
         return self.path / "results.json"
 
-    def require(self) -> RunFolder:
-        """This folder, or RunError when it is not a run."""
+    def require(self, *, definition: bool = True) -> RunFolder:
+        """This folder, or RunError when it is not a run; without its `definition` it can be looked at and deleted."""
         if not is_dir(self.path):
             raise RunError(f"{self.path}: no such folder")
-        if not self.run_json.is_file() or not self.definition.is_file():
-            missing = self.run_json.name if not self.run_json.is_file() else self.definition.name
-            raise RunError(f"{self.path}: not a run: it has no {missing}")
+        if not self.run_json.is_file():
+            raise RunError(f"{self.path}: not a run: it has no {self.run_json.name}")
+        if definition and not self.definition.is_file():
+            raise RunError(f"{self.path}: its {self.definition.name} is missing: it can be looked at and deleted only")
         return self
 
 

@@ -138,12 +138,12 @@ class RunStore:
         """
         text = str(name)
         if os.sep in text or text in (".", ".."):
-            return RunFolder(Path(text).resolve()).require()
+            return RunFolder(Path(text).resolve()).require(definition=False)
         inside = RunFolder(self.runs_dir / text)
         if text and is_dir(inside.path):
-            return inside.require()
+            return inside.require(definition=False)
         if text and is_dir(Path(text)):
-            return RunFolder(Path(text).resolve()).require()
+            return RunFolder(Path(text).resolve()).require(definition=False)
         folders = self.folders()
         stem = slug(text)  # the name as folders can bear it, where that is another
         of_experiment = [folder for folder in folders if re.fullmatch(rf"{re.escape(stem)}-\d{{3,}}", folder.name)]

@@ -144,7 +144,7 @@ def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
         RunFolder(tmp_path).require()
     folder = a_run(tmp_path)
     folder.definition.unlink()
-    with pytest.raises(RunError, match=r"not a run: it has no experiment\.toml"):
+    with pytest.raises(RunError, match=r"its experiment\.toml is missing: it can be looked at and deleted only"):
         folder.require()
     with pytest.raises(RunError, match="no such folder"):
         RunFolder(tmp_path / ("x" * 300)).require()
