@@ -16,6 +16,7 @@ from typing import Any
 MAX_BYTES = 4 << 20  # run.json and its like have some kilobytes; a device or a wrong file has no end
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encode_sorted = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 # NaN and Infinity are no JSON, but Python reads them unless told otherwise.
 _decode = json.JSONDecoder(parse_constant=lambda _: None).decode
 
@@ -54,7 +55,7 @@ def unsealed(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seal_of(record: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_encode_sorted(record).encode()).hexdigest()
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
