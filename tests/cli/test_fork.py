@@ -76,7 +76,7 @@ def test_detached_it_prints_its_name(trained: Project) -> None:
         (["tiny@10", "model.hidden_size=32"], "model.hidden_size 16 -> 32: the weights do not fit"),
         (["tiny@10", "tokenizer.type=byte"], "tokenizer.type char -> byte"),
         (["tiny@7"], "no checkpoint of step 7; there are: 0, 5, 10, 15, 20"),
-        (["tiny"], "step 20 is the last of 20"),
+        (["tiny"], "is at its end at step 20"),
         (["tiny@10", "optimizer.rl=1"], "unknown key"),
         (["nobody"], "no run 'nobody'"),
         (["./text.safetensors"], "no run of Craft"),

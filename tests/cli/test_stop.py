@@ -51,7 +51,7 @@ def test_a_worker_that_hangs_before_it_begins_is_killed(words: list[str], projec
     done = project.craft(words[0], "hangs-001", *words[1:])
     assert done.stderr == "hangs-001 is out of the queue: its worker hung before it began, and is killed\n"
     assert done.returncode == 0
-    assert slots.given() == {}
+    wait_for(lambda: slots.given() == {})
     assert Queue(project.runs_dir).is_empty()
     assert project.phase("hangs-001") == "stopped"
 
@@ -62,7 +62,7 @@ def test_a_stop_kills_one_that_hangs_before_it_begins(project: Project, monkeypa
     wait_for(slots.given)
     (stopped,) = several.stop_all([project.run("hangs-001")])
     assert stopped.what == "hung"
-    assert slots.given() == {}
+    wait_for(lambda: slots.given() == {})
     assert Queue(project.runs_dir).is_empty()
     assert project.phase("hangs-001") == "stopped"
 

@@ -160,7 +160,7 @@ def test_it_says_what_continues_what_starts_anew_and_what_cannot_be(run: RunFold
 
 
 def test_the_last_step_needs_a_longer_run(run: RunFolder) -> None:
-    with pytest.raises(RunError, match=r"step 20 is the last of 20.*training.max_steps=40.*@0, @10"):
+    with pytest.raises(RunError, match=r"a run of 20 steps is at its end at step 20.*training.max_steps=40.*@0, @10"):
         plan_fork(run, "latest")
     assert plan_fork(run, "latest", ["training.max_steps=21"]).max_steps == 21
 

@@ -220,4 +220,4 @@ def test_in_a_terminal_it_stays_said_that_a_person_has_to_do_something(project: 
     child = project.terminal("run", "experiments.toml", "tiny", columns=60)
     child.expect("queued: the queue is paused: 'craft queue go' goes on\r\n")
     done(project, "queue", "go")
-    child.expect("tiny-001 .*finished")
+    child.expect("tiny-001.*finished")
