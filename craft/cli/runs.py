@@ -31,8 +31,6 @@ def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | 
     craft runs 'val/loss < 1.9 and lr > 1e-3'         figures, and settings by the end of their path
     craft runs 'not phase = finished' --sort -age     and, or, not, brackets; = != < <= > >=, ~ contains
     """
-    from craft.analysis.facts import RunFacts
-    from craft.analysis.filters import parse_filter
     from craft.analysis.numbers import format_bytes
     from craft.cli.runs_table import run_columns
     from craft.cli.table import Column, render_table
@@ -42,11 +40,10 @@ def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | 
     from craft.runs.store import RunStore
     from craft.text import shows_unicode
 
-    wanted = parse_filter(" ".join(words))
     place = runs_dir_of(runs_dir)
     look_after_queue(place)
     every = RunStore(place).list()
-    found = [one for one in every if wanted.holds(RunFacts(one))] if words else every
+    found = _let_through(every, " ".join(words)) if words else every
     uses: dict[str, DiskUse] = {}
     if disk:
         uses = {one.name: disk_use(one.path) for one in found}
@@ -98,6 +95,14 @@ def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | 
         taken, free = format_bytes(together(uses.values()).bytes), free_space(place)
         left = f"; {format_bytes(free)} are free" if free is not None else ""
         sys.stderr.write(f"{taken} in all{left}\n")
+
+
+def _let_through(runs: list[RunSummary], words: str) -> list[RunSummary]:
+    from craft.analysis.facts import RunFacts
+    from craft.analysis.filters import parse_filter
+
+    wanted = parse_filter(words)
+    return [one for one in runs if wanted.holds(RunFacts(one))]
 
 
 def _sorted(runs: list[RunSummary], name: str) -> list[RunSummary]:

@@ -104,7 +104,7 @@ class FileLock:
 os.register_at_fork(after_in_child=FileLock._close_in_child)
 
 
-def is_locked(path: Path) -> bool:
+def is_locked(path: Path | str) -> bool:
     """Whether some process holds the lock of `path`. Asks with a shared lock, let go at once."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

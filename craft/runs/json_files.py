@@ -95,7 +95,7 @@ def _decoded(text: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path | str) -> dict[str, Any]:
     """The object in a small file. Raises OSError when it cannot be opened, ValueError when it holds no object."""
     return decode_object(_small_file(path))
 
@@ -108,7 +108,7 @@ def read_objects(path: Path) -> list[dict[str, Any]]:
     return value
 
 
-def _small_file(path: Path) -> bytes:
+def _small_file(path: Path | str) -> bytes:
     # Without waiting: a pipe by this name would never open.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

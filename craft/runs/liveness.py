@@ -61,7 +61,7 @@ def _look(folder: RunFolder) -> tuple[Status | None, str | None, bool]:
     """Claim, fault and lock of one moment: a free lock beside a working claim counts once both are seen twice."""
     seen = None
     while True:
-        held = platform.is_locked(folder.lock)
+        held = platform.is_locked(folder.at("worker.lock"))
         claim, fault = load_status(folder)
         if held or claim is None or claim.phase not in WORKING:
             return claim, fault, held

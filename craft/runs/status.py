@@ -73,7 +73,7 @@ class StatusWriter:
 def load_status(folder: RunFolder) -> tuple[Status | None, str | None]:
     """The claim, and what is wrong with its file. None without a fault: there is no claim yet."""
     try:
-        data = read_object(folder.status)
+        data = read_object(folder.at("status.json"))
     except FileNotFoundError:
         return None, None
     except (OSError, ValueError) as error:
