@@ -70,8 +70,12 @@ class Recorder:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the run's folder was deleted or renamed; its name may be another run's by now, and is left alone."""
+        """Whether the run's folder was deleted or renamed; its name may be another run's by now, and is left alone.
+
+        One without `run.json` is what a deletion left of it that met with something just being written.
+        """
         try:
+            os.stat(self.folder.at("run.json"))  # noqa: PTH116 - asked before each write
             return not os.path.samestat(self.folder.path.stat(), os.fstat(self._place))
         except (FileNotFoundError, NotADirectoryError):
             return True
