@@ -16,6 +16,7 @@ from typing import Any
 
 from craft.analysis.filters import Value
 from craft.config.toml_values import leaves
+from craft.runs.changes import held_now
 from craft.runs.folder import RunFolder, RunIdentity, load_identity
 from craft.runs.json_files import decode_object
 from craft.runs.notes import Notes, read_notes
@@ -101,8 +102,6 @@ def setting(folder: RunFolder, name: str) -> Value:
         return None
     settings = _settings(folder.definition, stat.st_mtime_ns, stat.st_size)
     if folder.changes.exists():
-        from craft.runs.changes import held_now  # and with it the schema: few runs were changed
-
         settings = {**settings, **held_now(folder)}
     if name in settings:
         return settings[name]

@@ -12,16 +12,8 @@ from craft.config.schema import ExperimentConfig
 from craft.config.schema.optimizer import OwnOptimizer
 from craft.config.toml_values import write_value
 from craft.errors import CraftError
-from craft.runs.changes import (
-    Change,
-    Values,
-    config_with,
-    plan_change,
-    read_changes,
-    values_at,
-    with_change,
-    write_changes,
-)
+from craft.runs.changed_definition import config_with, plan_change
+from craft.runs.changes import Change, Values, read_changes, values_at, with_change, write_changes
 from craft.runs.control import Request
 from craft.runs.events import read_events
 from craft.text import shorten

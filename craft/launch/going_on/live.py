@@ -11,7 +11,8 @@ from craft.config.overrides import read_overrides
 from craft.errors import RunError
 from craft.launch.going_on.meaning import effects
 from craft.launch.queue.dispatch import wait_while_starting
-from craft.runs.changes import Values, config_with, plan_change, read_changes, values_at
+from craft.runs.changed_definition import config_with, plan_change
+from craft.runs.changes import Values, read_changes, values_at
 from craft.runs.folder import RunFolder
 from craft.runs.liveness import observe
 
