@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from craft.cli.common import say
 
 if TYPE_CHECKING:
     from craft.runs.asking import Answer, Asked
@@ -64,13 +65,13 @@ class Asking:
         if not self.wait:
             for asked in under_way:
                 self.done += 1
-                self._say(f"{asked.folder.name} is asked to {self.verb}")
+                say(f"{asked.folder.name} is asked to {self.verb}")
             return []
         try:
             return self._wait_for(under_way)
         except KeyboardInterrupt:
             for asked in under_way:
-                self._say(f"{asked.folder.name}: not waited for any longer; what was asked stays asked")
+                say(f"{asked.folder.name}: not waited for any longer; what was asked stays asked")
             raise
 
     def status(self, *, picked: bool) -> int:
@@ -91,12 +92,12 @@ class Asking:
             return False
         if words := self.why_not(look):
             self.done += 1
-            self._say(f"{folder.name} {words}")
+            say(f"{folder.name} {words}")
             return False
         if look.phase == "silent":
-            self._say(f"{folder.name} is silent: {look.reason}; 'craft kill {folder.name}' ends it")
+            say(f"{folder.name} is silent: {look.reason}; 'craft kill {folder.name}' ends it")
         if host := host_elsewhere(folder, look.status):
-            self._say(f"{folder.name} is trained on {host}: it is asked through its folder")
+            say(f"{folder.name} is trained on {host}: it is asked through its folder")
         return True
 
     def _why_nobody(self, folder: RunFolder, look: Observed) -> str:
@@ -119,7 +120,7 @@ class Asking:
                         done.append(answer)
                 elif name not in said and time.monotonic() - asked.started > _SAID_AFTER:
                     said.add(name)
-                    self._say(f"{name} {_what_takes_long(asked)}")
+                    say(f"{name} {_what_takes_long(asked)}")
             if under_way:
                 time.sleep(_LOOK_EVERY)
         return done
@@ -129,7 +130,7 @@ class Asking:
 
         if answer.what == "done":
             self.done += 1
-            self._say(f"{folder.name} {self.tell(folder, answer)}")
+            say(f"{folder.name} {self.tell(folder, answer)}")
         elif answer.what == "refused":
             self.refuse(f"{folder.name} does not {self.verb}: {answer.reason.removeprefix(f'{folder.name}: ')}")
         else:
@@ -137,12 +138,7 @@ class Asking:
 
     def refuse(self, words: str) -> None:
         self.failed += 1
-        self._say(f"craft: {words}")
-
-    def _say(self, words: str) -> None:
-        from craft.text import clean
-
-        sys.stderr.write(f"{clean(words)}\n")
+        say(f"craft: {words}")
 
 
 def _what_takes_long(asked: Asked) -> str:

@@ -219,6 +219,13 @@ def _finite(value: Any) -> Any:
     return value
 
 
+def say(words: str) -> None:
+    """Tell a person something, on standard error."""
+    from craft.text import clean
+
+    sys.stderr.write(f"{clean(words)}\n")
+
+
 def shown_path(path: Path) -> str:
     """A path as short as it can be said from here."""
     try:

@@ -20,6 +20,7 @@ from craft.cli.common import (
     print_json,
     runs_dir_of,
     runs_dir_option,
+    say,
 )
 from craft.cli.confirm import confirm, yes_option
 
@@ -108,8 +109,8 @@ def prune(
         except CraftError as error:
             problems.append(str(error))
     for problem in problems:
-        _say(f"craft: {problem}")
-    _say(f"tidied up{_left(place)}")
+        say(f"craft: {problem}")
+    say(f"tidied up{_left(place)}")
     return 2 if problems else 0
 
 
@@ -149,15 +150,15 @@ def _show(
         _print_table(doing)
     if chosen:
         for one in left_alone:
-            _say(f"left alone: {one.why_not}")
+            say(f"left alone: {one.why_not}")
     elif left_alone:
         others = "1 run that trains, waits" if len(left_alone) == 1 else f"{len(left_alone)} runs that train, wait"
-        _say(f"left alone: {others}, ended too recently or cannot be read")
+        say(f"left alone: {others}, ended too recently or cannot be read")
     if not doing and not dead:
-        _say("there is nothing to tidy up")
+        say("there is nothing to tidy up")
         return
     left = f", with {_count(len(dead), 'thing')} that crashes left beside the runs" if dead else ""
-    _say(f"{format_bytes(freed)} {'would become' if dry_run else 'to become'} free{left}")
+    say(f"{format_bytes(freed)} {'would become' if dry_run else 'to become'} free{left}")
 
 
 def _record(one: _Looked, *, dry_run: bool) -> dict[str, Any]:
@@ -220,9 +221,3 @@ def _left(place: Path) -> str:
 
     free = free_space(place)
     return f"; {format_bytes(free)} are free now" if free is not None else ""
-
-
-def _say(words: str) -> None:
-    from craft.text import clean
-
-    sys.stderr.write(clean(words) + "\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from craft.cli.common import find_runs, group_option, runs_argument, runs_dir_of, runs_dir_option
+from craft.cli.common import find_runs, group_option, runs_argument, runs_dir_of, runs_dir_option, say
 from craft.cli.confirm import confirm, yes_option
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def rm(names: tuple[str, ...], group: str | None, yes: bool, runs_dir: Path | No
     def refuse(why: object) -> None:
         nonlocal failed
         failed = True
-        _say(f"craft: {why}")
+        say(f"craft: {why}")
 
     doomed: list[_Doomed] = []
     for folder, step in _named(names, group, runs_dir):
@@ -68,7 +68,7 @@ def rm(names: tuple[str, ...], group: str | None, yes: bool, runs_dir: Path | No
     _finish_earlier(doomed, runs_dir)
     if not doomed:
         if not failed:
-            _say("craft: none of these runs is there any more")
+            say("craft: none of these runs is there any more")
         return 2
     _show(doomed)
     confirm(f"Delete {_counted(doomed)}, for good?", yes=yes)
@@ -83,7 +83,7 @@ def rm(names: tuple[str, ...], group: str | None, yes: bool, runs_dir: Path | No
         except CraftError as error:
             refuse(error)
     if gone:
-        _say(f"deleted {_counted(gone)}{_left(gone[0].folder.path.parent)}")
+        say(f"deleted {_counted(gone)}{_left(gone[0].folder.path.parent)}")
     return 2 if failed else 0
 
 
@@ -173,7 +173,7 @@ def _show(doomed: list[_Doomed]) -> None:
     columns.append(Column("FREES", [format_bytes(one.use.freed) for one in doomed]))
     width = shutil.get_terminal_size((80, 24)).columns if sys.stderr.isatty() else None
     for line in render_table(columns, width, ascii_only=not shows_unicode(sys.stderr)):
-        _say(line)
+        say(line)
     known: dict[Path, Leanings] = {}
     for one in doomed:
         runs_dir = one.folder.path.parent
@@ -181,7 +181,7 @@ def _show(doomed: list[_Doomed]) -> None:
             known[runs_dir] = leanings(runs_dir)
         for leaning in known[runs_dir].of(one.folder):
             if one.step is None or leaning.weights == str(one.step):
-                _say(f"{one.name}: {leaning}")
+                say(f"{one.name}: {leaning}")
 
 
 def _counted(doomed: list[_Doomed]) -> str:
@@ -212,10 +212,4 @@ def _finish_earlier(doomed: list[_Doomed], runs_dir: Path | None) -> None:
 
     for place in {runs_dir_of(runs_dir), *(one.folder.path.parent for one in doomed)}:
         for problem in clear_strays(place):
-            _say(f"craft: left of an earlier deletion: {problem}")
-
-
-def _say(words: str) -> None:
-    from craft.text import clean
-
-    sys.stderr.write(clean(words) + "\n")
+            say(f"craft: left of an earlier deletion: {problem}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from craft.cli.asking import Asking, is_picked
-from craft.cli.common import find_runs, group_option, runs_argument, runs_dir_option
-from craft.text import clean
+from craft.cli.common import find_runs, group_option, runs_argument, runs_dir_option, say
 
 if TYPE_CHECKING:
     from craft.errors import CraftError
@@ -46,17 +44,17 @@ def stop(names: tuple[str, ...], group: str | None, discard: bool, now: bool, ru
     asked, refused = [], []
     for one in stop_all(folders):
         if one.what == "withdrawn":
-            _say(f"{one.folder.name} is out of the queue")
+            say(f"{one.folder.name} is out of the queue")
         elif one.what == "hung":
-            _say(f"{one.folder.name} {_HUNG}")
+            say(f"{one.folder.name} {_HUNG}")
         elif one.what == "refused":
             refused.append(one.reason)
         else:
             asked.append(one.folder)
     for reason in refused:
-        _say(f"craft: {reason}")
+        say(f"craft: {reason}")
     for folder in asked:
-        _say(f"{folder.name} finishes its step and saves; 'craft kill {folder.name}' ends it at once")
+        say(f"{folder.name} finishes its step and saves; 'craft kill {folder.name}' ends it at once")
     _wait_for_ends(asked)
     return _status(len(refused), len(folders), picked=is_picked(names, group))
 
@@ -71,14 +69,14 @@ def kill_all(folders: Sequence[RunFolder], names: Sequence[str], group: str | No
     deadline = time.monotonic() + _KILL_PATIENCE
     for folder in folders:
         if folder.path in gone:
-            _say(f"{folder.name} is out of the queue")
+            say(f"{folder.name} is out of the queue")
             continue
         try:
             if _kill(folder, deadline, faults.get(folder.path)):
                 killed.append(folder)
         except CraftError as error:  # it does not keep the others
             failed += 1
-            _say(f"craft: {error}")
+            say(f"craft: {error}")
     _wait_for_ends(killed)
     return _status(failed, len(folders), picked=is_picked(names, group))
 
@@ -93,10 +91,10 @@ def _kill(folder: RunFolder, deadline: float, fault: CraftError | None) -> bool:
 
     if fault is None:
         if end_if_it_hangs(folder, deadline):
-            _say(f"{folder.name} {_HUNG}")
+            say(f"{folder.name} {_HUNG}")
             return False
         if withdraw(folder):
-            _say(f"{folder.name} is out of the queue")
+            say(f"{folder.name} is out of the queue")
             return False
     if kill(folder):
         return True
@@ -117,12 +115,12 @@ def _discard(folders: Sequence[RunFolder], names: Sequence[str], group: str | No
     left = []
     for folder in folders:
         if folder.path in gone:
-            _say(f"{folder.name} is out of the queue")
+            say(f"{folder.name} is out of the queue")
         elif folder.path in faults and not look_at(folder).is_live:
             asking.refuse(str(faults[folder.path]))
         elif end_if_it_hangs(folder, deadline):
             gone.add(folder.path)
-            _say(f"{folder.name} {_HUNG}")
+            say(f"{folder.name} {_HUNG}")
         else:
             left.append(folder)
     asking.done = len(gone)
@@ -145,17 +143,13 @@ def _wait_for_ends(folders: Sequence[RunFolder]) -> None:
             saved = list_checkpoints(folder)
             if look.phase == "interrupted":
                 on = f"goes on from step {saved[-1].step}" if saved else "begins anew"
-                _say(f"{folder.name} killed; 'craft resume {folder.name}' {on}")
+                say(f"{folder.name} killed; 'craft resume {folder.name}' {on}")
             else:
                 where = f"saved at step {saved[-1].step}" if saved else "with nothing saved"
-                _say(f"{folder.name} {look.phase}, {where}")
+                say(f"{folder.name} {look.phase}, {where}")
         if left:
             time.sleep(0.05)
 
 
 def _status(failed: int, of: int, *, picked: bool) -> int:
     return 2 if failed and not (picked and failed < of) else 0
-
-
-def _say(words: str) -> None:
-    sys.stderr.write(f"{clean(words)}\n")

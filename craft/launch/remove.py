@@ -7,7 +7,6 @@ never into the middle.
 from __future__ import annotations
 
 import contextlib
-import errno
 import re
 import time
 from collections.abc import Collection, Iterator
@@ -33,7 +32,6 @@ from craft.runs.store import RunStore
 # A run is made before it is queued: seconds in which one that has said nothing yet belongs to a command that is at it.
 _JUST_MADE = 60.0
 _PATIENCE = 20.0  # seconds that another command may have the queue: far more than it takes
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def why_not(folder: RunFolder) -> str:
@@ -98,7 +96,7 @@ def _unless_full() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in trash.FULL:
             raise
 
 

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
+from craft.runs.json_files import is_number
 from craft.runs.jsonl import LineReader, Record, read_between
 from craft.runs.metrics_index import AXES, Block, read_index
 
@@ -109,6 +110,4 @@ class CurvesReader:
 
 def _number(value: object) -> float:
     """`value` where it is a number that can be drawn, else NaN; a damaged log may hold 1e999 or `true`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
-        return math.nan
-    return float(value)
+    return float(value) if is_number(value) else math.nan

@@ -11,7 +11,7 @@ import stat
 from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 MAX_BYTES = 4 << 20  # run.json and its like have some kilobytes; a device or a wrong file has no end
 
@@ -128,6 +128,11 @@ def _small_file(path: Path | str) -> bytes:
 def why(error: OSError | ValueError) -> str:
     """What went wrong with a file, in words, without its name."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether it is a number that can be drawn; a damaged or foreign log may hold 1e999, or an integer of a page."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def known_fields(data: dict[str, Any], cls: type) -> tuple[dict[str, Any], list[str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from craft.runs.folder import RunFolder
+from craft.runs.json_files import is_number
 from craft.runs.jsonl import LineReader, LineWriter, Record
 from craft.runs.metrics_index import IndexWriter
 
@@ -81,17 +82,17 @@ class MetricsReader:
             self.records.clear()
         for record in new:
             resumed_from = record.get("resumed_from")
-            if _is_number(resumed_from):
+            if is_number(resumed_from):
                 while self.records and self.records[-1]["step"] > resumed_from:
                     self.records.pop()
-            elif isinstance(record.get("step"), int) and _is_number(record["step"]):
+            elif isinstance(record.get("step"), int) and is_number(record["step"]):
                 self.records.append(record)
         return new
 
     def series(self, name: str, x: str = "step") -> tuple[Sequence[float], Sequence[float | None]]:
         """One metric over `x`: "step", "time" or "tokens". None where the value was not finite."""
-        pairs = [(r[x], r[name]) for r in self.records if name in r and _is_number(r.get(x))]
-        kept = [(place, value) for place, value in pairs if value is None or _is_number(value)]
+        pairs = [(r[x], r[name]) for r in self.records if name in r and is_number(r.get(x))]
+        kept = [(place, value) for place, value in pairs if value is None or is_number(value)]
         return [place for place, _ in kept], [value for _, value in kept]
 
     def names(self) -> list[str]:
@@ -106,13 +107,8 @@ class MetricsReader:
         for record in reversed(self.records):
             if name in record:
                 value = record[name]
-                return value if _is_number(value) else None
+                return value if is_number(value) else None
         return None
-
-
-def _is_number(value: Any) -> bool:
-    """Whether it is a number that can be drawn; a damaged or foreign log may hold 1e999, or an integer of a page."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _is_odd_nonfinite(value: Any) -> bool:

@@ -20,10 +20,10 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from craft import platform
-from craft.runs.json_files import decode_object, encode_line
+from craft.runs.json_files import decode_object, encode_line, is_number
 from craft.runs.jsonl import LineReader, Record
 
 BLOCK = 128
@@ -142,19 +142,19 @@ def summed_up(records: Sequence[Record], start: int, stop: int, *, odd: bool = F
     """The block of these records, which lie in the log's bytes `start` to `stop`."""
     first, last = records[0], records[-1]
     axes = {name: (first.get(name), last.get(name)) for name in AXES}
-    if odd or not all(_is_number(end) for ends in axes.values() for end in ends):
+    if odd or not all(is_number(end) for ends in axes.values() for end in ends):
         return Block(start, stop, odd=True)
     points: dict[str, list[float]] = {}
     before = -math.inf
     for record in records:
         step = record.get("step")
-        if "nonfinite" in record or not _is_number(step) or step < before:
+        if "nonfinite" in record or not is_number(step) or step < before:
             return Block(start, stop, odd=True)
         before = step
         for name, value in record.items():
             if "/" not in name:
                 continue
-            if not _is_number(value):
+            if not is_number(value):
                 return Block(start, stop, odd=True)
             four = points.setdefault(name, [step, value] * 4)
             if value < four[3]:
@@ -202,11 +202,7 @@ def _head_of(log: Path) -> int | None:
     return zlib.crc32(line) if line.endswith(b"\n") or len(line) == _HEAD_BYTES else None
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-
-
 def _floats(values: Any, count: int) -> tuple[float, ...]:
-    if len(values) != count or not all(map(_is_number, values)):
+    if len(values) != count or not all(map(is_number, values)):
         raise ValueError("no numbers")
     return tuple(map(float, values))

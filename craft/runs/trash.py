@@ -18,7 +18,8 @@ from pathlib import Path
 from craft import platform
 
 _NAME = re.compile(r"(\.trash-)?[0-9a-f]{16}")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a disk without room answers."""
 
 
 def trash_dir(runs_dir: Path) -> Path:
@@ -37,7 +38,7 @@ def move_to_trash(path: Path, runs_dir: Path) -> Path:
         place = trash / name
         platform.rename(path, place)
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
         place = runs_dir / f".trash-{name}"
         platform.rename(path, place)

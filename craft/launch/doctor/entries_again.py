@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from craft.config.definition import load_definition
-from craft.launch.queue.entries import Entry, Wait
+from craft.launch.queue.entries import MOST_SLOTS, Entry, Wait
 from craft.runs.folder import RunFolder
 
 _NAME = re.compile(r"[A-Za-z0-9._-]*")
-_MOST_SLOTS = 1024  # more is no entry
 _UNKNOWN = Wait("a run that is not known")
 """It is never there, so who waits for it begins when a person lets it."""
 
@@ -71,7 +70,7 @@ def _kept(path: Path) -> dict[str, Any]:
 
 
 def _slots(value: Any) -> int | None:
-    return value if type(value) is int and 1 <= value <= _MOST_SLOTS else None
+    return value if type(value) is int and 1 <= value <= MOST_SLOTS else None
 
 
 def _time(value: Any) -> float:

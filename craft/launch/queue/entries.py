@@ -27,7 +27,7 @@ _GAP = 1_000_000  # between the numbers of neighbours: room for twenty moves to 
 _TRUSTED_AFTER = 1_000_000_000  # nanoseconds: see _Cache
 _LOOKS = 20
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,18})?")  # as a definition may say it
-_MOST_SLOTS = 1024
+MOST_SLOTS = 1024
 _cache: dict[str, tuple[tuple[int, int, int], Entry | None]] = {}
 
 
@@ -220,7 +220,7 @@ def _decode(path: Path) -> Entry | None:
             run == _run(path)
             and _DEVICE.fullmatch(device)
             and isinstance(cpu_slots, int)
-            and 1 <= cpu_slots <= _MOST_SLOTS
+            and 1 <= cpu_slots <= MOST_SLOTS
             and math.isfinite(queued)
         )
         return Entry(run, device, cpu_slots, queued, after, visible) if sound else None
