@@ -1,4 +1,4 @@
-"""`craft-workbench [FILE]`: the runs of a project and their curves, in the terminal.
+"""`craft-workbench [FILE]`: experiments, runs, comparisons and a playground, in the terminal.
 
 The first frame names the file's experiments and needs nothing but the file; folders, schema and plot follow from
 threads. What this module imports is what the start costs.
@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from textual import on, work
 from textual.app import App
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from craft.text import clean, shows_unicode
+from workbench import memory
 from workbench.actions import bindings_of
-from workbench.project import DEFAULT_FILE, Project, read_project
-from workbench.screens.runs import RunsScreen
-from workbench.settings import load_settings, save_settings
+from workbench.messages import ProjectChecked, ProjectRead, RunsRead
+from workbench.project import DEFAULT_FILE, Check, Project, check_project, read_project, stamp_of
+from workbench.screens.base import PLACES, WorkbenchScreen
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
+    from workbench.watch import RunsReader
 
 THEMES = (
     Theme(
@@ -55,56 +61,242 @@ THEMES = (
     ),
 )
 
+TICK = 1.0
+"""Seconds between two looks at the folders; longer where one look takes long."""
+_SHARE = 0.05  # of one core, at most, for looking at the folders
+_LONGEST_PAUSE = 5.0
+_RUNNER_PAUSE = 10.0  # seconds between two looks whether a queue has lost its runner
+_KEEP_AFTER = 2.0  # seconds until what was chosen is on disk
+
+
+def _experiments() -> Screen[None]:
+    from workbench.screens.experiments.screen import ExperimentsScreen
+
+    return ExperimentsScreen()
+
+
+def _runs() -> Screen[None]:
+    from workbench.screens.runs.screen import RunsScreen
+
+    return RunsScreen()
+
+
+def _compare() -> Screen[None]:
+    from workbench.screens.compare.screen import CompareScreen
+
+    return CompareScreen()
+
+
+def _playground() -> Screen[None]:
+    from workbench.screens.playground.screen import PlaygroundScreen
+
+    return PlaygroundScreen()
+
 
 class Workbench(App[None]):
-    """Holds the project and what was chosen; the screens hold the rest."""
+    """Holds the project and its runs, reads both again and again, and tells the screens."""
 
-    CSS_PATH = "styles/workbench.tcss"
+    CSS_PATH = ["styles/workbench.tcss", "styles/chart.tcss"]
     TITLE = "craft"
-    BINDINGS = bindings_of("app")
+    BINDINGS = bindings_of("everywhere")
+    MODES = {"experiments": _experiments, "runs": _runs, "compare": _compare, "playground": _playground}
+    DEFAULT_MODE = "runs"
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(self, file: Path = DEFAULT_FILE, runs_dir: Path | None = None, *, ascii_only: bool = False) -> None:
+        self.memory = memory.of_person()
+        self.session = memory.of_project(file)
         super().__init__()
         self.own_runs_dir = runs_dir
         self.project: Project = read_project(file, runs_dir)
-        self.settings = load_settings()
+        self.check: Check | None = None
+        self.runs: list[RunSummary] = []
+        self.runs_read = False
         self.ascii_only = ascii_only
+        self._file_stamp = stamp_of(file)
+        self._next_look = float("inf")
+        self._next_runner = 0.0
+        self._runs_reader: RunsReader
+        self._faults: set[str] = set()
         for theme in THEMES:
             self.register_theme(theme)
-        if "TEXTUAL_THEME" not in os.environ and self.settings.theme in self.available_themes:
-            self.theme = self.settings.theme
-
-    def get_default_screen(self) -> Screen[None]:
-        """The runs, at once: a screen pushed over an empty one would cost the start 20 ms."""
-        return RunsScreen()
+        theme_name = self.memory.get("theme", THEMES[0].name)
+        if "TEXTUAL_THEME" not in os.environ:
+            self.theme = theme_name if theme_name in self.available_themes else THEMES[0].name
 
     def on_mount(self) -> None:
-        self.theme_changed_signal.subscribe(self, lambda theme: self.keep(theme=theme.name))
+        self.theme_changed_signal.subscribe(self, lambda theme: self.memory.set("theme", theme.name))
+        # The first frame stands before anything is read, or imported for reading.
+        self.call_after_refresh(self._start)
 
-    def keep(self, *, theme: str | None = None, log_scale: bool | None = None) -> None:
-        """Remember a choice for the next time."""
-        self.settings.theme = self.settings.theme if theme is None else theme
-        self.settings.log_scale = self.settings.log_scale if log_scale is None else log_scale
-        save_settings(self.settings)
+    def _start(self) -> None:
+        from workbench.watch import RunsReader
+
+        self._runs_reader = RunsReader(self.project.runs_dir)
+        self._look()
+        self._check_file()
+        self.set_interval(TICK, self._tick)
+        self.set_interval(_KEEP_AFTER, self.keep)
+
+    def keep(self) -> None:
+        """Put what was chosen on disk."""
+        self.memory.flush()
+        self.session.flush()
+
+    # --- reading, in threads ---
+
+    def _tick(self) -> None:
+        if time.monotonic() >= self._next_look:
+            self._next_look = float("inf")  # until this look is over
+            self._look()
+        stamp = stamp_of(self.project.file)
+        if stamp != self._file_stamp:
+            self._file_stamp = stamp
+            self._read_file()
+
+    def look_soon(self) -> None:
+        """Look at the runs with the next tick: something was just done to one."""
+        self._next_look = min(self._next_look, time.monotonic())
+
+    @work(thread=True, group="runs", exit_on_error=False)
+    def _look(self) -> None:
+        worker = get_current_worker()
+        started = time.monotonic()
+        try:
+            runs = self._runs_reader.read()
+        finally:
+            took = time.monotonic() - started
+            self._next_look = time.monotonic() + min(max(TICK / 2, took / _SHARE), _LONGEST_PAUSE)
+        if not worker.is_cancelled:
+            self.post_message(RunsRead(runs))
+        if any(run.phase == "queued" for run in runs) and started >= self._next_runner:
+            self._next_runner = started + _RUNNER_PAUSE
+            wake_queue(self.project.runs_dir)
+
+    @work(thread=True, group="file", exclusive=True, exit_on_error=False)
+    def _check_file(self) -> None:
+        worker = get_current_worker()
+        if self.project.exists:
+            check = check_project(self.project.file)
+            if not worker.is_cancelled:
+                self.post_message(ProjectChecked(check))
+
+    @work(thread=True, group="file", exclusive=True, exit_on_error=False)
+    def _read_file(self) -> None:
+        self.post_message(ProjectRead(read_project(self.project.file, self.own_runs_dir)))
+
+    @on(Worker.StateChanged)
+    def _say_fault(self, event: Worker.StateChanged) -> None:
+        """A worker that fails is heard of, once for each fault; the program goes on with what it knows."""
+        fault = f"{event.worker.name}: {event.worker.error}"
+        if event.state is WorkerState.ERROR and fault not in self._faults:
+            self._faults.add(fault)
+            self.say(fault, "error")
+
+    # --- what was read ---
+
+    @property
+    def place(self) -> WorkbenchScreen:
+        """The screen that is seen, also while a dialog lies over it."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, WorkbenchScreen)
+        return screen
+
+    def _tell(self, tell: Callable[[WorkbenchScreen], None]) -> None:
+        if self.place.is_mounted:
+            tell(self.place)
+            self.place.show_title()
+
+    @on(RunsRead)
+    def _take_runs(self, message: RunsRead) -> None:
+        self.runs, self.runs_read = message.runs, True
+        self._tell(lambda screen: screen.show_runs())
+
+    @on(ProjectRead)
+    def _take_project(self, message: ProjectRead) -> None:
+        if message.project.runs_dir != self.project.runs_dir:
+            self._runs_reader = type(self._runs_reader)(message.project.runs_dir)
+            self.look_soon()
+        self.project, self.check = message.project, None
+        self._tell(lambda screen: screen.show_project())
+        self._check_file()
+
+    @on(ProjectChecked)
+    def _take_check(self, message: ProjectChecked) -> None:
+        self.check = message.check
+        self._tell(lambda screen: screen.show_check())
+
+    # --- for the screens ---
 
     def resume_command(self, run: RunSummary) -> str:
         """How to go on with `run` from a shell here: by its name where that is enough."""
         by_name = self.project.file == DEFAULT_FILE and self.own_runs_dir is None
         return self.project.command("resume", run.name if by_name else str(run.folder.path))
 
-    def say(self, text: str, severity: Literal["information", "warning", "error"]) -> None:
+    def say(self, text: str, severity: Literal["information", "warning", "error"] = "information") -> None:
         """A short note in the corner, from any thread; `text` may hold foreign text."""
         self.notify(clean(text), severity=severity, markup=False, timeout=4 if severity == "information" else 10)
+
+    def copy(self, text: str, what: str) -> None:
+        """Put `text` on the clipboard of the terminal's own machine, also over SSH; `what` names it in the note."""
+        self.copy_to_clipboard(text)
+        self.say(f"{what} copied")
+
+    def show_run(self, name: str) -> None:
+        """Go to the runs with the cursor on one of them."""
+        self.session.set("runs.selected", name)
+        self.action_go("runs")
+
+    # --- keys ---
+
+    def action_go(self, place: str) -> None:
+        """Another screen; a dialog is answered first."""
+        assert place in PLACES
+        if len(self.screen_stack) == 1:
+            self.switch_mode(place)
+            self.session.set("place", place)
+
+    def action_zoom(self) -> None:
+        screen = self.screen
+        if screen.maximized is not None:
+            screen.minimize()
+        elif screen.focused is not None:
+            screen.maximize(screen.focused)
 
     def action_toggle_theme(self) -> None:
         self.theme = "craft-light" if self.current_theme.dark else "craft-dark"
 
     def action_show_help(self) -> None:
-        from workbench.screens.help import HelpScreen
+        from workbench.dialogs.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
+
+    async def action_quit(self) -> None:
+        screens = [stack[0] for stack in self._screen_stacks.values() if stack]
+        lost = [words for screen in screens if isinstance(screen, WorkbenchScreen) and (words := screen.unsaved())]
+        if not lost:
+            self.keep()
+            self.exit()
+            return
+        from workbench.dialogs.confirm import ConfirmScreen
+
+        def decide(yes: bool | None) -> None:
+            if yes:
+                self.keep()
+                self.exit()
+
+        self.push_screen(ConfirmScreen("Quit without saving?", "\n".join(lost), ""), decide)
+
+    def on_unmount(self) -> None:
+        self.keep()
+
+
+def wake_queue(runs_dir: Path) -> None:
+    """Start a runner where runs wait and none is left; whoever sees a queue does so."""
+    from craft.launch.queue.dispatch import ensure_runner
+
+    ensure_runner(runs_dir)
 
 
 def main() -> None:
@@ -129,7 +321,7 @@ def _arguments(words: list[str]) -> tuple[Path | None, Path | None]:
 
     parser = ArgumentParser(
         prog="craft-workbench",
-        description="Watch the runs of a project: a live list, and the loss curve of the selected one.",
+        description="Edit and start experiments, watch and compare their runs, and let any checkpoint write.",
     )
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="an experiments file (./experiments.toml)")
     parser.add_argument(

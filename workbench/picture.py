@@ -16,8 +16,8 @@ from time import monotonic
 
 from workbench.app import THEMES, Workbench
 from workbench.project import DEFAULT_FILE
-from workbench.widgets.curve_view import CurveView
-from workbench.widgets.run_table import RunTable
+from workbench.screens.runs.curve_view import CurveView
+from workbench.screens.runs.table import RunTable
 
 _PATIENCE = 30.0
 # A picture must not fetch fonts from anywhere; the text is placed by its cells, so any monospaced one will do.

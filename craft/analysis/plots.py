@@ -33,6 +33,21 @@ class Series:
     xs: Sequence[float | None]
     ys: Sequence[float | None]
     write: Callable[[float | None], str] = format_loss
+    low: Sequence[float | None] = ()
+    """The lower edge of a band around the curve, a value for each of `xs`; empty for none."""
+    high: Sequence[float | None] = ()
+    raw: Sequence[float | None] = ()
+    """What `ys` were smoothed from, to be drawn faintly behind them; empty for none."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened at a place of the x axis, as a checkpoint or a change of the rate."""
+
+    x: float
+    text: str
+    kind: str = ""
+    """The event's kind, as events.jsonl names it."""
 
 
 @dataclass(frozen=True)

@@ -144,10 +144,18 @@ class Problems:
                 experiment=broken,
             )
 
+    def all(self) -> list[Problem]:
+        """All of them, those of the command line first, then by place."""
+        return sorted(map(self._named, self._found), key=_order)
+
+    def broken(self) -> set[str]:
+        """The experiments that have a problem, or share one."""
+        return {name for names in self._shared.values() for name in names}
+
     def raise_if_any(self) -> None:
-        """Raise ConfigError with all of them, those of the command line first, then by place."""
+        """Raise ConfigError with all of them."""
         if self._found:
-            raise ConfigError(problems=sorted(map(self._named, self._found), key=_order))
+            raise ConfigError(problems=self.all())
 
     def _named(self, key: tuple[object, ...]) -> Problem:
         """The problem, naming all of several experiments that it breaks."""

@@ -65,13 +65,13 @@ class Document:
         return self.positions.line_column(span) if span else (1, 1)
 
 
-def read_document(path: Path) -> Document:
-    """Read the TOML file at `path`.
+def read_document(path: Path, text: str | None = None) -> Document:
+    """Read the TOML file at `path`; with `text`, what an editor holds of it instead of what is on disk.
 
     Raises ConfigError, with one problem, when there is no such file or it is not one, or not TOML; with
     all of them when single values are beyond what Craft reads.
     """
-    text = _decode(path, _read_bytes(path))
+    text = _decode(path, _read_bytes(path) if text is None else _encode(path, text))
     if not is_unicode(str(path.absolute())):
         raise _whole(path, "its path is not Unicode text, so no run could note it", "rename the file or its folder")
     if (endless := _find_endless_key(text)) is not None:
@@ -165,6 +165,14 @@ def _other_file(path: Path) -> str:
         names = []
     near = get_close_matches(path.name, names, n=1) or names[:1]
     return f"did you mean '{path.parent / near[0]}'?" if near else "'craft init' writes one"
+
+
+def _encode(path: Path, text: str) -> bytes:
+    """What a file of this text would hold. The same limits apply as on disk."""
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_BYTES:
+        raise _whole(path, "is larger than 1 MiB, so it is not an experiments file")
+    return raw
 
 
 def _decode(path: Path, raw: bytes) -> str:

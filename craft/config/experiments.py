@@ -17,7 +17,7 @@ from typing import Any
 
 from craft.config import fields
 from craft.config.check import Problems, check, check_template, dotted
-from craft.config.document import read_document
+from craft.config.document import Document, read_document
 from craft.config.overrides import read_overrides
 from craft.config.resolve import Entry, Resolver
 from craft.config.schema import ExperimentConfig
@@ -26,6 +26,7 @@ from craft.config.structure import Structure, read_structure
 from craft.config.sweep import Point, read_sweep
 from craft.config.toml_values import write_value
 from craft.config.tree import Leaf, Origin, Source, Tree, find, leaves, merge
+from craft.errors import ConfigError, Problem
 from craft.text import shorten
 
 
@@ -152,7 +153,44 @@ def load_experiments(path: Path) -> ExperimentsFile:
     Raises ConfigError with every problem that is in it.
     """
     problems = Problems()
-    document = read_document(path)
+    structure, experiments = _read(read_document(path), problems)
+    problems.raise_if_any()
+    return ExperimentsFile(structure, experiments)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A text as far as it is sound, for an editor: what stands in it, what is wrong, and what could still run."""
+
+    problems: list[Problem]
+    file: ExperimentsFile | None
+    """The experiments without a problem; None where the text is not TOML."""
+    entries: list[Entry]
+    """Templates and experiments, sound or not, in the order of the file and those it includes."""
+    broken: frozenset[str]
+    """Names of experiments that have a problem."""
+
+
+def inspect_experiments(path: Path, text: str | None = None) -> Inspection:
+    """What `load_experiments` would find in the file at `path`, or in `text` as that file's; nothing is raised."""
+    problems = Problems()
+    try:
+        structure, experiments = _read(read_document(path, text), problems)
+    except ConfigError as error:
+        return Inspection(error.problems, None, [], frozenset())
+    broken = problems.broken() | (structure.entries.keys() - experiments.keys())
+    sound = {name: experiment for name, experiment in experiments.items() if name not in broken}
+    entries = list(structure.entries.values())
+    return Inspection(
+        problems.all(),
+        ExperimentsFile(structure, sound),
+        entries,
+        frozenset(entry.name for entry in entries if entry.kind == "experiment" and entry.name in broken),
+    )
+
+
+def _read(document: Document, problems: Problems) -> tuple[Structure, dict[str, Experiment]]:
+    """The structure of a document and its experiments; what is wrong is added to `problems`."""
     structure = read_structure(document, problems)
     resolver = Resolver(structure.defaults, structure.entries, problems)
     defaults = Source("file", document, ("defaults",))
@@ -174,8 +212,7 @@ def load_experiments(path: Path) -> ExperimentsFile:
     if not has_experiments and not document.data.get("experiment"):
         hint = "it needs an [experiment.NAME] table; 'craft init' writes one"
         problems.at(Source("file", document, ()), "the file has no experiment", hint=hint)
-    problems.raise_if_any()
-    return ExperimentsFile(structure, experiments)
+    return structure, experiments
 
 
 def _check_experiment(entry: Entry, tree: Tree, own_types: Mapping[str, str], problems: Problems) -> Experiment | None:

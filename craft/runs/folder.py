@@ -144,6 +144,8 @@ class RunIdentity:
     text: str | None = None
     """What changes when the files of its text do, as they were when it was queued."""
     data_hash: str | None = None
+    flops_per_token: float | None = None
+    """Of training, forward and backward pass; None before its first start, and for a model whose code alone knows."""
     initial: dict[str, Any] = field(default_factory=dict)
     """Where its first weights came from, and what fitted; empty for fresh ones."""
     chosen: dict[str, Any] = field(default_factory=dict)

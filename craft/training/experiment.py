@@ -146,8 +146,9 @@ class Experiment:
         identity = read_identity(self.folder)
         if identity.data_hash is None and identity.text not in (None, text_signature(self.config.data)):
             self.recorder.warn("its text was written to after the run was queued: it trains on what is there now")
-        if identity.data_hash != data.corpus_hash:
-            update_identity(self.folder, data_hash=data.corpus_hash)
+        flops = flops_per_token(self.config, data.tokenizer.vocab_size)
+        if (identity.data_hash, identity.flops_per_token) != (data.corpus_hash, flops):
+            update_identity(self.folder, data_hash=data.corpus_hash, flops_per_token=flops)
         return self.trainer
 
     def _preparing(self, line: str) -> None:

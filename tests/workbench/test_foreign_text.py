@@ -17,7 +17,7 @@ from tests.escapes import HARMFUL, MARKUP, TERMINAL_ESCAPES
 from tests.workbench.harness import opened, play, screen_text, until
 from tests.workbench.runs import make_project, make_run
 from workbench.app import Workbench
-from workbench.widgets.run_table import RunTable
+from workbench.screens.runs.table import RunTable
 
 CORPUS = [*TERMINAL_ESCAPES.values(), *MARKUP]
 TOGETHER = 6  # texts of the corpus that share a run, so that one visit to its details shows them all
@@ -164,7 +164,7 @@ CLAIMED += ["best", "best_step", "message", "error", "host", "updated", "progres
 @given(st.dictionaries(st.sampled_from(CLAIMED), json_values))
 def test_any_claim_makes_a_row(tmp_path_factory: pytest.TempPathFactory, claim: dict[str, Any]) -> None:
     from craft.runs.store import RunStore
-    from workbench.rows import cells_of, columns_for
+    from workbench.screens.runs.rows import cells_of, columns_for
 
     folder = make_run(tmp_path_factory.mktemp("runs"), step=0)
     folder.status.write_text(json.dumps({"phase": "running", **claim}))

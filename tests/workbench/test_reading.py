@@ -11,9 +11,9 @@ from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter
 from craft.runs.store import RunStore
 from tests.workbench.runs import EXPERIMENTS, make_project, make_run, working, write_metrics
+from workbench import memory
 from workbench.project import check_project, read_project, stamp_of
-from workbench.rows import COLUMNS, cells_of, columns_for, gap_for, header, progress
-from workbench.settings import Settings, load_settings, save_settings
+from workbench.screens.runs.rows import COLUMNS, cells_of, columns_for, gap_for, header, progress
 from workbench.watch import CurveReader, RunsReader, tail_of
 
 
@@ -116,14 +116,19 @@ def test_the_end_of_a_file_starts_with_a_whole_line(tmp_path: Path) -> None:
     assert tail_of(tmp_path / "missing", 10) == ""
 
 
-def test_settings_survive_damage(tmp_path: Path) -> None:
-    assert load_settings() == Settings()
-    save_settings(Settings(theme="craft-light", log_scale=True))
-    assert load_settings() == Settings("craft-light", True)
+def test_what_was_chosen_survives_damage() -> None:
+    kept = memory.of_person()
+    assert kept.get("theme", "craft-dark") == "craft-dark"
+    kept.set("theme", "craft-light")
+    kept.set("split.runs", 1)
+    kept.flush()
+    again = memory.of_person()
+    assert again.get("theme", "") == "craft-light" and again.get("split.runs", 0.5) == 1.0
+    assert again.get("theme", False) is False, "another type is not taken"
     file = Path(os.environ["CRAFT_STATE_DIR"]) / "workbench.json"
-    for text in ("", "[]", '{"theme": 5, "log_scale": "yes"}', "\x00"):
+    for text in ("", "[]", '{"theme": 5}', "\x00", "[" * 100_000):
         file.write_text(text)
-        assert load_settings() == Settings()
+        assert memory.of_person().get("theme", "craft-dark") == "craft-dark"
 
 
 @pytest.mark.parametrize("width", [10, 24, 40, 60, 77, 78, 79, 99, 100, 118, 160, 300])

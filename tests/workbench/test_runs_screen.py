@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import workbench.app
 from craft.analysis.plots import Drawing
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter
@@ -15,15 +16,14 @@ from craft.runs.store import RunSummary
 from tests.workbench.harness import SmallScreen, WideScreen, opened, play, screen_text, until
 from tests.workbench.runs import EXPERIMENTS, make_demo, make_project, make_run, working, write_metrics
 from workbench.app import Workbench
-from workbench.screens import runs as runs_screen
+from workbench.screens.runs.curve_view import CurveView
+from workbench.screens.runs.table import RunTable
 from workbench.widgets.bars import KeyBar
-from workbench.widgets.curve_view import CurveView
-from workbench.widgets.run_table import RunTable
 
 
 @pytest.fixture(autouse=True)
 def _quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs_screen, "TICK", 0.05)
+    monkeypatch.setattr(workbench.app, "TICK", 0.05)
 
 
 def _line(app: Workbench, name: str) -> str:

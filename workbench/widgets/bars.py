@@ -10,8 +10,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from craft.text import shorten, width_of
-from workbench.actions import ACTIONS, key_name
+from workbench.actions import PLACES, key_name
 
+_PLACES = ("experiments", "runs", "compare", "playground")
 Part = tuple[str, str]
 """Text and the component class that it is drawn in."""
 
@@ -44,27 +45,50 @@ class _Bar(Widget):
 
 
 class TitleBar(_Bar):
-    """The program, the file, and at the right end a summary."""
+    """The places with their keys, the file, and at the right end a summary. A click on a place goes there."""
 
-    COMPONENT_CLASSES = {f"title--{look}" for look in ("name", "quiet", "live", "warn", "good", "bad")}
+    COMPONENT_CLASSES = {f"title--{look}" for look in ("name", "quiet", "live", "warn", "good", "bad", "here")}
 
-    def __init__(self, id: str | None = None) -> None:
+    def __init__(self, here: str, id: str | None = None) -> None:
         super().__init__(id)
+        self._here = here
         self._right: list[Part] = []
+        self._ends: list[tuple[int, str]] = []
 
     def show(self, place: str, summary: list[Part]) -> None:
         self._right = summary
-        self.set_parts([(" craft", "title--name"), (f"  {place}", "title--quiet"), *summary])
+        self.set_parts([("  ", "title--quiet"), (place, "title--quiet"), *summary])
 
     def line(self, width: int) -> list[Part]:
         left = self._parts[: len(self._parts) - len(self._right)]
-        room = width - sum(width_of(text) for text, _ in self._right) - 2
-        shown: list[Part] = []
+        right = sum(width_of(text) for text, _ in self._right)
+        shown = self._tabs(width - right - 1)
+        room = width - right - 1 - sum(width_of(text) for text, _ in shown)
         for text, name in left:
             text = shorten(text, max(room, 0))
             shown.append((text, name))
             room -= width_of(text)
         return [*shown, (" " * max(room + 1, 1), ""), *self._right]
+
+    def _tabs(self, room: int) -> list[Part]:
+        """The places: by name where there is room, else by the first letters of it."""
+        size = max(len(place) for place in _PLACES)
+        while size > 3 and sum(min(len(place), size) + 4 for place in _PLACES) > room:
+            size -= 1
+        parts: list[Part] = []
+        self._ends = []
+        end = 0
+        for number, place in enumerate(_PLACES, 1):
+            text = f" {number} {place[:size]} "
+            end += len(text)
+            parts.append((text, "title--here" if place == self._here else "title--quiet"))
+            self._ends.append((end, place))
+        return parts
+
+    async def on_click(self, event: events.Click) -> None:
+        place = next((place for end, place in self._ends if event.x < end), None)
+        if place:
+            await self.app.run_action(f"go('{place}')")
 
 
 class KeyBar(_Bar):
@@ -85,7 +109,7 @@ class KeyBar(_Bar):
         active = self.screen.active_bindings
         self._namespaces = {found.binding.action: found.node for found in active.values()}
         parts: list[Part] = []
-        for action in ACTIONS:
+        for action in (action for actions in PLACES.values() for action in actions):
             bound = [key for key in action.keys if key in active and active[key].enabled]
             if action.label and bound and active[bound[0]].binding.action == action.name:
                 parts += [(key_name(bound[0]), action.name), (action.label, "")]

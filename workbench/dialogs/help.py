@@ -8,19 +8,19 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from workbench.actions import ACTIONS, bindings_of, key_name
+from workbench.actions import PLACES, bindings_of, key_name
 
 
 class HelpScreen(ModalScreen[None]):
     """Lists real bindings, so it cannot say what is not so."""
 
-    BINDINGS = bindings_of("details")
+    BINDINGS = bindings_of("text")
 
     def __init__(self, below: Screen[object]) -> None:
         super().__init__()
         active = below.active_bindings
         self._rows: list[tuple[str, str]] = []
-        for action in ACTIONS:
+        for action in (action for actions in PLACES.values() for action in actions):
             bound = [key for key in action.keys if key in active and active[key].binding.action == action.name]
             if bound and action.help not in (text for _, text in self._rows):
                 self._rows.append(("  ".join(map(key_name, bound)), action.help))

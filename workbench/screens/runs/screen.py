@@ -2,120 +2,62 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState, get_current_worker
+from textual.worker import get_current_worker
 
 from craft.errors import CraftError
 from craft.text import clean_line, shorten
 from workbench.actions import bindings_of
-from workbench.messages import CurveRead, ProjectChecked, ProjectRead, RunOpened, RunSelected, RunsRead
-from workbench.project import Check, check_project, read_project, stamp_of
-from workbench.rows import QUIET, TONES, phase_word
-from workbench.widgets.bars import KeyBar, TitleBar
-from workbench.widgets.curve_view import CurveView
-from workbench.widgets.experiments import ExperimentsView
-from workbench.widgets.run_table import RunTable
+from workbench.messages import CurveRead, RunOpened, RunSelected
+from workbench.screens.base import WorkbenchScreen
+from workbench.screens.runs.curve_view import CurveView
+from workbench.screens.runs.experiments_strip import ExperimentsView
+from workbench.screens.runs.rows import QUIET, TONES, phase_word
+from workbench.screens.runs.table import RunTable
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
-    from workbench.app import Workbench
-    from workbench.watch import CurveReader, RunsReader
-
-TICK = 1.0
-"""Seconds between two looks at the folders; longer where one look takes long."""
-_SHARE = 0.05  # of one core, at most, for looking at the folders
-_LONGEST_PAUSE = 5.0
-_RUNNER_PAUSE = 10.0  # seconds between two looks whether a queue has lost its runner
+    from workbench.watch import CurveReader
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(WorkbenchScreen):
     """Workers read folders and post what they found; the handlers here are the only ones to touch widgets."""
 
-    app: Workbench
-
-    BINDINGS = bindings_of("runs", "details", "stop", "log_scale")
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (148, "-wide"), (200, "-very-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-tall")]
+    PLACE = "runs"
+    CSS_PATH = "runs.tcss"
+    BINDINGS = bindings_of("runs")
 
     def __init__(self) -> None:
         super().__init__()
-        self.check: Check | None = None
-        self._runs: list[RunSummary] = []
-        self._read_once = False
-        self._next_look = float("inf")
-        self._next_runner = 0.0
-        self._faults: set[str] = set()
-        self._runs_reader: RunsReader
-        self._curve_reader: CurveReader
-        self._file_stamp: tuple[int, int] | None = None
+        self._curve_reader: CurveReader | None = None
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         ascii_only = self.app.ascii_only
-        yield TitleBar(id="title")
-        with Horizontal(id="body"):
-            yield ExperimentsView(self.app.project, id="experiments")
-            with Vertical(id="main"):
-                yield RunTable(ascii_only=ascii_only, id="runs")
-                yield Static(id="empty")
-                yield CurveView(ascii_only=ascii_only, id="curve")
-        yield KeyBar(id="keys")
+        yield ExperimentsView(self.app.project, id="experiments")
+        with Vertical(id="main"):
+            yield RunTable(ascii_only=ascii_only, id="runs")
+            yield Static(id="empty")
+            yield CurveView(ascii_only=ascii_only, id="curve")
 
     def on_mount(self) -> None:
-        self.query_one(CurveView).log_scale = self.app.settings.log_scale
+        super().on_mount()
+        self.query_one(CurveView).log_scale = self.app.session.get("runs.log_scale", False)
         self.query_one(RunTable).focus()
-        self._show_title()
-        # The first frame stands before anything is read, or imported for reading.
-        self.call_after_refresh(self._start)
-
-    def _start(self) -> None:
-        from workbench.watch import CurveReader, RunsReader
-
-        self._runs_reader = RunsReader(self.app.project.runs_dir)
-        self._curve_reader = CurveReader()
-        self._file_stamp = stamp_of(self.app.project.file)
-        self._look()
-        self._check_file()
-        self.set_interval(TICK, self._tick)
-
-    def _tick(self) -> None:
-        if time.monotonic() >= self._next_look:
-            self._next_look = float("inf")  # until this look is over
-            self._look()
-        stamp = stamp_of(self.app.project.file)
-        if stamp != self._file_stamp:
-            self._file_stamp = stamp
-            self._read_file()
-
-    # --- reading, in threads ---
-
-    @work(thread=True, group="runs", exit_on_error=False)
-    def _look(self) -> None:
-        worker = get_current_worker()
-        started = time.monotonic()
-        try:
-            runs = self._runs_reader.read()
-        finally:
-            took = time.monotonic() - started
-            self._next_look = time.monotonic() + min(max(TICK / 2, took / _SHARE), _LONGEST_PAUSE)
-        if not worker.is_cancelled:
-            self.post_message(RunsRead(runs))
-        if any(run.phase == "queued" for run in runs) and started >= self._next_runner:
-            self._next_runner = started + _RUNNER_PAUSE
-            wake_queue(self.app.project.runs_dir)
 
     @work(thread=True, group="curve", exclusive=True, exit_on_error=False)
     def _read_curve(self, run: RunSummary, only_new: bool) -> None:
         worker = get_current_worker()
         waiting = why_it_waits(run) if run.phase == "queued" else ""
+        if self._curve_reader is None:
+            from workbench.watch import CurveReader
+
+            self._curve_reader = CurveReader()
         curve = self._curve_reader.read(
             run.folder, waiting=waiting, only_new=only_new, wanted=lambda: not worker.is_cancelled
         )
@@ -125,37 +67,15 @@ class RunsScreen(Screen[None]):
                 import plotext  # noqa: F401
             self.post_message(CurveRead(curve))
 
-    @work(thread=True, group="file", exclusive=True, exit_on_error=False)
-    def _check_file(self) -> None:
-        worker = get_current_worker()
-        if self.app.project.exists:
-            check = check_project(self.app.project.file)
-            if not worker.is_cancelled:
-                self.post_message(ProjectChecked(check))
-
-    @work(thread=True, group="file", exclusive=True, exit_on_error=False)
-    def _read_file(self) -> None:
-        self.post_message(ProjectRead(read_project(self.app.project.file, self.app.own_runs_dir)))
-
-    @on(Worker.StateChanged)
-    def _say_fault(self, event: Worker.StateChanged) -> None:
-        """A worker that fails is heard of, once for each fault; the screen goes on with what it knows."""
-        fault = f"{event.worker.name}: {event.worker.error}"
-        if event.state is WorkerState.ERROR and fault not in self._faults:
-            self._faults.add(fault)
-            self.app.say(fault, "error")
-
     # --- what was read ---
 
-    @on(RunsRead)
-    def _show_runs(self, message: RunsRead) -> None:
-        self._runs, self._read_once = message.runs, True
+    def show_runs(self) -> None:
+        runs = self.app.runs
         table = self.query_one(RunTable)
-        table.show(self._runs)
-        self.set_class(not self._runs, "-empty")
-        if not self._runs:
+        table.show(runs)
+        self.set_class(not runs, "-empty")
+        if not runs:
             self.query_one("#empty", Static).update(self._empty_state())
-        self._show_title()
         self._show_experiments()
         self.refresh_bindings()
         if table.selected:
@@ -183,39 +103,17 @@ class RunsScreen(Screen[None]):
         if run.phase != "queued" and view.curve and view.curve.folder == run.folder:
             view.show(view.curve, _why_no_points(run), _note(run))
 
-    @on(ProjectRead)
-    def _show_project(self, message: ProjectRead) -> None:
-        if message.project.runs_dir != self.app.project.runs_dir:
-            self._runs_reader = type(self._runs_reader)(message.project.runs_dir)
-        self.app.project = message.project
-        self.check = None
-        self._show_title()
+    def show_project(self) -> None:
         self._show_experiments()
-        self._check_file()
 
-    @on(ProjectChecked)
-    def _show_check(self, message: ProjectChecked) -> None:
-        self.check = message.check
+    def show_check(self) -> None:
         self._show_experiments()
 
     def _show_experiments(self) -> None:
         counts: dict[str, int] = {}
-        for run in self._runs:
+        for run in self.app.runs:
             counts[run.experiment] = counts.get(run.experiment, 0) + 1
-        self.query_one(ExperimentsView).show(self.app.project, self.check, counts)
-
-    def _show_title(self) -> None:
-        project = self.app.project
-        live = sum(run.observed.is_live for run in self._runs)
-        queued = sum(run.phase == "queued" for run in self._runs)
-        summary = []
-        if live:
-            summary.append((f"{live} running  ", "title--live"))
-        if queued:
-            summary.append((f"{queued} queued  ", "title--quiet"))
-        if self._read_once:
-            summary.append((f"{len(self._runs)} run{'s' * (len(self._runs) != 1)} ", "title--quiet"))
-        self.query_one(TitleBar).show(str(project.file) if project.exists else project.shown_runs_dir, summary)
+        self.query_one(ExperimentsView).show(self.app.project, self.app.check, counts)
 
     def _empty_state(self) -> Content:
         """What to do next, as a command to type."""
@@ -226,7 +124,7 @@ class RunsScreen(Screen[None]):
                 Content("Write experiments for a text of your own:"),
                 _command(project.command("init")),
             ]
-        elif project.fault or (self.check and self.check.count):
+        elif project.fault or (self.app.check and self.app.check.count):
             lines += [
                 Content("The experiments file has faults. See them all:"),
                 _command(project.command("validate", str(project.file))),
@@ -254,20 +152,20 @@ class RunsScreen(Screen[None]):
     def action_details(self) -> None:
         run = self.query_one(RunTable).selected
         if run:
-            from workbench.screens.details import DetailsScreen
+            from workbench.screens.runs.details import DetailsScreen
 
             self.app.push_screen(DetailsScreen(run))
 
     def action_log_scale(self) -> None:
         view = self.query_one(CurveView)
         view.log_scale = not view.log_scale
-        self.app.keep(log_scale=view.log_scale)
+        self.app.session.set("runs.log_scale", view.log_scale)
 
     def action_stop(self) -> None:
         run = self.query_one(RunTable).selected
         if run is None:
             return
-        from workbench.screens.confirm import ConfirmScreen
+        from workbench.dialogs.confirm import ConfirmScreen
 
         question, detail = f"Stop {run.name}?", "It finishes its step, saves a checkpoint and leaves. Go on later with"
         if run.phase == "queued":
@@ -296,13 +194,6 @@ def why_it_waits(run: RunSummary) -> str:
     from craft.launch.queue.dispatch import why_queued
 
     return f"queued: {why_queued(run.folder.path.parent).get(run.name) or run.reason}"
-
-
-def wake_queue(runs_dir: Path) -> None:
-    """Start a runner where runs wait and none is left; whoever sees a queue does so."""
-    from craft.launch.queue.dispatch import ensure_runner
-
-    ensure_runner(runs_dir)
 
 
 def _command(text: str) -> Content:

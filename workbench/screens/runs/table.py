@@ -18,7 +18,7 @@ from textual.strip import Strip
 from craft.text import width_of
 from workbench.actions import bindings_of
 from workbench.messages import RunOpened, RunSelected
-from workbench.rows import Cell, cells_of, columns_for, gap_for, header
+from workbench.screens.runs.rows import Cell, cells_of, columns_for, gap_for, header
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
@@ -29,7 +29,7 @@ _MARGIN = 2  # for the cursor's mark, on the left
 class RunTable(ScrollView, can_focus=True):
     """Runs with a cursor. The cursor stays on its run when the list changes around it."""
 
-    BINDINGS = bindings_of("runs", "cursor_down", "cursor_up", "page_down", "page_up", "first", "last")
+    BINDINGS = bindings_of("run table")
     COMPONENT_CLASSES = {
         "table--header",
         "table--cursor",

@@ -20,7 +20,7 @@ from craft.runs.events import read_events
 from craft.runs.folder import read_identity
 from craft.text import clean, clean_line
 from workbench.actions import bindings_of
-from workbench.rows import QUIET, TONES, number, phase_text, phase_word
+from workbench.screens.runs.rows import QUIET, TONES, number, phase_text, phase_word
 from workbench.watch import tail_of
 from workbench.widgets.bars import KeyBar, TitleBar
 
@@ -37,14 +37,14 @@ class DetailsScreen(Screen[None]):
     """Read once when opened; the files may be of any size and hold anything."""
 
     app: Workbench
-    BINDINGS = bindings_of("details")
+    BINDINGS = bindings_of("text")
 
     def __init__(self, run: RunSummary) -> None:
         super().__init__()
         self._run = run
 
     def compose(self) -> ComposeResult:
-        yield TitleBar(id="title")
+        yield TitleBar("runs", id="title")
         with VerticalScroll(id="details"):
             yield Static(id="text")
         yield KeyBar(id="keys")

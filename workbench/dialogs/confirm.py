@@ -15,9 +15,9 @@ from workbench.actions import bindings_of
 class ConfirmScreen(ModalScreen[bool]):
     """Gives True for y, False for anything else."""
 
-    BINDINGS = bindings_of("dialog")
+    BINDINGS = bindings_of("confirm")
 
-    def __init__(self, question: str, detail: str, command: str) -> None:
+    def __init__(self, question: str, detail: str, command: str = "") -> None:
         super().__init__()
         self._lines = (question, detail, command)
 
@@ -26,7 +26,8 @@ class ConfirmScreen(ModalScreen[bool]):
         with Vertical(classes="dialog"):
             yield Static(Content.styled(shorten(question, 60), "bold"))
             yield Static(Content(clean(detail)), classes="space")
-            yield Static(Content.styled(f"  {clean_line(command)}", "$text-accent"))
+            if command:
+                yield Static(Content.styled(f"  {clean_line(command)}", "$text-accent"))
             yield Static(
                 Content.assemble(("y", "bold $text-accent"), " yes     ", ("n", "bold $text-accent"), " no"),
                 classes="space",

@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 from craft.text import clean_line, shorten, width_of
 from workbench.project import Check, Experiment, Project
-from workbench.rows import QUIET
+from workbench.screens.runs.rows import QUIET
 
 Styled = tuple[str, str]
 """Text and its style."""

@@ -1,0 +1,30 @@
+"""Everything that a key does, once: bindings, the key bar, the help and the palette are made from these lists.
+
+A module a place; a place is a screen, or a part of one that has the focus.
+"""
+
+from __future__ import annotations
+
+from textual.binding import BindingType
+
+from workbench.actions import chart, compare, dialogs, everywhere, experiments, playground, runs
+from workbench.actions.action import Action, key_name
+
+PLACES: dict[str, tuple[Action, ...]] = {
+    **runs.PLACES,
+    **experiments.PLACES,
+    **compare.PLACES,
+    **playground.PLACES,
+    **chart.PLACES,
+    **dialogs.PLACES,
+    **everywhere.PLACES,
+}
+"""The actions of each place, the most important first."""
+
+__all__ = ["PLACES", "Action", "bindings_of", "key_name"]
+
+
+def bindings_of(place: str, *names: str, but: tuple[str, ...] = ()) -> list[BindingType]:
+    """The bindings of one place; those that are named, or all `but` some."""
+    chosen = (action for action in PLACES[place] if (not names or action.name in names) and action.name not in but)
+    return [action.binding() for action in chosen]

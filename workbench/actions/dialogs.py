@@ -1,0 +1,29 @@
+"""What works in a dialog."""
+
+from workbench.actions.action import Action
+
+PLACES = {
+    "confirm": (
+        Action("confirm", ("y",), "yes", "yes"),
+        Action("refuse", ("escape", "n", "q", "enter"), "no", "no"),
+    ),
+    "prompt": (
+        Action("accept", ("enter",), "take it", "ok"),
+        Action("cancel", ("escape",), "leave it as it was", "cancel"),
+    ),
+    "choose": (
+        Action("accept", ("enter",), "take the marked one", "choose"),
+        Action("cancel", ("escape",), "choose none", "cancel"),
+        Action("cursor_down", ("down", "ctrl+n"), "next"),
+        Action("cursor_up", ("up",), "previous"),
+    ),
+    "text": (
+        Action("back", ("escape", "enter", "q"), "close", "close"),
+        Action("scroll_down", ("down", "j"), "scroll down"),
+        Action("scroll_up", ("up", "k"), "scroll up"),
+        Action("page_down", ("pagedown", "ctrl+d", "space"), "a page down"),
+        Action("page_up", ("pageup", "ctrl+u"), "a page up"),
+        Action("scroll_home", ("home", "g"), "to the top"),
+        Action("scroll_end", ("end", "G"), "to the end"),
+    ),
+}

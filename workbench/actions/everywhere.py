@@ -1,0 +1,17 @@
+"""What works on every screen."""
+
+from workbench.actions.action import Action
+
+PLACES = {
+    "everywhere": (
+        Action("show_help", ("question_mark", "f1"), "this help", "help"),
+        Action("quit", ("q", "ctrl+q"), "quit; runs go on", "quit"),
+        Action("go('experiments')", ("1", "alt+1"), "the experiments: edit, estimate, launch"),
+        Action("go('runs')", ("2", "alt+2"), "the runs: watch, stop, resume, fork"),
+        Action("go('compare')", ("3", "alt+3"), "compare runs"),
+        Action("go('playground')", ("4", "alt+4"), "the playground: let a checkpoint write"),
+        Action("zoom", ("z",), "the focused pane alone, or all panes again"),
+        Action("toggle_theme", ("t",), "light or dark; kept for the next time"),
+        Action("command_palette", ("ctrl+p",), "every command by name"),
+    ),
+}

@@ -1,0 +1,56 @@
+"""One line of text from a person, checked while it is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from craft.text import clean, shorten
+from workbench.actions import bindings_of
+
+
+class PromptScreen(ModalScreen[str | None]):
+    """Gives the text, or None when it was left. `check` says what is wrong with a text; empty when nothing is."""
+
+    BINDINGS = bindings_of("prompt")
+
+    def __init__(
+        self,
+        question: str,
+        *,
+        detail: str = "",
+        value: str = "",
+        placeholder: str = "",
+        check: Callable[[str], str] = lambda text: "",
+    ) -> None:
+        super().__init__()
+        self._question, self._detail, self._value, self._placeholder = question, detail, value, placeholder
+        self._check = check
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Content.styled(shorten(self._question, 66), "bold"))
+            if self._detail:
+                yield Static(Content(clean(self._detail)), classes="space")
+            yield Input(self._value, placeholder=self._placeholder, classes="space")
+            yield Static(id="fault")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        fault = self._check(event.value)
+        self.query_one("#fault", Static).update(Content.styled(clean(fault), "$text-error"))
+
+    def on_input_submitted(self) -> None:
+        self.action_accept()
+
+    def action_accept(self) -> None:
+        value = self.query_one(Input).value
+        if not self._check(value):
+            self.dismiss(value)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,113 @@
+"""What every screen of the workbench has: a title bar with the places, a body, and a bar of keys.
+
+The app reads runs and file in threads and tells the screens on the event loop: `show_runs`, `show_project` and
+`show_check` are called for the screen that is seen, and for the others when they are seen again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from workbench.widgets.bars import KeyBar, Part, TitleBar
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
+
+PLACES = ("experiments", "runs", "compare", "playground")
+"""The screens, in the order of their keys 1 to 4."""
+
+
+class WorkbenchScreen(Screen[None]):
+    """A place of the workbench. Subclasses say what its body is and what they do with news."""
+
+    app: Workbench
+
+    PLACE: ClassVar[str]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (148, "-wide"), (200, "-very-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-low"), (32, "-tall")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._faults: set[str] = set()
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar(self.PLACE, id="title")
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield KeyBar(id="keys")
+
+    def compose_body(self) -> ComposeResult:
+        """The widgets between the bars."""
+        raise NotImplementedError
+
+    # --- news, on the event loop ---
+
+    def show_runs(self) -> None:
+        """All run folders were looked at: `self.app.runs`."""
+
+    def show_project(self) -> None:
+        """The experiments file changed on disk: `self.app.project`."""
+
+    def show_check(self) -> None:
+        """The schema has seen the file on disk: `self.app.check`."""
+
+    def show_all(self) -> None:
+        """Everything that is known by now: when the screen is seen, also for the first time."""
+        self.show_project()
+        if self.app.check is not None:
+            self.show_check()
+        if self.app.runs_read:
+            self.show_runs()
+        self.show_title()
+
+    def on_screen_resume(self) -> None:
+        if self.is_mounted:
+            self.show_all()
+
+    def on_mount(self) -> None:
+        self.show_title()
+
+    def unsaved(self) -> str:
+        """What would be lost if the program ended now, in words; empty when nothing would."""
+        return ""
+
+    # --- the title ---
+
+    def title_parts(self) -> list[Part]:
+        """What this screen says at the right end of the title bar, before the figures of the runs."""
+        return []
+
+    def show_title(self) -> None:
+        """Draw the title bar again."""
+        app = self.app
+        parts = self.title_parts()
+        if app.runs_read:
+            live = sum(run.observed.is_live for run in app.runs)
+            queued = sum(run.phase == "queued" for run in app.runs)
+            if live:
+                parts.append((f"{live} running  ", "title--live"))
+            if queued:
+                parts.append((f"{queued} queued  ", "title--quiet"))
+            parts.append((f"{len(app.runs)} run{'s' * (len(app.runs) != 1)} ", "title--quiet"))
+        place = str(app.project.file) if app.project.exists else app.project.shown_runs_dir
+        self.query_one(TitleBar).show(place, parts)
+
+    # --- workers ---
+
+    @on(Worker.StateChanged)
+    def _say_fault(self, event: Worker.StateChanged) -> None:
+        """A worker that fails is heard of, once for each fault; the screen goes on with what it knows."""
+        fault = f"{event.worker.name}: {event.worker.error}"
+        if event.state is WorkerState.ERROR and fault not in self._faults:
+            self._faults.add(fault)
+            self.app.say(fault, "error")
+
+    def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
+        """Keys that would do nothing are not offered."""
+        return True
