@@ -52,6 +52,46 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     return decades if len(decades) >= 2 else linear_ticks(low, high, most)
 
 
+# Seconds: what clocks are read by, up to a day; then days in the manner of other numbers.
+_DAY = 86_400.0
+_TIME_STEPS = (
+    *(1, 2, 5, 10, 15, 30),
+    *(60, 120, 300, 600, 900, 1800),
+    *(3600, 7200, 10_800, 21_600, 43_200),
+)
+
+
+def time_ticks(low: float, high: float, most: int) -> list[float]:
+    """`linear_ticks` for seconds: whole minutes, quarters of an hour, hours, days."""
+    if not high > low or high / 2 - low / 2 < max(most, 2) / 2 or abs(high) > 1e12 or abs(low) > 1e12:
+        return linear_ticks(low, high, most)
+    for step in _TIME_STEPS:
+        values = _multiples(low, high, step)
+        if len(values) <= max(most, 2):
+            return values if len(values) >= 2 else linear_ticks(low, high, most)
+    return [day * _DAY for day in linear_ticks(low / _DAY, high / _DAY, most)]
+
+
+def time_labels(values: list[float]) -> list[str]:
+    """Seconds as 45s, 1m30, 2h, 1h15, 3d, 1d12h; shorter than in a sentence, for the room below an axis."""
+    return [_time_label(value) for value in values]
+
+
+def _time_label(seconds: float) -> str:
+    if seconds == 0:
+        return "0"
+    if seconds < 0:
+        return f"-{_time_label(-seconds)}"
+    if seconds < 60 or abs(seconds) > 1e12 or not float(seconds).is_integer():
+        return f"{seconds:.4g}s".replace("e+", "e")
+    whole = int(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m" + (f"{whole % 60:02d}" if whole % 60 else "")
+    if whole < _DAY:
+        return f"{whole // 3600}h" + (f"{whole % 3600 // 60:02d}" if whole % 3600 // 60 else "")
+    return f"{whole // 86_400}d" + (f"{whole % 86_400 // 3600}h" if whole % 86_400 // 3600 else "")
+
+
 def tick_labels(values: list[float]) -> list[str]:
     """Labels of one form for all: the same unit (k, M, B, T) or power of ten, the same decimals."""
     largest = max(map(abs, values), default=0.0)
