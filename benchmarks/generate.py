@@ -163,8 +163,8 @@ def gpt2(weights: dict[str, Any]) -> Any:
 def craft(model: Any, precision: str) -> Write:
     from craft import platform
     from craft.generation.sampling import draw_tokens
-    from craft.generation.settings import SamplingSettings
     from craft.models.packed import pack
+    from craft.runs.sampling_settings import SamplingSettings
 
     platform.keep_freed_memory()
     pack(model, precision)  # type: ignore[arg-type]

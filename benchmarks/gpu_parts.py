@@ -154,9 +154,9 @@ def generation(settings: Figures) -> Iterator[Figures]:
 
     from craft.config.schema.model import TransformerConfig
     from craft.generation.sampling import generate_tokens
-    from craft.generation.settings import SamplingSettings
     from craft.models import create_model_from_config
     from craft.models.initial import load_initial
+    from craft.runs.sampling_settings import SamplingSettings
 
     device, vocab_size, context, new = (settings[name] for name in ("device", "vocab_size", "context", "new"))
     shape = settings["model"]

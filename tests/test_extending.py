@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from craft.cli import craft
 from craft.config.experiments import PlannedRun, load_experiments
 from craft.generation.checkpoint import load_checkpoint
-from craft.generation.settings import SamplingSettings
 from craft.launch.create import create_runs
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder
 from craft.runs.metrics import MetricsReader
+from craft.runs.sampling_settings import SamplingSettings
 from craft.training.experiment import Experiment
 from tests.training.runs import final_weights
 

@@ -36,7 +36,7 @@ def test_a_torch_free_package_loads_no_torch(package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["workbench.app", "craft.text", "craft.errors", "craft.generation.settings", "craft.generation.places"]
+    "module", ["workbench.app", "craft.text", "craft.errors", "craft.runs.sampling_settings", "craft.generation.places"]
 )
 def test_these_load_no_torch_either(module: str) -> None:
     assert "torch" not in loaded_after(f"import {module}")

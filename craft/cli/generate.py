@@ -14,7 +14,7 @@ from craft.errors import UsageError
 
 if TYPE_CHECKING:
     from craft.config.schema.generation import GenerationConfig
-    from craft.generation.settings import BeamSettings, SamplingSettings
+    from craft.runs.sampling_settings import BeamSettings, SamplingSettings
 
 _FILE = click.Path(path_type=Path)
 # What is drawn by: with --beams nothing is drawn.
@@ -88,7 +88,7 @@ def generate(names: tuple[str, ...], checkpoints: tuple[Path, ...], runs_dir: Pa
     sources = find_sources(names, checkpoints, runs_dir, fresh=given["fresh"])
     config = sources[0].config
     from craft.config.schema.generation import GenerationConfig
-    from craft.generation.settings import SamplingSettings
+    from craft.runs.sampling_settings import SamplingSettings
 
     defaults = config.generation if config is not None else GenerationConfig()
     settings = _settings(given, defaults, config.seed if config is not None else 0)
@@ -136,7 +136,7 @@ def decode(where: str, raw: bytes) -> str:
 
 def _require_sense(given: dict[str, Any]) -> None:
     """Raise for options that contradict each other, and for what is no text."""
-    from craft.generation.files.prompts_file import require_text
+    from craft.runs.prompts_file import require_text
 
     for name in ("prompts", "stop"):
         for text in given[name]:
@@ -175,7 +175,7 @@ def _leave_out(given: dict[str, Any], why: str, names: tuple[str, ...]) -> None:
 
 
 def _settings(given: dict[str, Any], defaults: GenerationConfig, seed: int) -> SamplingSettings | BeamSettings:
-    from craft.generation.settings import BeamSettings, SamplingSettings
+    from craft.runs.sampling_settings import BeamSettings, SamplingSettings
 
     stop = given["stop"] or tuple(defaults.stop)
     if given["beams"] is not None:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from craft import platform
 from craft.cli.generate_sources import Source, load_source, say
 from craft.errors import CraftError, UsageError
-from craft.generation.files.prompts_file import PromptLine, PromptsFile
+from craft.runs.prompts_file import PromptLine, PromptsFile
 from craft.text import shorten
 
 if TYPE_CHECKING:
     from craft.cli.terminal import Screen
     from craft.generation.checkpoint import LoadedCheckpoint
     from craft.generation.files.many_prompts import Answer
-    from craft.generation.settings import SamplingSettings
     from craft.generation.writing import Piece
+    from craft.runs.sampling_settings import SamplingSettings
 
 # Seconds between two words about progress: of a line that moves, and where standard error is no terminal.
 _MOVES_EVERY, _SAID_EVERY = 0.1, 10.0

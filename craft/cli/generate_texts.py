@@ -13,7 +13,7 @@ from craft.cli.common import json_line, print_json
 from craft.cli.generate_show import TextPrinter, print_heading, print_score, print_thoughts
 from craft.cli.generate_sources import Source, load_source, say
 from craft.errors import TokenizerError
-from craft.generation.settings import BeamSettings, SamplingSettings, sample_seed
+from craft.runs.sampling_settings import BeamSettings, SamplingSettings, sample_seed
 from craft.text import clean, shows_unicode
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from craft.data.tokenizers import Tokenizer
-from craft.generation.settings import SamplingSettings
 from craft.generation.writing import Writing, Written
 from craft.models.base import LanguageModel
+from craft.runs.sampling_settings import SamplingSettings
 
 
 def generate_text_sampling(model: LanguageModel, tokenizer: Tokenizer, prompt: str, **settings: Any) -> str:

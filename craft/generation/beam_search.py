@@ -21,9 +21,9 @@ from torch.nn import functional as F
 from craft.data.tokenizers import Tokenizer
 from craft.generation.beam_tree import BeamTree
 from craft.generation.sequences import Sequences
-from craft.generation.settings import BeamSettings
 from craft.generation.writing import End, Prompt, TextStream, evaluating
 from craft.models.base import LanguageModel
+from craft.runs.sampling_settings import BeamSettings
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from craft.config.schema import ExperimentConfig
 from craft.data.tokenizers import Tokenizer, load_tokenizer
 from craft.errors import CheckpointError, ConfigError, CraftError, TokenizerError
 from craft.generation.places import DEFINITION, TOKENIZER, CheckpointPlace, find_checkpoint
-from craft.generation.settings import SamplingSettings
 from craft.generation.writing import Writing
 from craft.models import LanguageModel, create_model_from_config
 from craft.models.device import choose_device
@@ -19,6 +18,7 @@ from craft.models.foreign import steady
 from craft.models.packed import Precision, choose_precision, num_bytes, pack
 from craft.models.weights import put_weights, read_tensors
 from craft.runs import manifest
+from craft.runs.sampling_settings import SamplingSettings
 
 _TRIES = 10
 

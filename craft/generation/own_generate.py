@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from craft.errors import OwnCodeError, UsageError
-from craft.generation.settings import SamplingSettings
 from craft.models.hf import quiet
+from craft.runs.sampling_settings import SamplingSettings
 
 FIELDS = tuple(field.name for field in dataclasses.fields(SamplingSettings))
 _OFF: dict[str, float] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}

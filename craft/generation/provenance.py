@@ -9,8 +9,8 @@ from typing import Any
 
 from craft.config.initial_weights import SUFFIXES
 from craft.generation.places import WEIGHTS
-from craft.generation.settings import SamplingSettings, sample_seed
 from craft.runs import manifest
+from craft.runs.sampling_settings import SamplingSettings, sample_seed
 
 
 def settings_record(settings: SamplingSettings, sample: int = 0) -> dict[str, Any]:

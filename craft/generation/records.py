@@ -13,8 +13,8 @@ from craft.data.tokenizers import Tokenizer
 from craft.generation.checkpoint import LoadedCheckpoint
 from craft.generation.provenance import settings_record
 from craft.generation.sampling import Thought
-from craft.generation.settings import SamplingSettings
 from craft.generation.writing import Prompt, Written
+from craft.runs.sampling_settings import SamplingSettings
 
 
 def origin(loaded: LoadedCheckpoint) -> dict[str, Any]:

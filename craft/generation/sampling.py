@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from craft.generation.sequences import Sequences
-from craft.generation.settings import SamplingSettings
 from craft.models.base import LanguageModel
+from craft.runs.sampling_settings import SamplingSettings
 
 _DRAWN_AT_ONCE = 256  # uniform numbers that a generator gives in one call
 _LARGE = 8192  # a vocabulary of which only the likeliest tokens are looked at, where that is surely enough

@@ -21,9 +21,9 @@ from craft.errors import UsageError
 from craft.generation.any_tokenizer import as_tokenizer
 from craft.generation.checkpoint import load_checkpoint
 from craft.generation.own_generate import FIELDS, OwnGenerate, own_generate
-from craft.generation.settings import SamplingSettings
 from craft.generation.writing import TextStream, Writing
 from craft.models.base import LanguageModel
+from craft.runs.sampling_settings import SamplingSettings
 
 _DEFAULTS = SamplingSettings()
 

@@ -10,8 +10,8 @@ from typing import Literal
 from craft.data.tokenizers import Tokenizer
 from craft.generation.sampling import Drawn, Thought, draw_tokens
 from craft.generation.sequences import Sequences
-from craft.generation.settings import SamplingSettings, sample_seed
 from craft.models.base import LanguageModel
+from craft.runs.sampling_settings import SamplingSettings, sample_seed
 
 End = Literal["", "length", "stop", "end"]
 """Why a text ended: it has `max_new_tokens`, a stop text came, the model wrote its token for the end; "" goes on."""

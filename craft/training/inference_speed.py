@@ -15,8 +15,8 @@ import torch
 
 from craft import platform
 from craft.generation.sampling import draw_tokens
-from craft.generation.settings import SamplingSettings
 from craft.models.base import LanguageModel
+from craft.runs.sampling_settings import SamplingSettings
 
 BATCH_SIZES = (1, 4, 16)
 # Tokens, where the context has room for both: a prompt that takes some work to read, and enough steps for a median.

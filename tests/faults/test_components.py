@@ -15,11 +15,11 @@ from craft.config.definition import dump_definition, load_definition
 from craft.config.estimate import estimate
 from craft.config.schema.training import TrainingConfig
 from craft.generation.checkpoint import load_checkpoint
-from craft.generation.settings import SamplingSettings
 from craft.runs import checkpoints
 from craft.runs.events import read_events
 from craft.runs.folder import RunFolder
 from craft.runs.metrics import MetricsReader
+from craft.runs.sampling_settings import SamplingSettings
 from craft.runs.status import read_status
 from craft.training.callbacks.base import Callback, CallbackList
 from craft.training.experiment import Experiment

@@ -19,11 +19,11 @@ from craft.errors import CheckpointError, TokenizerError, UsageError
 from craft.generation import batch_generate, beam_search_generate
 from craft.generation.beam_search import BeamSearch
 from craft.generation.sampling import generate_tokens
-from craft.generation.settings import BeamSettings, SamplingSettings
 from craft.generation.writing import Prompt
 from craft.models import LanguageModel, create_model_from_config
 from craft.models.base import ModelOutput
 from craft.models.initial import load_initial
+from craft.runs.sampling_settings import BeamSettings, SamplingSettings
 from tests.generation.models import KINDS, LETTERS, VOCAB, make, randomise
 
 

@@ -20,10 +20,10 @@ from craft.data.tokenizers import CharTokenizer, IdsTokenizer
 from craft.errors import CheckpointError, CraftError, TokenizerError
 from craft.generation import foreign_tokenizer
 from craft.generation.checkpoint import LoadedCheckpoint, load_checkpoint
-from craft.generation.settings import SamplingSettings
 from craft.models.hf import HFModel
 from craft.models.packed import pack
 from craft.models.transformer import Transformer
+from craft.runs.sampling_settings import SamplingSettings
 from tests.generation.foreign import (
     CHARACTERS,
     CONTEXT,

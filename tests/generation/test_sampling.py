@@ -12,8 +12,8 @@ from craft.errors import UsageError
 from craft.generation import sample_text
 from craft.generation.sampling import Draws, Penalties, choose_token, draw_tokens, filtered, generate_tokens, thoughts
 from craft.generation.sequences import Sequences
-from craft.generation.settings import SamplingSettings
 from craft.models.transformer import Transformer
+from craft.runs.sampling_settings import SamplingSettings
 from tests.children import child
 from tests.generation.models import LETTERS, make
 

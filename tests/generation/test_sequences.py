@@ -10,8 +10,8 @@ import torch
 
 from craft.generation.sampling import draw_tokens
 from craft.generation.sequences import Sequences
-from craft.generation.settings import SamplingSettings
 from craft.models import LanguageModel
+from craft.runs.sampling_settings import SamplingSettings
 from tests.generation.models import KINDS, VOCAB, make
 
 PROMPTS = [[1, 2, 3], [4], list(range(12)), [], [7] * 30, [5, 6, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]]

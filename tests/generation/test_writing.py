@@ -14,10 +14,10 @@ from craft.config.schema.tokenizer import BPETokenizerConfig, SentencePieceToken
 from craft.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer, train_tokenizer
 from craft.errors import TokenizerError
 from craft.generation import batch_generate, generate_text_sampling, sample_text
-from craft.generation.settings import SamplingSettings
 from craft.generation.writing import Prompt, TextStream, Writing, Written
 from craft.models import LanguageModel
 from craft.models.base import ModelOutput
+from craft.runs.sampling_settings import SamplingSettings
 from tests.generation.models import KINDS, LETTERS, make
 
 WORDS = "the cät sat on the mat € 日本語 and the rät ran to the cät; " * 30

@@ -10,9 +10,9 @@ import torch
 from craft.config.schema.model import OwnModel
 from craft.errors import OwnCodeError
 from craft.generation.sampling import generate_tokens
-from craft.generation.settings import SamplingSettings
 from craft.models import LanguageModel, create_model_from_config
 from craft.models.module import ModuleModel
+from craft.runs.sampling_settings import SamplingSettings
 
 VOCAB, CONTEXT = 7, 8
 CODE = """

@@ -13,10 +13,10 @@ from torch import nn
 from craft.config.schema import ExperimentConfig
 from craft.generation.checkpoint import load_checkpoint
 from craft.generation.sampling import generate_tokens
-from craft.generation.settings import SamplingSettings
 from craft.models import LanguageModel, create_model_from_config
 from craft.models.recurrent import Recurrent
 from craft.runs import checkpoints
+from craft.runs.sampling_settings import SamplingSettings
 from craft.training.optimizers import create_optimizer
 from tests.training import runs
 from tests.training.test_resume import run_here

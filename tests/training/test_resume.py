@@ -244,7 +244,7 @@ def test_a_copied_folder_can_be_read_anywhere(tmp_path: Path, text: Path) -> Non
     text.unlink()
     shutil.copytree(folder.path, tmp_path / "elsewhere")
     from craft.generation.checkpoint import load_checkpoint
-    from craft.generation.settings import SamplingSettings
+    from craft.runs.sampling_settings import SamplingSettings
 
     copied = RunFolder(tmp_path / "elsewhere")
     loaded = load_checkpoint(checkpoints.resolve(copied, "latest").path)

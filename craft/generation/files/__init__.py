@@ -1,1 +1,1 @@
-"""Files of prompts, and the files of what was written from them."""
+"""Many prompts, and the files of what was written from them."""

@@ -17,10 +17,10 @@ import torch
 
 from craft.errors import TokenizerError
 from craft.generation.checkpoint import LoadedCheckpoint
-from craft.generation.files.prompts_file import PromptLine
-from craft.generation.settings import SamplingSettings, sample_seed
 from craft.generation.writing import Piece, Prompt, Writing, Written
 from craft.models.base import LanguageModel
+from craft.runs.prompts_file import PromptLine
+from craft.runs.sampling_settings import SamplingSettings, sample_seed
 
 _MOST_ROWS = 64  # more at once bring little, and the first text waits for them
 _STATE_BYTES = 1 << 30  # what the states of texts side by side may take

@@ -17,11 +17,11 @@ from craft.generation.sampler.checkpoints_held import CheckpointsHeld, Found, He
 from craft.generation.sampler.outbox import Outbox
 from craft.generation.sampler.requests import Asking, Beam, CheckpointRef, Generate, Load, PromptText, Score
 from craft.generation.scoring import score_text
-from craft.generation.settings import sample_seed
 from craft.generation.writing import Piece, Prompt, Writing
 from craft.models.base import LanguageModel
 from craft.runs import sampler_protocol as protocol
 from craft.runs.folder import RunFolder
+from craft.runs.sampling_settings import sample_seed
 
 _SCORES_AT_ONCE = 500  # tokens in one message
 _LARGE_WAITING = 50  # messages of this kind that may wait for a slow reader

@@ -11,8 +11,8 @@ from typing import Any, get_args
 
 from craft.errors import UsageError
 from craft.generation.sampler.message_fields import Fields, shortly
-from craft.generation.settings import BeamSettings, SamplingSettings
 from craft.runs.sampler_protocol import Id
+from craft.runs.sampling_settings import BeamSettings, SamplingSettings
 
 _MOST_TEXTS = 4096  # side by side: each has a state, a seed and a message of its own
 _MOST_TREE = 1 << 20  # candidates of a beam search at most, of which each is a node

@@ -14,8 +14,8 @@ from craft.config.schema.callbacks import SampleTextConfig
 from craft.data.tokenizers import Tokenizer, load_tokenizer
 from craft.errors import TokenizerError, TrainingError
 from craft.generation.sampling import generate_tokens
-from craft.generation.settings import SamplingSettings
 from craft.models.base import LanguageModel
+from craft.runs.sampling_settings import SamplingSettings
 from craft.training.callbacks.base import Callback
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from craft.errors import CraftError, UsageError
 from craft.generation.checkpoint import LoadedCheckpoint
 from craft.generation.files.answers_file import AnswersFile, open_answers
 from craft.generation.files.many_prompts import Answer, batches, rows_at_once, write_many
-from craft.generation.files.prompts_file import PromptLine, PromptsFile
-from craft.generation.settings import SamplingSettings
 from craft.generation.writing import Writing
 from craft.models import create_model_from_config
+from craft.runs.prompts_file import PromptLine, PromptsFile
+from craft.runs.sampling_settings import SamplingSettings
 from tests.generation.models import LETTERS, VOCAB, randomise
 
 DEFAULTS = SamplingSettings(max_new_tokens=6, seed=3)

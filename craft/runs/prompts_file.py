@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from craft.errors import UsageError
-from craft.generation.settings import SamplingSettings
 from craft.runs.json_files import decode_object, why
+from craft.runs.sampling_settings import SamplingSettings
 
 SUFFIX = ".jsonl"
 _LONGEST = 64 << 20  # bytes of a line: a file without line breaks is no file of prompts
