@@ -27,6 +27,8 @@ from workbench.project import DEFAULT_FILE, Check, Project, check_project, read_
 from workbench.screens.base import PLACES, WorkbenchScreen
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from craft.runs.store import RunSummary
     from workbench.watch import RunsReader
 
@@ -93,6 +95,12 @@ def _playground() -> Screen[None]:
     return PlaygroundScreen()
 
 
+def _commands() -> type[Provider]:
+    from workbench.palette import Commands
+
+    return Commands
+
+
 class Workbench(App[None]):
     """Holds the project and its runs, reads both again and again, and tells the screens."""
 
@@ -102,10 +110,14 @@ class Workbench(App[None]):
     MODES = {"experiments": _experiments, "runs": _runs, "compare": _compare, "playground": _playground}
     DEFAULT_MODE = "runs"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {_commands}
 
     def __init__(self, file: Path = DEFAULT_FILE, runs_dir: Path | None = None, *, ascii_only: bool = False) -> None:
         self.memory = memory.of_person()
         self.session = memory.of_project(file)
+        place = self.session.get("place", "runs")
+        if place in PLACES:
+            self.DEFAULT_MODE = place  # type: ignore[misc]
         super().__init__()
         self.own_runs_dir = runs_dir
         self.project: Project = read_project(file, runs_dir)
@@ -118,6 +130,7 @@ class Workbench(App[None]):
         self._next_runner = 0.0
         self._runs_reader: RunsReader
         self._faults: set[str] = set()
+        self._demo_runs = False
         for theme in THEMES:
             self.register_theme(theme)
         theme_name = self.memory.get("theme", THEMES[0].name)
@@ -206,6 +219,7 @@ class Workbench(App[None]):
         if self.place.is_mounted:
             tell(self.place)
             self.place.show_title()
+            self.place.refresh_bindings()
 
     @on(RunsRead)
     def _take_runs(self, message: RunsRead) -> None:
@@ -239,13 +253,33 @@ class Workbench(App[None]):
 
     def copy(self, text: str, what: str) -> None:
         """Put `text` on the clipboard of the terminal's own machine, also over SSH; `what` names it in the note."""
-        self.copy_to_clipboard(text)
-        self.say(f"{what} copied")
+        from workbench import clipboard
+
+        if len(text.encode("utf-8", "replace")) <= clipboard.MOST:
+            self.copy_to_clipboard(text)
+        self._copy_further(text, what)
+
+    @work(thread=True, group="copy", exit_on_error=False)
+    def _copy_further(self, text: str, what: str) -> None:
+        from workbench import clipboard
+
+        place = clipboard.keep(text)
+        taken = clipboard.through_tmux(text) or clipboard.beside_a_screen(text)
+        where = f"; it is in {place} too" if place else ""
+        if taken or len(text.encode("utf-8", "replace")) <= clipboard.MOST:
+            self.say(f"{what} copied{where}")
+        else:
+            self.say(f"{what} is too long for a terminal's clipboard{where}", "warning")
 
     def show_run(self, name: str) -> None:
         """Go to the runs with the cursor on one of them."""
         self.session.set("runs.selected", name)
         self.action_go("runs")
+
+    def show_experiment(self, name: str) -> None:
+        """Go to the experiments with one of them chosen."""
+        self.session.set("experiments.selected", name)
+        self.action_go("experiments")
 
     # --- keys ---
 
@@ -253,6 +287,8 @@ class Workbench(App[None]):
         """Another screen; a dialog is answered first."""
         assert place in PLACES
         if len(self.screen_stack) == 1:
+            if self.current_mode == place:
+                self.place.show_all()
             self.switch_mode(place)
             self.session.set("place", place)
 
@@ -264,7 +300,71 @@ class Workbench(App[None]):
             screen.maximize(screen.focused)
 
     def action_toggle_theme(self) -> None:
-        self.theme = "craft-light" if self.current_theme.dark else "craft-dark"
+        names = [*(theme.name for theme in THEMES), "ansi-dark"]
+        place = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(place + 1) % len(names)]
+        if self.theme == "ansi-dark":
+            self.say("the terminal's own colours")
+
+    def action_resize(self, direction: Literal["left", "right", "up", "down"]) -> None:
+        """Move the divider of the focused pane."""
+        from workbench.widgets.split import Split
+
+        stacked = direction in ("up", "down")
+        focused = self.screen.focused
+        for split in [node for node in focused.ancestors if isinstance(node, Split)] if focused else []:
+            if split.stacked == stacked:
+                split.move(-0.05 if direction in ("left", "up") else 0.05)
+                return
+
+    def action_reset_panes(self) -> None:
+        """All dividers where they stood at first."""
+        from workbench.widgets.split import Split
+
+        for split in self.screen.query(Split):
+            split.put_back()
+        self.memory.forget("split.")
+
+    def action_picture(self) -> None:
+        """The screen as an SVG file beside the experiments."""
+        name = time.strftime("craft-%Y%m%d-%H%M%S.svg")
+        try:
+            (self.project.file.absolute().parent / name).write_text(self.export_screenshot(title="craft-workbench"))
+        except OSError as error:
+            self.say(f"{name} was not written: {error.strerror or error}", "error")
+        else:
+            self.say(f"{name} written")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The demo is offered where there is nothing yet."""
+        if action == "demo":
+            return self.runs_read and not self.runs and not self.project.exists and len(self.screen_stack) == 1
+        return super().check_action(action, parameters)
+
+    def action_demo(self) -> None:
+        """Write an experiments file unless there is one, and start its first run."""
+        if not self._demo_runs:
+            self._demo_runs = True
+            self._demo()
+
+    @work(thread=True, group="demo", exit_on_error=False)
+    def _demo(self) -> None:
+        from craft.errors import CraftError
+        from workbench.demo import start_demo
+
+        try:
+            name = start_demo(self.project.file, self.own_runs_dir)
+        except (CraftError, OSError) as error:
+            self.say(f"the demo was not started: {error}", "error")
+        else:
+            self.say(f"{name} is starting: a small model learns to write Python")
+            self.call_from_thread(self._show_demo, name)
+        finally:
+            self._demo_runs = False
+
+    def _show_demo(self, name: str) -> None:
+        self._next_look = 0.0
+        self.show_run(name)
 
     def action_show_help(self) -> None:
         from workbench.dialogs.help import HelpScreen

@@ -5,10 +5,12 @@ A module a place; a place is a screen, or a part of one that has the focus.
 
 from __future__ import annotations
 
-from textual.binding import BindingType
+from collections.abc import Iterator, Mapping
+
+from textual.binding import ActiveBinding, BindingType
 
 from workbench.actions import chart, compare, dialogs, everywhere, experiments, playground, runs
-from workbench.actions.action import Action, key_name
+from workbench.actions.action import Action, identifier, key_name
 
 PLACES: dict[str, tuple[Action, ...]] = {
     **runs.PLACES,
@@ -21,10 +23,20 @@ PLACES: dict[str, tuple[Action, ...]] = {
 }
 """The actions of each place, the most important first."""
 
-__all__ = ["PLACES", "Action", "bindings_of", "key_name"]
+__all__ = ["PLACES", "Action", "bindings_of", "bound_now", "key_name"]
 
 
 def bindings_of(place: str, *names: str, but: tuple[str, ...] = ()) -> list[BindingType]:
     """The bindings of one place; those that are named, or all `but` some."""
     chosen = (action for action in PLACES[place] if (not names or action.name in names) and action.name not in but)
-    return [action.binding() for action in chosen]
+    return [action.binding(place) for action in chosen]
+
+
+def bound_now(active: Mapping[str, ActiveBinding]) -> Iterator[tuple[str, Action, list[str]]]:
+    """Place, action and keys of all that does something now, in the order of the lists; `active` as a screen has it."""
+    for place, actions in PLACES.items():
+        for action in actions:
+            name = identifier(place, action)
+            keys = [key for key in action.keys if key in active and active[key].binding.id == name]
+            if keys and active[keys[0]].enabled:
+                yield place, action, keys

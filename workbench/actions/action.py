@@ -20,9 +20,15 @@ class Action:
     section: str = ""
     """The heading in the help; empty: that of its place."""
 
-    def binding(self) -> Binding:
-        """As Textual wants it. Its id lets a person's own keys replace it."""
-        return Binding(",".join(self.keys), self.name, self.label or self.help, show=bool(self.label), id=self.name)
+    def binding(self, place: str) -> Binding:
+        """As Textual wants it."""
+        keys, words = ",".join(self.keys), self.label or self.help
+        return Binding(keys, self.name, words, show=bool(self.label), id=identifier(place, self))
+
+
+def identifier(place: str, action: Action) -> str:
+    """By which a binding is known to be this action of this place; several places have a `cursor_down`."""
+    return f"{place.replace(' ', '-')}.{action.name}"
 
 
 _NAMES = {

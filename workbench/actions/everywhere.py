@@ -6,12 +6,17 @@ PLACES = {
     "everywhere": (
         Action("show_help", ("question_mark", "f1"), "this help", "help"),
         Action("quit", ("q", "ctrl+q"), "quit; runs go on", "quit"),
+        Action("demo", ("d",), "a starter file and its first run, at once", "demo"),
         Action("go('experiments')", ("1", "alt+1"), "the experiments: edit, estimate, launch"),
         Action("go('runs')", ("2", "alt+2"), "the runs: watch, stop, resume, fork"),
         Action("go('compare')", ("3", "alt+3"), "compare runs"),
         Action("go('playground')", ("4", "alt+4"), "the playground: let a checkpoint write"),
         Action("zoom", ("z",), "the focused pane alone, or all panes again"),
-        Action("toggle_theme", ("t",), "light or dark; kept for the next time"),
+        Action("toggle_theme", ("t",), "dark, light or the terminal's own colours; kept for the next time"),
+        Action("resize('left')", ("ctrl+left",), "the divider beside the focused pane to the left"),
+        Action("resize('right')", ("ctrl+right",), "the divider to the right"),
+        Action("resize('up')", ("ctrl+up",), "the divider up"),
+        Action("resize('down')", ("ctrl+down",), "the divider down"),
         Action("command_palette", ("ctrl+p",), "every command by name"),
     ),
 }

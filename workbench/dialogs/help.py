@@ -1,4 +1,4 @@
-"""The keys that work on the screen below, as bound at this moment."""
+"""The keys that work on the screen below, as bound at this moment, by the part of the screen that they belong to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from workbench.actions import PLACES, bindings_of, key_name
+from workbench.actions import bindings_of, bound_now, key_name
+
+QUIET = "$foreground 55%"
+Row = tuple[str, str]
+"""Keys, and what they do."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -18,26 +22,51 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self, below: Screen[object]) -> None:
         super().__init__()
-        active = below.active_bindings
-        self._rows: list[tuple[str, str]] = []
-        for action in (action for actions in PLACES.values() for action in actions):
-            bound = [key for key in action.keys if key in active and active[key].binding.action == action.name]
-            if bound and action.help not in (text for _, text in self._rows):
-                self._rows.append(("  ".join(map(key_name, bound)), action.help))
+        self._sections = sections_of(below)
 
     def compose(self) -> ComposeResult:
-        width = max((len(keys) for keys, _ in self._rows), default=0)
-        lines = [Content.styled("keys", "bold"), Content("")]
-        for keys, text in self._rows:
-            lines.append(Content.assemble((keys.ljust(width), "$text-accent"), "   ", text))
+        width = max((len(keys) for rows in self._sections.values() for keys, _ in rows), default=0)
+        lines: list[Content] = []
+        for place, rows in self._sections.items():
+            lines += [Content(""), Content.styled(place, "bold")] if lines else [Content.styled(place, "bold")]
+            for keys, text in rows:
+                lines.append(Content.assemble((f"  {keys.ljust(width)}", "$text-accent"), "   ", text))
+        said = "What would do nothing now is not listed. Whatever a key does, the mouse or ctrl+p does too."
+        lines += [Content(""), Content.styled(said, QUIET)]
         with VerticalScroll(classes="dialog"):
             yield Static(Content("\n").join(lines))
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
 
     def action_back(self) -> None:
         self.dismiss()
 
     def action_scroll_down(self) -> None:
-        self.query_one(VerticalScroll).scroll_down()
+        self.query_one(VerticalScroll).scroll_down(animate=False)
 
     def action_scroll_up(self) -> None:
-        self.query_one(VerticalScroll).scroll_up()
+        self.query_one(VerticalScroll).scroll_up(animate=False)
+
+    def action_page_down(self) -> None:
+        self.query_one(VerticalScroll).scroll_page_down(animate=False)
+
+    def action_page_up(self) -> None:
+        self.query_one(VerticalScroll).scroll_page_up(animate=False)
+
+    def action_scroll_home(self) -> None:
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+
+    def action_scroll_end(self) -> None:
+        self.query_one(VerticalScroll).scroll_end(animate=False)
+
+
+def sections_of(screen: Screen[object]) -> dict[str, list[Row]]:
+    """The actions that do something now, by their part of the screen, in the order of the lists."""
+    sections: dict[str, list[Row]] = {}
+    for place, action, keys in bound_now(screen.active_bindings):
+        rows = sections.setdefault(action.section or place, [])
+        row = ("  ".join(map(key_name, keys)), action.help)
+        if row not in rows:
+            rows.append(row)
+    return sections

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from craft.text import shorten, width_of
-from workbench.actions import PLACES, key_name
+from workbench.actions import bound_now, key_name
 
 _PLACES = ("experiments", "runs", "compare", "playground")
 Part = tuple[str, str]
@@ -71,15 +71,13 @@ class TitleBar(_Bar):
         return [*shown, (" " * max(room + 1, 1), ""), *self._right]
 
     def _tabs(self, room: int) -> list[Part]:
-        """The places: by name where there is room, else by the first letters of it."""
-        size = max(len(place) for place in _PLACES)
-        while size > 3 and sum(min(len(place), size) + 4 for place in _PLACES) > room:
-            size -= 1
+        """The places: by name where there is room, else in short."""
+        names = _PLACES if sum(len(place) + 4 for place in _PLACES) <= room else tuple(map(_short, _PLACES))
         parts: list[Part] = []
         self._ends = []
         end = 0
-        for number, place in enumerate(_PLACES, 1):
-            text = f" {number} {place[:size]} "
+        for number, (place, name) in enumerate(zip(_PLACES, names, strict=True), 1):
+            text = f" {number} {name} "
             end += len(text)
             parts.append((text, "title--here" if place == self._here else "title--quiet"))
             self._ends.append((end, place))
@@ -89,6 +87,10 @@ class TitleBar(_Bar):
         place = next((place for end, place in self._ends if event.x < end), None)
         if place:
             await self.app.run_action(f"go('{place}')")
+
+
+def _short(place: str) -> str:
+    return place[:4]
 
 
 class KeyBar(_Bar):
@@ -109,10 +111,9 @@ class KeyBar(_Bar):
         active = self.screen.active_bindings
         self._namespaces = {found.binding.action: found.node for found in active.values()}
         parts: list[Part] = []
-        for action in (action for actions in PLACES.values() for action in actions):
-            bound = [key for key in action.keys if key in active and active[key].enabled]
-            if action.label and bound and active[bound[0]].binding.action == action.name:
-                parts += [(key_name(bound[0]), action.name), (action.label, "")]
+        for _, action, keys in bound_now(active):
+            if action.label:
+                parts += [(key_name(keys[0]), action.name), (action.label, "")]
         self.set_parts(parts)
 
     def line(self, width: int) -> list[Part]:

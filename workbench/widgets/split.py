@@ -85,6 +85,10 @@ class Split(Container):
     def validate_share(self, share: float) -> float:
         return max(LEAST, min(share, MOST))
 
+    def put_back(self) -> None:
+        """The divider where it stood at first."""
+        self.share = self._at_first
+
     def move(self, by: float) -> None:
         """Give the first pane so much more of the whole."""
         self.share = self.share + by
@@ -104,4 +108,4 @@ class Split(Container):
 
     def on_divider_put_back(self, event: Divider.PutBack) -> None:
         event.stop()
-        self.share = self._at_first
+        self.put_back()

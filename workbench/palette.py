@@ -1,0 +1,73 @@
+"""What the command palette finds: every action that does something now, the screens, runs, experiments and themes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from craft.text import clean_line
+from workbench.actions import bound_now, key_name
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
+
+_MOST_RUNS = 200  # that are offered for one word
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something that can be done now."""
+
+    name: str
+    about: str
+    do: Callable[[], Any]
+
+
+class Commands(Provider):
+    """Asked anew each time the palette is opened, so what is offered is what can be done."""
+
+    app: Workbench  # type: ignore[assignment]
+
+    async def discover(self) -> Hits:
+        for command in self._actions():
+            yield DiscoveryHit(Content(command.name), command.do, command.name, command.about)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for command in (*self._actions(), *self._themes(), *self._experiments(), *self._runs(query)):
+            if score := matcher.match(command.name):
+                yield Hit(score, matcher.highlight(command.name), command.do, command.name, command.about)
+
+    def _actions(self) -> Iterator[Command]:
+        active = self.screen.active_bindings
+        for place, action, keys in bound_now(active):
+            if action.name != "command_palette":
+                about = f"{place}, key {key_name(keys[0])}"
+                yield Command(action.help, about, partial(self.app.run_action, action.name, active[keys[0]].node))
+        yield Command("panes as at first", "everywhere", self.app.action_reset_panes)
+        yield Command("a picture of this screen, as SVG", "everywhere", self.app.action_picture)
+
+    def _themes(self) -> Iterator[Command]:
+        for name in self.app.available_themes:
+            yield Command(f"theme {name}", "colours", partial(setattr, self.app, "theme", name))
+
+    def _experiments(self) -> Iterator[Command]:
+        for experiment in self.app.project.experiments:
+            name = clean_line(experiment.name)
+            yield Command(f"experiment {name}", "edit it", partial(self.app.show_experiment, experiment.name))
+
+    def _runs(self, query: str) -> Iterator[Command]:
+        words = query.lower().removeprefix("run").split()
+        shown = 0
+        for run in self.app.runs:
+            name = clean_line(run.name)
+            if all(word in name.lower() for word in words):
+                yield Command(f"run {name}", clean_line(run.phase), partial(self.app.show_run, run.name))
+                shown += 1
+                if shown == _MOST_RUNS:
+                    return
