@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from textual.binding import ActiveBinding, BindingType
 
-from workbench.actions import chart, compare, dialogs, everywhere, experiments, playground, runs
+from workbench.actions import chart, compare, dialogs, editing, everywhere, experiments, playground, runs
 from workbench.actions.action import Action, identifier, key_name
 
 PLACES: dict[str, tuple[Action, ...]] = {
@@ -17,6 +17,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
     **experiments.PLACES,
     **compare.PLACES,
     **playground.PLACES,
+    **editing.PLACES,
     **chart.PLACES,
     **dialogs.PLACES,
     **everywhere.PLACES,

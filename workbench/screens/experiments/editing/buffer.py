@@ -1,0 +1,293 @@
+"""The text of one experiments file while it is edited: what was typed, what is on disk, and what lies between them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from craft import platform
+from craft.config.document import MAX_BYTES
+from craft.errors import CraftError
+from workbench.screens.experiments.editing.drafts import Draft, DraftKeeper, digest, drop, left_drafts
+
+Stamp = tuple[int, int, int, int]
+
+
+class ChangedOnDiskError(CraftError):
+    """The file is not the one that the editing began from: another program wrote it meanwhile."""
+
+
+class Buffer:
+    """The text of `path` as it is edited. Line ends are the file's own; nothing is ever changed but what was typed.
+
+    `save` and `keep_draft` force to disk and may take long: call them from a thread. All others are quick.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.version = 0
+        """Grows with every change of the text."""
+        self.text = ""
+        self.saved_text = ""
+        self.fault = ""
+        """Why the file cannot be edited; empty when it can."""
+        self.draft_fault = ""
+        """Why what is typed cannot be kept on disk just now; empty when it can."""
+        self._base: bytes | None = None
+        self._stamp: Stamp | None = None
+        self._kept: str | None = None  # the text that the draft on disk holds
+        self._keeper = DraftKeeper(path)
+        self._writing = threading.Lock()
+        self.reload()
+
+    # --- the text ---
+
+    @property
+    def dirty(self) -> bool:
+        """Whether there is anything that is not in the file."""
+        return self.text != self.saved_text
+
+    @property
+    def exists(self) -> bool:
+        """Whether there was a file when it was last read or written."""
+        return self._base is not None
+
+    def set_text(self, text: str) -> None:
+        """The text is now this. A draft of it is due: `keep_draft`."""
+        if text != self.text:
+            self.text = text
+            self.version += 1
+
+    def unsaved(self) -> str:
+        """What would be lost with the text, in words; empty when nothing would."""
+        if not self.dirty:
+            return ""
+        number = len(changed_lines(self.saved_text, self.text))
+        lines = f"{number} line{'s' * (number != 1)} of {self.path.name} {'is' if number == 1 else 'are'} not saved"
+        return lines + ("" if self.draft_fault else "; a draft is kept and offered the next time")
+
+    # --- the file ---
+
+    def reload(self) -> str:
+        """Take what is on disk for saved and for the text, and return it. What was typed is gone after this."""
+        content, stamp, self.fault = _read(self.path)
+        self._base, self._stamp = content, stamp
+        self.saved_text = _decoded(content)
+        self.set_text(self.saved_text)
+        return self.text
+
+    def changed_on_disk(self) -> bool:
+        """Whether another program wrote or removed the file since it was read or saved. Reads it only when touched."""
+        stamp = _stamp(self.path)
+        if stamp == self._stamp:
+            return False
+        content, stamp, fault = _read(self.path)
+        if content == self._base and not fault:
+            self._stamp = stamp
+            return False
+        return True
+
+    def disk_text(self) -> str:
+        """What the file holds now, as far as it can be read; nothing when there is none."""
+        return _decoded(_read(self.path)[0])
+
+    def keep_mine(self) -> None:
+        """Take the file as it is now for the one that was read: the next save writes over it."""
+        self._base, self._stamp, _ = _read(self.path)
+        self.saved_text = _decoded(self._base)
+
+    def save(self, *, force: bool = False) -> None:
+        """Put the text into the file, on disk when this returns: the old content or the new, never a part.
+
+        Raises ChangedOnDiskError when the file is another than the one that was read, unless `force`; CraftError
+        when it cannot be written, and then everything is as before.
+        """
+        with self._writing:
+            text = self.text
+            content = _encoded(self.path, text)
+            with _one_at_a_time(self.path):
+                if not force and self.changed_on_disk():
+                    raise ChangedOnDiskError(f"{self.path.name} was changed by another program since it was read here")
+                _write(self.path, content)
+                self._base, self._stamp = content, _stamp(self.path)
+            self.saved_text, self.fault = text, ""
+            if self.text == text:
+                self._drop_draft()
+
+    def save_as(self, other: Path) -> None:
+        """Put the text into another file, which must not be there yet; this buffer stays with its own."""
+        if os.path.lexists(other):
+            raise CraftError(f"{other} is there already; choose another name")
+        _write(other, _encoded(other, self.text))
+
+    # --- drafts ---
+
+    @property
+    def draft_due(self) -> bool:
+        """Whether the draft on disk is not what it should be."""
+        return self._kept != (self.text if self.dirty else None)
+
+    def keep_draft(self) -> None:
+        """Make the draft on disk what was typed up to now; without anything unsaved there is none.
+
+        Never raises: `draft_fault` says why it could not be written, and the next call tries again.
+        """
+        with self._writing:
+            if not self.dirty:
+                self._drop_draft()
+                return
+            text = self.text
+            if text == self._kept:
+                return
+            try:
+                self._keeper.write(text, digest(self._base))
+            except OSError as error:
+                self.draft_fault = _why(error)
+            else:
+                self._kept, self.draft_fault = text, ""
+
+    def drafts(self) -> list[Draft]:
+        """What earlier workbenches left unsaved, the newest first; none that says what the file says."""
+        found = []
+        for draft in left_drafts(self.path):
+            if draft.text == self.saved_text:
+                drop(draft)
+            else:
+                found.append(draft)
+        return found
+
+    def is_current(self, draft: Draft) -> bool:
+        """Whether a draft began from the file as it is now."""
+        return draft.base == digest(self._base)
+
+    def take(self, draft: Draft) -> bool:
+        """Make a left draft this buffer's; False when another workbench has it. Its text is set by the caller."""
+        with self._writing:
+            if not self._keeper.take(draft):
+                return False
+            self._kept = draft.text
+            return True
+
+    def close(self) -> None:
+        """Write what is still due, and leave the draft to the next workbench."""
+        if self.draft_due:
+            self.keep_draft()
+        self._keeper.leave()
+
+    def _drop_draft(self) -> None:
+        self._keeper.remove()
+        self._kept, self.draft_fault = None, ""
+
+
+def changed_lines(old: str, new: str) -> list[int]:
+    """The lines of `new`, from 1, that differ from `old`; where lines are only gone, the line after them."""
+    import difflib
+
+    before, after = old.split("\n"), new.split("\n")
+    same = common_start(before, after)
+    tail = common_start(before[same:][::-1], after[same:][::-1])
+    before, after = before[same : len(before) - tail], after[same : len(after) - tail]
+    found: dict[int, None] = {}
+    for kind, _, _, start, stop in difflib.SequenceMatcher(None, before, after).get_opcodes():
+        if kind != "equal":
+            found.update(dict.fromkeys(range(same + start + 1, same + max(stop, start + 1) + 1)))
+    return list(found)
+
+
+def common_start(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many elements two texts or lists begin with alike."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _one_at_a_time(path: Path) -> contextlib.AbstractContextManager[object]:
+    """Inside, no other workbench saves the same file: looking whether it changed and replacing it are one step."""
+    from workbench.memory import project_place
+
+    try:
+        lock = platform.FileLock(project_place(path.resolve()) / "save.lock")
+        lock.acquire(5.0)
+    except OSError:  # a state directory that cannot be written must not keep anyone from saving
+        return contextlib.nullcontext()
+    return lock if lock.held else contextlib.nullcontext()
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
+
+
+def _read(path: Path) -> tuple[bytes | None, Stamp | None, str]:
+    """Content and stamp of a file, and why it cannot be edited; content is None where there is no file."""
+    stamp = _stamp(path)
+    if stamp is None and not os.path.lexists(path):
+        return None, None, ""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None, stamp, f"{path.name} is no ordinary file"
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        return None, stamp, f"{path.name} cannot be read: {_why(error)}"
+    if len(content) > MAX_BYTES:
+        return content, stamp, f"{path.name} is larger than 1 MiB, so it is not an experiments file"
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return content, stamp, f"{path.name} is not UTF-8: byte 0x{content[error.start]:02x} in line {line}"
+    return content, stamp, ""
+
+
+def _decoded(content: bytes | None) -> str:
+    return (content or b"").decode(errors="replace")
+
+
+def _encoded(path: Path, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise CraftError(f"line {line} of {path.name} holds half a character; take it out to save") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file, through links, keeping its mode. Raises CraftError where that cannot be done."""
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".{target.name}.{os.getpid()}-save.tmp")
+    try:
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        if mode is not None and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        try:
+            beside.write_bytes(content)
+            if mode is not None:
+                beside.chmod(mode)
+            platform.fsync_file(beside)
+            platform.replace(beside, target)
+            platform.fsync_dir(target.parent)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CraftError(f"{path} is not saved: {_why(error)}; what was typed is still here") from None
+
+
+def _why(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    return (error.strerror or str(error)).lower()
