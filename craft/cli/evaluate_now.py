@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from craft.cli.asking import Asking
+from craft.cli.asking import asking_for, exit_status
 from craft.cli.common import print_json
 
 if TYPE_CHECKING:
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def evaluate_now(folder: RunFolder, *, as_json: bool) -> int:
     """Ask, wait, and print the figures of each split. Raises RunError when the folder does not take the request."""
-    asking = Asking("evaluate", "measure itself", lambda _, answer: f"was measured at step {answer.step}")
+    asking = asking_for("evaluate", "measure itself", lambda _, answer: f"was measured at step {answer.step}")
     for answer in asking.ask([folder]):
         for split, figures in _by_split(answer.event).items():
             if as_json:
                 print_json({"kind": "split", "run": folder.name, "step": answer.step, "split": split, **figures})
             else:
                 click.echo(_line(split, figures))
-    return asking.status(picked=False)
+    return exit_status(asking, picked=False)
 
 
 def _by_split(event: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from craft.cli.asking import Asking, is_picked, no_wait_option
+from craft.cli.asking import asking_for, exit_status, is_picked, no_wait_option
 from craft.cli.common import find_runs, group_option, runs_argument, runs_dir_option
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def pause(names: tuple[str, ...], group: str | None, no_wait: bool, runs_dir: Pa
         saved = "saved" if answer.event.get("saved") else f"not saved: {answer.event.get('fault')}"
         return f"paused at step {answer.step}, {saved}"
 
-    asking = Asking("pause", "pause", tell, wait=not no_wait, why_not=is_paused)
+    asking = asking_for("pause", "pause", tell, wait=not no_wait, why_not=is_paused)
     asking.ask(find_runs(names, group, runs_dir))
-    return asking.status(picked=is_picked(names, group))
+    return exit_status(asking, picked=is_picked(names, group))
 
 
 @click.command("continue")
@@ -55,6 +55,6 @@ def continue_(names: tuple[str, ...], group: str | None, no_wait: bool, runs_dir
         after = f" after {format_duration(seconds)}" if isinstance(seconds, int | float) else ""
         return f"goes on from step {answer.step}{after}"
 
-    asking = Asking("continue", "go on", tell, wait=not no_wait)
+    asking = asking_for("continue", "go on", tell, wait=not no_wait)
     asking.ask(find_runs(names, group, runs_dir))
-    return asking.status(picked=is_picked(names, group))
+    return exit_status(asking, picked=is_picked(names, group))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from craft.cli.asking import Asking, is_picked
+from craft.cli.asking import asking_for, exit_status, is_picked
 from craft.cli.common import find_runs, group_option, json_option, print_json, runs_argument, runs_dir_option
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def sample(names: tuple[str, ...], group: str | None, runs_dir: Path | None, as_
             _print(texts)
         return f"wrote {len(texts)} text{'' if len(texts) == 1 else 's'} at step {answer.step}"
 
-    asking = Asking("sample", "write", tell)
+    asking = asking_for("sample", "write", tell)
     asking.ask(find_runs(names, group, runs_dir))
-    return asking.status(picked=is_picked(names, group))
+    return exit_status(asking, picked=is_picked(names, group))
 
 
 def _texts_of(folder: RunFolder, step: int) -> list[dict[str, object]]:

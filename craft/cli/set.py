@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from craft.cli.asking import Asking, is_picked, no_wait_option
+from craft.cli.asking import asking_for, exit_status, is_picked, no_wait_option
 from craft.cli.common import complete_run, find_runs, group_option, runs_dir_option
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def set_(words: tuple[str, ...], group: str | None, no_wait: bool, runs_dir: Pat
         saved = "" if answer.event.get("kind") == "answered" else f"saved at step {answer.step}; "
         return f"{saved}{answer.event.get('text')}"
 
-    asking = Asking("set", "change", tell, wait=not no_wait)
+    asking = asking_for("set", "change", tell, wait=not no_wait)
     picked = is_picked(names, group)
     wanted = {}
     folders = find_runs(names, group, runs_dir)
@@ -56,4 +56,4 @@ def set_(words: tuple[str, ...], group: str | None, no_wait: bool, runs_dir: Pat
                 raise
             asking.refuse(str(error))
     asking.ask_each(wanted)
-    return asking.status(picked=picked)
+    return exit_status(asking, picked=picked)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from craft.cli.asking import Asking, is_picked
+from craft.cli.asking import asking_for, exit_status, is_picked, refused
 from craft.cli.common import find_runs, group_option, runs_argument, runs_dir_option, say
 
 if TYPE_CHECKING:
-    from craft.errors import CraftError
     from craft.runs.folder import RunFolder
-
-_HUNG = "is out of the queue: its worker hung before it began, and is killed"
-_KILL_PATIENCE = 2.0  # seconds that a worker that was just started is given to take its run over
 
 
 @click.command()
@@ -32,6 +27,7 @@ def stop(names: tuple[str, ...], group: str | None, discard: bool, now: bool, ru
     Returns when they have ended. Ctrl-C ends the waiting only.
     """
     from craft.errors import UsageError
+    from craft.launch.groups.ending import HUNG, WITHDRAWN, wait_for_ends
     from craft.launch.groups.several import stop_all
 
     if now and discard:
@@ -41,114 +37,37 @@ def stop(names: tuple[str, ...], group: str | None, discard: bool, now: bool, ru
         return kill_all(folders, names, group)
     if discard:
         return _discard(folders, names, group)
-    asked, refused = [], []
+    asked, reasons = [], []
     for one in stop_all(folders):
-        if one.what == "withdrawn":
-            say(f"{one.folder.name} is out of the queue")
-        elif one.what == "hung":
-            say(f"{one.folder.name} {_HUNG}")
+        if one.what in ("withdrawn", "hung"):
+            say(f"{one.folder.name} {WITHDRAWN if one.what == 'withdrawn' else HUNG}")
         elif one.what == "refused":
-            refused.append(one.reason)
+            reasons.append(one.reason)
         else:
             asked.append(one.folder)
-    for reason in refused:
-        say(f"craft: {reason}")
+    for reason in reasons:
+        refused(reason)
     for folder in asked:
         say(f"{folder.name} finishes its step and saves; 'craft kill {folder.name}' ends it at once")
-    _wait_for_ends(asked)
-    return _status(len(refused), len(folders), picked=is_picked(names, group))
+    wait_for_ends(asked, say)
+    return _status(len(reasons), len(folders), picked=is_picked(names, group))
 
 
 def kill_all(folders: Sequence[RunFolder], names: Sequence[str], group: str | None) -> int:
     """Kill those that train, take those that wait out of the queue, and wait until all have ended."""
-    from craft.errors import CraftError
-    from craft.launch.groups.several import withdraw_each
+    from craft.launch.groups import ending
 
-    killed, failed = [], 0
-    gone, faults = withdraw_each(folders)
-    deadline = time.monotonic() + _KILL_PATIENCE
-    for folder in folders:
-        if folder.path in gone:
-            say(f"{folder.name} is out of the queue")
-            continue
-        try:
-            if _kill(folder, deadline, faults.get(folder.path)):
-                killed.append(folder)
-        except CraftError as error:  # it does not keep the others
-            failed += 1
-            say(f"craft: {error}")
-    _wait_for_ends(killed)
+    killed, failed = ending.kill_all(folders, say=say, refuse=refused)
+    ending.wait_for_ends(killed, say)
     return _status(failed, len(folders), picked=is_picked(names, group))
 
 
-def _kill(folder: RunFolder, deadline: float, fault: CraftError | None) -> bool:
-    """Kill a run; False when it had not begun, which is said. Raises CraftError, `fault` if there is one."""
-    from craft.errors import RunError
-    from craft.launch.follow import look_at
-    from craft.launch.groups.several import end_if_it_hangs
-    from craft.launch.queue.dispatch import withdraw
-    from craft.launch.workers import kill
-
-    if fault is None:
-        if end_if_it_hangs(folder, deadline):
-            say(f"{folder.name} {_HUNG}")
-            return False
-        if withdraw(folder):
-            say(f"{folder.name} is out of the queue")
-            return False
-    if kill(folder):
-        return True
-    if fault is not None:
-        raise fault
-    look = look_at(folder)
-    elsewhere = f"is trained by {look.status.host}: it can be killed only there"
-    raise RunError(f"{folder.name} {elsewhere if look.is_live else f'is {look.phase}: nothing to kill'}")
-
-
 def _discard(folders: Sequence[RunFolder], names: Sequence[str], group: str | None) -> int:
-    from craft.launch.follow import look_at
-    from craft.launch.groups.several import end_if_it_hangs, withdraw_each
+    from craft.launch.groups.ending import discard_all
 
-    asking = Asking("stop", "stop", lambda _, answer: str(answer.event.get("text")))
-    gone, faults = withdraw_each(folders)
-    deadline = time.monotonic() + _KILL_PATIENCE
-    left = []
-    for folder in folders:
-        if folder.path in gone:
-            say(f"{folder.name} is out of the queue")
-        elif folder.path in faults and not look_at(folder).is_live:
-            asking.refuse(str(faults[folder.path]))
-        elif end_if_it_hangs(folder, deadline):
-            gone.add(folder.path)
-            say(f"{folder.name} {_HUNG}")
-        else:
-            left.append(folder)
-    asking.done = len(gone)
-    asking.ask(left, save=False, reason="asked to stop")
-    return asking.status(picked=is_picked(names, group))
-
-
-def _wait_for_ends(folders: Sequence[RunFolder]) -> None:
-    """Say of each run, as it ends, how it ended and what is saved."""
-    from craft.launch.follow import ENDS, look_at
-    from craft.runs.checkpoints import list_checkpoints
-
-    left = list(folders)
-    while left:
-        for folder in list(left):
-            look = look_at(folder)
-            if look.phase not in ENDS or look.held:
-                continue
-            left.remove(folder)
-            saved = list_checkpoints(folder)
-            if look.phase == "interrupted":
-                on = f"goes on from step {saved[-1].step}" if saved else "begins anew"
-                say(f"{folder.name} killed; 'craft resume {folder.name}' {on}")
-            else:
-                where = f"saved at step {saved[-1].step}" if saved else "with nothing saved"
-                say(f"{folder.name} {look.phase}, {where}")
-        if left:
-            time.sleep(0.05)
+    asking = asking_for("stop", "stop", lambda _, answer: str(answer.event.get("text")))
+    discard_all(folders, asking, say)
+    return exit_status(asking, picked=is_picked(names, group))
 
 
 def _status(failed: int, of: int, *, picked: bool) -> int:

@@ -1,1 +1,2 @@
-"""Several runs at once: stopped or retried together (several.py), and summed up (summary.py)."""
+"""Several runs at once: stopped or retried together (several.py), ended (ending.py), asked for something while they
+train (asking.py), and summed up (summary.py)."""
