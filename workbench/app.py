@@ -6,7 +6,9 @@ threads. What this module imports is what the start costs.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from craft.text import clean, shows_unicode
 from workbench import memory
 from workbench.actions import bindings_of
 from workbench.messages import ProjectChecked, ProjectRead, RunsRead
+from workbench.plain import choose_scroll_bars
 from workbench.project import DEFAULT_FILE, Check, Project, check_project, read_project, stamp_of
 from workbench.screens.base import PLACES, WorkbenchScreen
 
@@ -125,6 +128,8 @@ class Workbench(App[None]):
         self.runs: list[RunSummary] = []
         self.runs_read = False
         self.ascii_only = ascii_only
+        self.set_class(ascii_only, "-ascii")
+        choose_scroll_bars(ascii_only)
         self._file_stamp = stamp_of(file)
         self._next_look = float("inf")
         self._next_runner = 0.0
@@ -138,6 +143,9 @@ class Workbench(App[None]):
             self.theme = theme_name if theme_name in self.available_themes else THEMES[0].name
 
     def on_mount(self) -> None:
+        for name in (signal.SIGTERM, signal.SIGHUP):
+            # Else the terminal stays as the screen left it, and the last choices are lost.
+            asyncio.get_running_loop().add_signal_handler(name, self._leave)
         self.theme_changed_signal.subscribe(self, lambda theme: self.memory.set("theme", theme.name))
         # The first frame stands before anything is read, or imported for reading.
         self.call_after_refresh(self._start)
@@ -150,6 +158,11 @@ class Workbench(App[None]):
         self._check_file()
         self.set_interval(TICK, self._tick)
         self.set_interval(_KEEP_AFTER, self.keep)
+
+    def _leave(self) -> None:
+        """Somebody ends this program from outside: no question is asked, and drafts are kept as after a crash."""
+        self.keep()
+        self.exit(return_code=0)
 
     def keep(self) -> None:
         """Put what was chosen on disk."""
@@ -255,7 +268,8 @@ class Workbench(App[None]):
         """Put `text` on the clipboard of the terminal's own machine, also over SSH; `what` names it in the note."""
         from workbench import clipboard
 
-        if len(text.encode("utf-8", "replace")) <= clipboard.MOST:
+        text = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be written anywhere
+        if len(text.encode()) <= clipboard.MOST:
             self.copy_to_clipboard(text)
         self._copy_further(text, what)
 
@@ -266,7 +280,7 @@ class Workbench(App[None]):
         place = clipboard.keep(text)
         taken = clipboard.through_tmux(text) or clipboard.beside_a_screen(text)
         where = f"; it is in {place} too" if place else ""
-        if taken or len(text.encode("utf-8", "replace")) <= clipboard.MOST:
+        if taken or len(text.encode()) <= clipboard.MOST:
             self.say(f"{what} copied{where}")
         else:
             self.say(f"{what} is too long for a terminal's clipboard{where}", "warning")
@@ -291,6 +305,16 @@ class Workbench(App[None]):
                 self.place.show_all()
             self.switch_mode(place)
             self.session.set("place", place)
+
+    def action_command_palette(self) -> None:
+        if not self.ascii_only:
+            super().action_command_palette()
+            return
+        from workbench.dialogs.choose import Choice, ChooseScreen
+        from workbench.palette import Commands
+
+        choices = [Choice(command.do, command.name, command.about) for command in Commands(self.screen).all()]
+        self.push_screen(ChooseScreen("Every command", choices), lambda do: self.call_next(do) if do else None)
 
     def action_zoom(self) -> None:
         screen = self.screen

@@ -39,15 +39,22 @@ class Commands(Provider):
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for command in (*self._actions(), *self._themes(), *self._experiments(), *self._runs(query)):
+        for command in self.all(query):
             if score := matcher.match(command.name):
                 yield Hit(score, matcher.highlight(command.name), command.do, command.name, command.about)
+
+    def all(self, words: str = "") -> Iterator[Command]:
+        """What can be done now; of the runs those that have all of `words` in their names."""
+        yield from self._actions()
+        yield from self._themes()
+        yield from self._experiments()
+        yield from self._runs(words)
 
     def _actions(self) -> Iterator[Command]:
         active = self.screen.active_bindings
         for place, action, keys in bound_now(active):
             if action.name != "command_palette":
-                about = f"{place}, key {key_name(keys[0])}"
+                about = f"{place}, key {key_name(keys[0], ascii_only=self.app.ascii_only)}"
                 yield Command(action.help, about, partial(self.app.run_action, action.name, active[keys[0]].node))
         yield Command("panes as at first", "everywhere", self.app.action_reset_panes)
         yield Command("a picture of this screen, as SVG", "everywhere", self.app.action_picture)

@@ -53,4 +53,4 @@ async def opened(
 
 def _right_end(app: Workbench) -> str:
     """The summary in the title bar, which is there once the folders were read."""
-    return screen_text(app).splitlines()[0][-30:]
+    return screen_text(app).partition("\n")[0][-30:]

@@ -58,12 +58,12 @@ _NAMES = {
 }
 
 
-def key_name(key: str) -> str:
+def key_name(key: str, *, ascii_only: bool = False) -> str:
     """A key as it is written for people."""
     known = _NAMES.get(key)
-    if known:
+    if known and (known.isascii() or not ascii_only):
         return known
     if key[0] == "f" and key[1:].isdecimal():
         return key.upper()
     head, _, last = key.rpartition("+")
-    return f"{head}+{key_name(last)}" if head else key
+    return f"{head}+{key_name(last, ascii_only=ascii_only)}" if head else key

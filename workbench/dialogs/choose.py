@@ -9,12 +9,11 @@ from typing import Generic, TypeVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from craft.text import clean_line, shorten
 from workbench.actions import bindings_of
+from workbench.dialogs.dialog import Dialog
 
 T = TypeVar("T")
 _MOST = 500  # options that are listed at once; typing finds the others
@@ -29,7 +28,7 @@ class Choice(Generic[T]):
     about: str = ""
 
 
-class ChooseScreen(ModalScreen[T | None]):
+class ChooseScreen(Dialog[T | None]):
     """Gives the value that was chosen, or None."""
 
     BINDINGS = bindings_of("choose")
@@ -41,7 +40,7 @@ class ChooseScreen(ModalScreen[T | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(Content.styled(shorten(self._question, 66), "bold"))
+            yield Static(Content.styled(self.line(self._question), "bold"))
             yield Input(placeholder="type to find", classes="space")
             yield OptionList(classes="space")
 
@@ -61,7 +60,7 @@ class ChooseScreen(ModalScreen[T | None]):
             options.highlighted = 0
 
     def _line(self, one: Choice[T]) -> Content:
-        return Content.assemble(clean_line(one.name), (f"  {clean_line(one.about)}", "$foreground 55%"))
+        return Content.assemble(self.line(one.name), (f"  {self.line(one.about)}", "$foreground 55%"))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._list(event.value)

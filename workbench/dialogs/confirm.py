@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from craft.text import clean, clean_line, shorten
 from workbench.actions import bindings_of
+from workbench.dialogs.dialog import Dialog
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(Dialog[bool]):
     """Gives True for y, False for anything else."""
 
     BINDINGS = bindings_of("confirm")
@@ -24,17 +24,18 @@ class ConfirmScreen(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         question, detail, command = self._lines
         with Vertical(classes="dialog"):
-            yield Static(Content.styled(shorten(question, 60), "bold"))
-            yield Static(Content(clean(detail)), classes="space")
+            yield Static(Content.styled(self.line(question), "bold"))
+            yield Static(Content(self.text(detail)), classes="space")
             if command:
-                yield Static(Content.styled(f"  {clean_line(command)}", "$text-accent"))
-            yield Static(
-                Content.assemble(("y", "bold $text-accent"), " yes     ", ("n", "bold $text-accent"), " no"),
-                classes="space",
-            )
+                yield Static(Content.styled(f"  {self.line(command)}", "$text-accent"))
+            with Horizontal(classes="answers space"):
+                yield Static(Content.assemble(("y", "bold $text-accent"), " yes     "), id="yes")
+                yield Static(Content.assemble(("n", "bold $text-accent"), " no"), id="no")
 
+    @on(events.Click, "#yes")
     def action_confirm(self) -> None:
         self.dismiss(True)
 
+    @on(events.Click, "#no")
     def action_refuse(self) -> None:
         self.dismiss(False)

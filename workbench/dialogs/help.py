@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -9,6 +11,9 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from workbench.actions import bindings_of, bound_now, key_name
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
 
 QUIET = "$foreground 55%"
 Row = tuple[str, str]
@@ -18,16 +23,18 @@ Row = tuple[str, str]
 class HelpScreen(ModalScreen[None]):
     """Lists real bindings, so it cannot say what is not so."""
 
+    app: Workbench
     BINDINGS = bindings_of("text")
 
     def __init__(self, below: Screen[object]) -> None:
         super().__init__()
-        self._sections = sections_of(below)
+        self._below = below
 
     def compose(self) -> ComposeResult:
-        width = max((len(keys) for rows in self._sections.values() for keys, _ in rows), default=0)
+        sections = sections_of(self._below, ascii_only=self.app.ascii_only)
+        width = max((len(keys) for rows in sections.values() for keys, _ in rows), default=0)
         lines: list[Content] = []
-        for place, rows in self._sections.items():
+        for place, rows in sections.items():
             lines += [Content(""), Content.styled(place, "bold")] if lines else [Content.styled(place, "bold")]
             for keys, text in rows:
                 lines.append(Content.assemble((f"  {keys.ljust(width)}", "$text-accent"), "   ", text))
@@ -61,12 +68,12 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).scroll_end(animate=False)
 
 
-def sections_of(screen: Screen[object]) -> dict[str, list[Row]]:
+def sections_of(screen: Screen[object], *, ascii_only: bool = False) -> dict[str, list[Row]]:
     """The actions that do something now, by their part of the screen, in the order of the lists."""
     sections: dict[str, list[Row]] = {}
     for place, action, keys in bound_now(screen.active_bindings):
         rows = sections.setdefault(action.section or place, [])
-        row = ("  ".join(map(key_name, keys)), action.help)
+        row = ("  ".join(key_name(key, ascii_only=ascii_only) for key in keys), action.help)
         if row not in rows:
             rows.append(row)
     return sections

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from craft.text import clean, shorten
 from workbench.actions import bindings_of
+from workbench.dialogs.dialog import Dialog
 
 
-class PromptScreen(ModalScreen[str | None]):
+class PromptScreen(Dialog[str | None]):
     """Gives the text, or None when it was left. `check` says what is wrong with a text; empty when nothing is."""
 
     BINDINGS = bindings_of("prompt")
@@ -34,15 +33,15 @@ class PromptScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(Content.styled(shorten(self._question, 66), "bold"))
+            yield Static(Content.styled(self.line(self._question), "bold"))
             if self._detail:
-                yield Static(Content(clean(self._detail)), classes="space")
+                yield Static(Content(self.text(self._detail)), classes="space")
             yield Input(self._value, placeholder=self._placeholder, classes="space")
             yield Static(id="fault")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         fault = self._check(event.value)
-        self.query_one("#fault", Static).update(Content.styled(clean(fault), "$text-error"))
+        self.query_one("#fault", Static).update(Content.styled(self.text(fault), "$text-error"))
 
     def on_input_submitted(self) -> None:
         self.action_accept()

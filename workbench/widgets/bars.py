@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -13,12 +15,17 @@ from craft.text import shorten, width_of
 from workbench.actions import bound_now, key_name
 
 _PLACES = ("experiments", "runs", "compare", "playground")
+if TYPE_CHECKING:
+    from workbench.app import Workbench
+
 Part = tuple[str, str]
 """Text and the component class that it is drawn in."""
 
 
 class _Bar(Widget):
     """One line of parts, drawn again only when they change."""
+
+    app: Workbench
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -65,7 +72,7 @@ class TitleBar(_Bar):
         shown = self._tabs(width - right - 1)
         room = width - right - 1 - sum(width_of(text) for text, _ in shown)
         for text, name in left:
-            text = shorten(text, max(room, 0))
+            text = shorten(text, max(room, 0), ascii_only=self.app.ascii_only)
             shown.append((text, name))
             room -= width_of(text)
         return [*shown, (" " * max(room + 1, 1), ""), *self._right]
@@ -113,7 +120,7 @@ class KeyBar(_Bar):
         parts: list[Part] = []
         for _, action, keys in bound_now(active):
             if action.label:
-                parts += [(key_name(keys[0]), action.name), (action.label, "")]
+                parts += [(key_name(keys[0], ascii_only=self.app.ascii_only), action.name), (action.label, "")]
         self.set_parts(parts)
 
     def line(self, width: int) -> list[Part]:

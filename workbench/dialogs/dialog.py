@@ -1,0 +1,28 @@
+"""What all dialogs have: a box over the screen, and the gate for what they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from textual.screen import ModalScreen
+
+from craft.text import clean, clean_line
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
+
+T = TypeVar("T")
+
+
+class Dialog(ModalScreen[T]):
+    """A question over the screen; what is inside stands in a container of class `dialog`."""
+
+    app: Workbench
+
+    def text(self, text: str) -> str:
+        """Foreign text of several lines, as this terminal can show it."""
+        return clean(text, ascii_only=self.app.ascii_only)
+
+    def line(self, text: str) -> str:
+        """The same on one line; the box wraps it."""
+        return clean_line(text, ascii_only=self.app.ascii_only)
