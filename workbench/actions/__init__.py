@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 
 from textual.binding import ActiveBinding, BindingType
 
-from workbench.actions import chart, compare, dialogs, editing, everywhere, experiments, playground, runs
+from workbench.actions import chart, compare, details, dialogs, editing, everywhere, experiments, playground, runs
 from workbench.actions.action import Action, identifier, key_name
 
 PLACES: dict[str, tuple[Action, ...]] = {
+    **details.PLACES,
     **runs.PLACES,
     **experiments.PLACES,
     **compare.PLACES,
