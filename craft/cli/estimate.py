@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
-import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from craft.cli.common import complete_experiment, json_option, print_json
+from craft.cli.common import complete_experiment, json_option, print_json, say
 
 if TYPE_CHECKING:
-    from craft.config.estimate import Estimate, MachineMemory, Range
-    from craft.config.estimate.figures import Device
+    from craft.analysis.dry_runs import DryRunResult
+    from craft.config.estimate import Range
     from craft.config.experiments import PlannedRun
+    from craft.launch.costs import Costs
+    from craft.launch.dry_run import Progress
 
 _LABEL = 32  # columns of the words on the left
 _MEMORY = {
@@ -32,92 +33,81 @@ _MEMORY = {
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("name", shell_complete=complete_experiment)
 @click.argument("overrides", nargs=-1, metavar="[PATH=VALUE]...")
+@click.option("--measure", is_flag=True, help="Train a few real steps and show what they really take; nothing stays.")
+@click.option("--runs-dir", type=click.Path(file_okay=False, path_type=Path), help="Past runs; else as FILE says.")
 @json_option
-def estimate(file: Path, name: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Show the parameters, FLOPs and memory of the experiment NAME in FILE, and whether it fits this machine.
+def estimate(
+    file: Path, name: str, overrides: tuple[str, ...], measure: bool, runs_dir: Path | None, as_json: bool
+) -> None:
+    """Show the parameters, FLOPs, memory and time of the experiment NAME in FILE, and whether it fits this machine.
 
     What depends on a text that was not prepared yet is a range. FLOPs count products of matrices, two for each
-    multiplication and addition, the backward pass included. With --json every run of a sweep has its line, else the
-    one that needs most memory is shown.
+    multiplication and addition, the backward pass included. The time comes from runs that were trained here. With
+    --json every run of a sweep has its line, else the one that needs most memory is shown.
     """
-    from craft.config import estimate as costs
+    from craft.analysis.past_speed import past_speeds
     from craft.config.experiments import load_experiments
-    from craft.config.plugins import code_dir
+    from craft.launch.costs import costs_of
+    from craft.runs.store import RunStore
 
-    runs = load_experiments(file).plan([name], overrides)
-
-    def say(line: str) -> None:
-        click.echo(line, err=True)
-
-    figures = [
-        costs.estimate(
-            run.config, device=_device(run.config.device), source_dir=code_dir(run.source.absolute()), say=say
-        )
-        for run in runs
-    ]
-    memory = [_memory(run, found.device) for run, found in zip(runs, figures, strict=True)]
+    experiments = load_experiments(file)
+    runs = experiments.plan([name], overrides)
+    place = (runs_dir or experiments.runs_dir).absolute()
+    past = past_speeds(RunStore(place).list())
+    costs = [costs_of(run, past, measure=True, advise=not as_json, say=say) for run in runs]
+    largest = max(costs, key=lambda found: found.figures.peak.high)
+    measured = _measure(largest.run, place) if measure else None
     if as_json:
-        for run, found, machine in zip(runs, figures, memory, strict=True):
-            print_json(
-                {
-                    "experiment": run.experiment,
-                    "group": run.group,
-                    "axes": run.axes,
-                    **found.as_json(),
-                    "memory_total": machine.total if machine else None,
-                    "memory_free": machine.free if machine else None,
-                    "fits": _fits(found, machine),
-                }
-            )
+        for found in costs:
+            print_json(_record(found, measured if found is largest else None))
         return
-    largest = max(range(len(runs)), key=lambda i: figures[i].peak.high)
-    command = shlex.join(["craft", "data", "prepare", str(file), runs[largest].experiment])
-    for line in _lines(runs, largest, figures[largest], memory[largest], command):
+    command = shlex.join(["craft", "data", "prepare", str(file), largest.run.experiment])
+    for line in _lines(len(runs), largest, command):
         click.echo(line)
+    if measured is not None:
+        for line in _measured_lines(largest, measured):
+            click.echo(line)
 
 
-def _device(wanted: str) -> Device:
-    """What a `device` setting means here, as far as that can be told without torch."""
-    if wanted == "auto":
-        from craft.launch.queue.slots import nvidia_gpus
+def _measure(run: PlannedRun, runs_dir: Path) -> DryRunResult:
+    """A dry run, which Ctrl-C ends without leaving anything behind."""
+    from craft.launch.dry_run import DryRun
 
-        if nvidia_gpus():
-            return "cuda"
-        return "mps" if sys.platform == "darwin" and platform.machine() == "arm64" else "cpu"
-    return "cuda" if wanted.startswith("cuda") else "mps" if wanted == "mps" else "cpu"
+    said = ""
 
+    def tell(progress: Progress) -> None:
+        nonlocal said
+        if progress.message != said:
+            said = progress.message
+            say(f"dry run: {said}")
 
-def _memory(run: PlannedRun, device: str) -> MachineMemory | None:
-    from craft.config.estimate import machine_memory
-
-    return machine_memory(device if run.config.device == "auto" else run.config.device)
+    return DryRun(run, runs_dir).go(tell)
 
 
-def _needs(figures: Estimate) -> Range:
-    """Bytes that a worker takes, with what torch itself does where the model lies in main memory."""
-    from craft.config.estimate.machine import TORCH_ITSELF
-
-    itself = 0 if figures.device == "cuda" else TORCH_ITSELF
-    return figures.peak._replace(low=figures.peak.low + itself, high=figures.peak.high + itself)
-
-
-def _fits(figures: Estimate, machine: MachineMemory | None) -> bool | None:
-    """True or False where that is certain, else None."""
-    if machine is None:
-        return None
-    needs = _needs(figures)
-    return True if needs.high <= machine.free else False if needs.low > machine.free else None
+def _record(costs: Costs, measured: DryRunResult | None) -> dict[str, Any]:
+    machine, expected, known = costs.fit.machine, costs.expected, measured or costs.dry_run
+    return {
+        "experiment": costs.run.experiment,
+        "group": costs.run.group,
+        "axes": costs.run.axes,
+        **costs.figures.as_json(),
+        "memory_total": machine.total if machine else None,
+        "memory_free": machine.free if machine else None,
+        "fits": costs.fit.fits,
+        "seconds": expected.seconds if expected else None,
+        "seconds_from": {"basis": expected.basis, "sources": expected.sources} if expected else None,
+        "measured": asdict(known) if known else None,
+    }
 
 
 # Words -----------------------------------------------------------------------------------------------------------
 
 
-def _lines(
-    runs: list[PlannedRun], which: int, figures: Estimate, machine: MachineMemory | None, prepare: str
-) -> Iterator[str]:
+def _lines(runs: int, costs: Costs, prepare: str) -> Iterator[str]:
     from craft.analysis.numbers import format_bytes, format_count
+    from craft.analysis.past_speed import basis_words, duration_words
 
-    run = runs[which]
+    run, figures = costs.run, costs.figures
     training, length = run.config.training, run.config.data.context_length
     micro = figures.micro_batch_size
     accumulated = "" if micro == figures.batch_size else f", {micro:,} in memory at once"
@@ -126,9 +116,9 @@ def _lines(
     what = f"{run.config.model.type} on {run.config.data.type}"
     yield f"{run.experiment}: {what}, {figures.device}, {precision}{measured}"
     yield f"a step sees {training.batch_size:,} sequences of {length:,} tokens{accumulated}"
-    if len(runs) > 1:
+    if runs > 1:
         changes = ", ".join(f"{path} = {value}" for path, value in run.axes.items())
-        yield f"of {len(runs):,} runs the one that needs most memory: {changes}"
+        yield f"of {runs:,} runs the one that needs most memory: {changes}"
     yield ""
     count = _number(format_count)
     yield _line("parameters", _whole(figures.total_parameters))
@@ -157,22 +147,56 @@ def _lines(
         yield _line("tokens seen a parameter", count(figures.tokens_per_parameter))
     if figures.total_flops:
         yield _line("training FLOPs of the run", count(figures.total_flops))
-    yield _line("time", "unknown until measured here", "(craft run shows it after its first steps)")
+    if costs.expected is None:
+        yield _line("time", "unknown until measured here", "(--measure does; craft run shows it after its first steps)")
+    else:
+        about = "about " if costs.expected.is_about else ""
+        yield _line("time", about + duration_words(costs.expected.seconds), f"({basis_words(costs.expected)})")
     yield ""
-    yield _verdict(figures, machine)
+    yield _verdict(costs)
 
 
-def _verdict(figures: Estimate, machine: MachineMemory | None) -> str:
+def _verdict(costs: Costs) -> str:
     from craft.analysis.numbers import format_bytes
 
-    needs = _number(format_bytes)(_needs(figures))
-    torch = "" if figures.device == "cuda" else ", torch itself included"
-    if machine is None:
-        return f"needs {needs}{torch}; the memory of {figures.device} cannot be found out here"
-    word = {True: "fits", False: "does not fit", None: "may not fit"}[_fits(figures, machine)]
-    free = f"{format_bytes(machine.free)} of {format_bytes(machine.total)} are free on {machine.where}"
-    mend = "" if word == "fits" else "; a smaller training.micro_batch_size or data.context_length needs less"
-    return f"{word}: needs {needs}{torch}, and {free}{mend}"
+    fit, device = costs.fit, costs.figures.device
+    needs = _number(format_bytes)(fit.needs)
+    torch = "" if device == "cuda" else ", torch itself included"
+    if fit.machine is None:
+        return f"needs {needs}{torch}; the memory of {device} cannot be found out here"
+    free = f"{format_bytes(fit.machine.free)} of {format_bytes(fit.machine.total)} are free on {fit.machine.where}"
+    mend = f"; {costs.advice}" if costs.advice else ""
+    return f"{fit.word}: needs {needs}{torch}, and {free}{mend}"
+
+
+def _measured_lines(costs: Costs, measured: DryRunResult) -> Iterator[str]:
+    """What a dry run found."""
+    from craft.analysis.numbers import format_bytes, format_duration, format_loss, format_rate
+    from craft.analysis.past_speed import duration_words, measured_time
+
+    yield ""
+    yield f"measured in {measured.steps:,} steps, of which the first few do not count"
+    for reason in measured.reasons:
+        yield f"  {reason}"
+    yield _line(
+        "seconds a step", f"{measured.seconds_per_step:.4g}", f"({measured.fastest:.4g} to {measured.slowest:.4g})"
+    )
+    yield _line("tokens a second", format_rate(measured.tokens_per_second))
+    yield _line(
+        "memory of the process, at most" if measured.device != "cuda" else "memory, at most",
+        format_bytes(measured.peak_memory),
+    )
+    yield _line("until the first step is done", format_duration(measured.first_step_seconds))
+    if measured.evaluation_seconds is not None:
+        yield _line("an evaluation", format_duration(measured.evaluation_seconds))
+    (first, before), (last, after) = measured.losses[0], measured.losses[-1]
+    yield _line("loss", format_loss(after), f"(step {last:,.0f}; {format_loss(before)} at step {first:,.0f})")
+    expected = measured_time(costs.run.config, costs.figures, measured)
+    yield _line("time of the run", duration_words(expected.seconds))
+    for note in measured.notes:
+        yield f"warning: {note}"
+    if measured.disturbed_by:
+        yield f"disturbed: {', '.join(measured.disturbed_by)} trained beside it, so alone it is faster"
 
 
 def _line(label: str, value: str, note: str = "") -> str:

@@ -82,38 +82,22 @@ def run(
     standby = None if dry_run else _standby()  # before anything else is imported: it is the longest way
     try:
         import craft.cli.following  # noqa: F401 - now, so that nothing lies between a run's start and its following
-        from craft.config.corpus import require_text
         from craft.config.experiments import load_experiments
-        from craft.config.token_cache import require_tokenizer
-        from craft.errors import CraftError
-        from craft.launch.create import create_runs, discard_runs
-        from craft.launch.queue.dispatch import submit
-        from craft.runs.initial import require_weights
+        from craft.launch.create import create_runs
+        from craft.launch.start import queue_runs, require_inputs
 
         experiments = load_experiments(file)
         planned = experiments.plan([word for word in words if "=" not in word], [word for word in words if "=" in word])
-        for one in planned:
-            require_text(one.config.data)  # a text that is not there should not cost a run
-            require_tokenizer(one.config.tokenizer)
         place = (runs_dir or experiments.runs_dir).absolute()
-        for one in planned:
-            if one.config.init_from:
-                require_weights(one.config.init_from, place, {other.experiment for other in planned})
+        require_inputs(planned, place)
         if dry_run:
             _show_plan(planned, place, as_json)
             return 0
         after = _waits(place, others, whatever)
         folders = create_runs(place, planned)
-        waiting = [(folder, one.config.device) for folder, one in zip(folders, planned, strict=True)]
 
         def start() -> Started | None:
-            try:
-                started = submit(place, waiting, cpu_slots=slots, standby=standby, after=after)
-            except (CraftError, OSError):
-                discard_runs(folders)  # none of them is in the queue
-                raise
-            if standby is not None:
-                standby.dismiss()  # unused, it would wait beside the runs for hours
+            started = queue_runs(place, folders, planned, cpu_slots=slots, standby=standby, after=after)
             if as_json:
                 _print_runs(folders, planned)
             return started

@@ -6,6 +6,7 @@ measured.py      models that only their code describes: another process plays on
 memory.py        a training step played through, stage by stage
 figures.py       all of it for a definition, as ranges where something is not known yet
 machine.py       the memory that this machine has
+fits.py          the one against the other, and what to change
 """
 
 from craft.config.estimate.figures import Estimate, Range, estimate, flops_per_token

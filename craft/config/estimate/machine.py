@@ -32,24 +32,27 @@ class MachineMemory:
 def machine_memory(device: str) -> MachineMemory | None:
     """The memory of a `device` (cpu, cuda, cuda:1 or mps), now; None when it cannot be found out."""
     if device.startswith("cuda"):
-        return _gpu(int(device.partition(":")[2] or 0))
+        return next(iter(gpu_memory(device.partition(":")[2] or "0")), None)
     import psutil
 
     memory = psutil.virtual_memory()
-    return MachineMemory("this machine", memory.total, memory.available)
+    within = platform.free_memory()  # a container may have less
+    return MachineMemory("this machine", memory.total, min(memory.available, within or memory.available))
 
 
-def _gpu(index: int) -> MachineMemory | None:
+def gpu_memory(*which: str) -> list[MachineMemory]:
+    """The memory of NVIDIA GPUs, by number or UUID; none where it cannot be found out."""
     program = shutil.which("nvidia-smi")
     if program is None:
-        return None
-    command = [program, f"--id={index}", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+        return []
+    asked = "--query-gpu=name,memory.total,memory.free"
+    command = [program, f"--id={','.join(which)}", asked, "--format=csv,noheader,nounits"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
-        name, total, free = answer.strip().split(", ")
-        return MachineMemory(name, int(total) << 20, int(free) << 20)  # it counts in MiB
+        rows = [line.rsplit(", ", 2) for line in answer.strip().splitlines()]
+        return [MachineMemory(name, int(total) << 20, int(free) << 20) for name, total, free in rows]  # in MiB
     except (OSError, ValueError, subprocess.SubprocessError):
-        return None
+        return []
 
 
 def measured_precision() -> str | None:
