@@ -24,7 +24,7 @@ while True:
 
 def asked(prompt: str, text: str = "", **more: Any) -> dict[str, Any]:
     request = {"type": "generate", "prompt": prompt, "settings": {"temperature": 0.8}, **more}
-    return {"request": request, "results": [{"checkpoint": 0, "texts": [{"text": text}]}], "sources": [{"name": "a"}]}
+    return {"request": request, "results": [{"checkpoint": 0, "texts": [{"text": text}]}], "sources": [{"run": "a"}]}
 
 
 def history(folder: Path, **more: Any) -> History:
@@ -37,12 +37,14 @@ def test_what_was_asked_is_there_again_newest_first(tmp_path: Path) -> None:
     first = history(tmp_path / "not there yet")
     first.add("write", **asked("def ", "main()"))
     first.add("write", **asked({"text": "class ", "tokens": [1]}, "A:"))  # type: ignore[arg-type]
-    first.add("score", {"text": "abc"}, [{"loss": 1.25}], sources=[{"name": "a@1"}, {"name": "b"}], reason="cancelled")
+    first.add(
+        "score", {"text": "abc"}, [{"loss": 1.25}], sources=[{"run": "a", "at": "1"}, {"path": "b"}], reason="cancelled"
+    )
     assert first.poll() and not first.poll()
     again = history(tmp_path / "not there yet")
     assert again.entries == first.entries
     score, chosen, write = again.entries
-    assert (write.prompt, write.answer, write.count, write.names) == ("def ", "main()", 1, ("a",))
+    assert (write.prompt, write.answer, write.count, write.names) == ("def ", "main()", 1, ("a@latest",))
     assert chosen.prompt == "class "
     assert (score.kind, score.prompt, score.answer, score.reason) == ("score", "abc", "loss 1.2500", "cancelled")
     assert again.read(write)["request"]["settings"] == {"temperature": 0.8}
@@ -101,6 +103,24 @@ def test_what_is_deleted_is_gone_from_the_disk_and_from_other_workbenches(tmp_pa
         assert [one.prompt for one in store.entries] == ["last", "first"]
         assert store.damaged == 0
         assert [store.read(one)["request"]["prompt"] for one in store.entries] == ["last", "first"]
+
+
+def test_an_answer_takes_the_place_of_what_was_asked_and_goes_with_it(tmp_path: Path) -> None:
+    store, other = history(tmp_path), history(tmp_path)
+    identifier = store.add("batch", {"prompts": ["a"]}, [], sources=[], reason="asked", moment=5.0)
+    store.add("write", **asked("later"))
+    other.poll()
+    assert [one.reason for one in other.entries] == ["finished", "asked"]
+    store.add(
+        "batch", {"prompts": ["a"]}, [{"texts": [{"text": "answer"}]}], sources=[], identifier=identifier, moment=5
+    )
+    assert other.poll() and not other.poll()
+    assert other.entries == history(tmp_path).entries
+    answered = other.entries[1]
+    assert (answered.reason, answered.answer, answered.time) == ("finished", "answer", 5.0)
+    other.delete(answered)
+    assert b"batch" not in store.path.read_bytes()
+    assert history(tmp_path).damaged == 0
 
 
 def test_a_large_file_is_put_aside_and_still_listed_and_deleted_from(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
     {"id": "...", "time": 1763740800.0, "kind": "write", "sources": [...], "request": {...}, "reason": "finished",
      "results": [...], "craft": "0.1.0"}
 
-`kind` is write, score, beams or batch. `sources` are what was chosen, each with a `name`; `request` is what the sampler
-was sent, `results` what its `done` gave (docs/sampler.md): texts or figures, settings and provenance. A batch has one
-result a prompt, and its prompts in `request`.
+`kind` is write, score, beams or batch. `sources` are what was chosen; `request` is what the sampler was sent, `results`
+what its `done` gave (docs/sampler.md): texts or figures, settings and provenance. A batch has its prompts in `request`,
+and a result a text. A line with the id of another takes its place: what is asked stands there before it is answered.
 
 Any number of workbenches append, each line by one write under a lock. A line that a kill or a full disk tore is passed
 over and counted. A file that became large is renamed, and another begun: nothing is cut away. Free of widgets.
@@ -18,13 +18,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from craft import __version__, platform
 from craft.errors import CraftError
 from craft.runs.json_files import decode_object, encode_line, is_number, why
+from workbench.screens.playground.history_text import answers, prompt_of
+from workbench.screens.playground.sources import read_source
 
 KINDS = ("write", "score", "beams", "batch")
 FILE = "playground.jsonl"
@@ -55,10 +57,12 @@ class Entry:
     count: int
     """Prompts of a batch; else texts that came."""
     reason: str
-    """finished, cancelled or failed."""
+    """finished, cancelled or failed; asked where no answer is there."""
     file: _Place
     offset: int
     size: int
+    older: tuple[tuple[_Place, int, int], ...] = ()
+    """The lines whose place it took."""
 
 
 class HistoryError(CraftError):
@@ -87,10 +91,10 @@ class History:
             place = platform.place_of(path)
             if place is not None:
                 found[place] = path
-        before = (len(self.entries), self.entries[0].id if self.entries else "", len(self._deleted))
+        before = self.entries
         for place in set(self._read) - set(found):
             self.damaged -= self._read.pop(place).damaged
-        new: list[Entry] = []
+        known = {one.id: one for one in before if one.file in self._read}
         for place, path in found.items():
             reading = self._read.setdefault(place, _Reading(path))
             reading.path = path
@@ -99,14 +103,15 @@ class History:
                 if isinstance(gone := record.get("deleted"), str):
                     self._deleted.add(gone)
                 elif (entry := _entry(record, place, offset, size)) is not None:
-                    new.append(entry)
+                    if (old := known.get(entry.id)) is not None:
+                        entry = replace(entry, older=(*old.older, (old.file, old.offset, old.size)))
+                    known[entry.id] = entry
                 else:
                     reading.damaged += 1
             self.damaged += reading.damaged - damaged
-        kept = [one for one in (*new, *self.entries) if one.id not in self._deleted and one.file in self._read]
-        kept.sort(key=lambda one: (one.time, one.offset), reverse=True)
-        self.entries = kept
-        return before != (len(kept), kept[0].id if kept else "", len(self._deleted))
+        self.entries = [one for one in known.values() if one.id not in self._deleted]
+        self.entries.sort(key=lambda one: (one.time, one.offset), reverse=True)
+        return before != self.entries
 
     def _files(self) -> list[Path]:
         """The newest file that was put aside, if any, and the one that grows."""
@@ -158,14 +163,16 @@ class History:
         *,
         sources: list[Record],
         reason: str = "finished",
-        **more: Any,
+        identifier: str = "",
+        moment: float | None = None,
     ) -> str:
-        """Keep what was asked and what came; its id. Raises HistoryError when it could not be written."""
+        """Keep what was asked and what came, in the place of what has the same id; the id. May be called in any thread.
+        moment: when it was asked, unless now. Raises HistoryError when it could not be written."""
         assert kind in KINDS, kind
-        identifier = uuid.uuid4().hex[:12]
-        head: Record = {"id": identifier, "time": round(time.time(), 3), "kind": kind}
+        identifier = identifier or new_id()
+        head: Record = {"id": identifier, "time": round(time.time() if moment is None else moment, 3), "kind": kind}
         rest: Record = {"sources": sources, "request": request, "reason": reason, "results": results}
-        self._append({**head, **rest, **more, "craft": __version__})
+        self._append({**head, **rest, "craft": __version__})
         return identifier
 
     def delete(self, entry: Entry) -> None:
@@ -174,18 +181,12 @@ class History:
             if not locked:
                 raise HistoryError(f"{self.path}: another workbench is writing it; try again")
             self.read(entry)  # it still stands there
-            path = self._read[entry.file].path
-            note = encode_line({"deleted": entry.id}).rstrip(b"\n")
-            # Over its very place, so that the text is gone; blanks are no part of JSON.
             try:
-                descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-                try:
-                    os.pwrite(descriptor, note.ljust(entry.size - 1) + b"\n", entry.offset)
-                    platform.sync_data(descriptor)
-                finally:
-                    os.close(descriptor)
-            except OSError as error:
-                raise HistoryError(f"{path}: the entry was not deleted: {why(error)}") from error
+                for file, offset, size in (*entry.older, (entry.file, entry.offset, entry.size)):
+                    if file in self._read:
+                        _wipe(self._read[file].path, entry.id, offset, size)
+            except (OSError, ValueError) as error:
+                raise HistoryError(f"{self.path}: the entry was not deleted: {why(error)}") from error
         self._append({"deleted": entry.id})
 
     def _append(self, record: Record) -> None:
@@ -235,6 +236,24 @@ class History:
             lock.release()
 
 
+def new_id() -> str:
+    """Of an entry: no other has it."""
+    return uuid.uuid4().hex[:12]
+
+
+def _wipe(path: Path, identifier: str, offset: int, size: int) -> None:
+    """Write over a line in its very place, so that the text is gone; blanks are no part of JSON."""
+    note = encode_line({"deleted": identifier}).rstrip(b"\n")
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if decode_object(os.pread(descriptor, size, offset)).get("id") != identifier:
+            raise HistoryError(f"{path}: the file was changed meanwhile; look again")
+        os.pwrite(descriptor, note.ljust(size - 1) + b"\n", offset)
+        platform.sync_data(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class _Reading:
     """How far a file was read."""
 
@@ -274,7 +293,8 @@ def _entry(record: Record, file: _Place, offset: int, size: int) -> Entry | None
         return None
     sources = record.get("sources")
     sources = sources if isinstance(sources, list) else []
-    names = tuple(str(one.get("name", ""))[:_HEAD] for one in sources if isinstance(one, dict))
+    read = [read_source(one) for one in sources]
+    names = tuple(one.label[:_HEAD] for one in read if one is not None)
     texts = list(answers(record))
     prompts = request.get("prompts")
     count = len(prompts) if kind == "batch" and isinstance(prompts, list) else len(texts)
@@ -292,33 +312,6 @@ def _entry(record: Record, file: _Place, offset: int, size: int) -> Entry | None
         offset,
         size,
     )
-
-
-def prompt_of(record: Record) -> str:
-    """The text that was gone on from or scored; of a batch the first."""
-    request = record["request"]
-    prompts = request.get("prompts")
-    given = request.get("text", request.get("prompt", prompts[0] if isinstance(prompts, list) and prompts else ""))
-    if isinstance(given, dict):
-        given = given.get("text", given.get("prompt"))
-    return given if isinstance(given, str) else ""
-
-
-def answers(record: Record) -> Iterator[str]:
-    """What came, as texts: of each checkpoint, or of each prompt of a batch; a fault stands for what did not come."""
-    for result in record["results"]:
-        if not isinstance(result, dict):
-            continue
-        error = result.get("error")
-        if isinstance(error, dict):
-            yield str(error.get("message", ""))
-        elif is_number(result.get("loss")):
-            yield f"loss {result['loss']:.4f}"
-        for name in ("texts", "beams"):
-            several = result.get(name)
-            for one in several if isinstance(several, list) else []:
-                if isinstance(one, dict) and isinstance(one.get("text"), str):
-                    yield one["text"]
 
 
 def _words(value: Any) -> Iterator[str]:
