@@ -94,8 +94,12 @@ class Sampler:
                 if is_final(got):
                     return
 
+    def kill(self) -> None:
+        """End the process at once, from any thread: whoever reads gets what came before, and then the CraftError."""
+        self._process.kill()
+
     def close(self) -> None:
-        """End the process. What it was asked is given up."""
+        """End the process. What it was asked is given up. Only while no other thread reads."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 try:
@@ -107,6 +111,13 @@ class Sampler:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def end(self) -> int:
+        """`close`, and how the process ended: its status, or minus the signal."""
+        self.close()
+        status: int | None = self._process.returncode
+        assert status is not None, "closing waits for the end"
+        return status
 
     def __enter__(self) -> Self:
         return self

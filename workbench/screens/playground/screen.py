@@ -1,17 +1,252 @@
-"""The screen `playground`."""
+"""The playground: any checkpoint, or a run that still trains, writes text.
+
+The screen holds what all tabs share: who writes (`sources`), after what (`prompt`), how (`sampling_settings`), and the
+sampler process. A tab is a `Mode`; its module is imported when it is first opened.
+"""
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
-from textual.widgets import Static
+import importlib
+import importlib.util
+from typing import Any, ClassVar
 
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal, Vertical
+from textual.css.query import NoMatches
+from textual.widgets import TextArea
+
+from craft.runs.sampling_settings import SamplingSettings
+from craft.text import clean
+from workbench.actions import bindings_of
+from workbench.memory import project_place
 from workbench.screens.base import WorkbenchScreen
+from workbench.screens.playground.mode import Mode
+from workbench.screens.playground.sampling import Sampling, SamplingChanged
+from workbench.screens.playground.settings_panel import SettingsPanel
+from workbench.screens.playground.sources import LETTERS, Source, read_sources
+from workbench.screens.playground.words import Word, Words
+
+_MODES = {
+    "write": "WriteMode",
+    "score": "ScoreMode",
+    "beams": "BeamsMode",
+    "batch": "BatchMode",
+    "history": "HistoryMode",
+}
+"""The tabs: the module beside this one, and its class."""
+_HERE = "workbench.screens.playground"
+_LOOKS = {"ended": "bad", "starting": "warn", "loading": "warn", "answering": "live", "ready": "good"}
+
+
+class PromptArea(TextArea):
+    """The prompt, as it is: what a terminal would obey is shown as marks."""
+
+    def get_line(self, line_index: int) -> Any:
+        line = super().get_line(line_index)
+        line.plain = clean(line.plain)
+        return line
 
 
 class PlaygroundScreen(WorkbenchScreen):
-    """To be built."""
+    """Sources, prompt and settings above, the tab below."""
 
-    PLACE = "playground"
+    PLACE: ClassVar[str] = "playground"
+    CSS_PATH = "playground.tcss"
+    BINDINGS = bindings_of("playground")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[Source] = []
+        self.sampling = Sampling(self, project_place(self.app.project.file) / "sampler.log")
+        self._tabs = [name for name in _MODES if importlib.util.find_spec(f"{_HERE}.{name}")]
+        self._tab = ""
 
     def compose_body(self) -> ComposeResult:
-        yield Static()
+        session = self.app.session
+        with Vertical(id="playground"):
+            yield Words(id="tabs")
+            yield Words(id="sources")
+            with Horizontal(id="asking"):
+                yield PromptArea(
+                    session.get("playground.prompt", ""), compact=True, id="prompt", placeholder="a prompt"
+                )
+                yield SettingsPanel(session.get("playground.settings", {}))
+            yield Container(id="modes")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.sources = read_sources(self.app.session.get("playground.sources", []))
+        self._open(self.app.session.get("playground.tab", "write"))
+        self.prompt_area.focus()
+
+    def on_unmount(self) -> None:
+        self.sampling.close()
+
+    # --- what the tabs share ---
+
+    @property
+    def prompt_area(self) -> TextArea:
+        """Where the prompt is written."""
+        return self.query_one("#prompt", TextArea)
+
+    @property
+    def prompt(self) -> str:
+        """What is written after."""
+        return self.prompt_area.text
+
+    @prompt.setter
+    def prompt(self, text: str) -> None:
+        self.prompt_area.load_text(text)
+
+    def sampling_settings(self) -> SamplingSettings | None:
+        """As they are set; None when one is wrong, which is said, and its field has the focus."""
+        return self.query_one(SettingsPanel).settings()
+
+    def set_settings(self, values: dict[str, Any]) -> None:
+        """Put settings into the panel, by name: those of SamplingSettings, samples, device, precision."""
+        self.query_one(SettingsPanel).put(values)
+
+    @property
+    def samples(self) -> int:
+        """Texts that each source writes; their seeds count up."""
+        return self.query_one(SettingsPanel).samples
+
+    def where(self) -> dict[str, str]:
+        """The device and the precision that were chosen, as a request has them."""
+        return self.query_one(SettingsPanel).where()
+
+    def places(self) -> list[dict[str, Any]]:
+        """The sources as a request has them."""
+        return [source.checkpoint(self.app.project.runs_dir) for source in self.sources]
+
+    def set_sources(self, sources: list[Source]) -> None:
+        """Others shall write."""
+        self.sources = list(dict.fromkeys(sources))[: len(LETTERS)]
+        self.app.session.set("playground.sources", [source.as_json() for source in self.sources])
+        self._show_sources()
+        if self.mode is not None:
+            self.mode.show()
+
+    # --- tabs ---
+
+    @property
+    def mode(self) -> Mode | None:
+        """The tab that is seen."""
+        try:
+            return self.query_one(f"#mode-{self._tab}", Mode)
+        except NoMatches:
+            return None
+
+    def open_tab(self, name: str) -> Mode | None:
+        """Show a tab, by name; the first time it is made."""
+        self._open(name)
+        return self.mode
+
+    def _open(self, name: str) -> None:
+        if name not in self._tabs:
+            name = self._tabs[0]
+        self._tab = name
+        self.app.session.set("playground.tab", name)
+        if self.mode is None:
+            made = getattr(importlib.import_module(f"{_HERE}.{name}"), _MODES[name])()
+            self.query_one("#modes", Container).mount(made)
+        for other in self.query(Mode):
+            other.display = name == other.NAME
+        mode = self.mode
+        assert mode is not None
+        self.prompt_area.display = mode.WITH_PROMPT
+        self.query_one(SettingsPanel).display = mode.WITH_SETTINGS
+        self.query_one("#asking").display = mode.WITH_PROMPT or mode.WITH_SETTINGS
+        self._show_tabs()
+        mode.call_after_refresh(mode.show)
+        self.refresh_bindings()
+
+    def action_turn(self, by: int) -> None:
+        self._open(self._tabs[(self._tabs.index(self._tab) + by) % len(self._tabs)])
+
+    def action_open(self, name: str) -> None:
+        self._open(name)
+
+    # --- keys ---
+
+    def action_go_on(self) -> None:
+        if not self.sources and self._tab != "history":
+            self.action_sources()
+        elif self.mode is not None:
+            self.mode.run()
+
+    def action_stop(self) -> None:
+        mode = self.mode
+        if mode is not None and mode.busy:
+            mode.stop()
+        elif mode is not None and self.focused is not None and mode not in self.focused.ancestors_with_self:
+            mode.focus_first()
+
+    def action_prompt(self) -> None:
+        self.prompt_area.focus()
+
+    def action_settings(self) -> None:
+        self.query_one(SettingsPanel).focus_first()
+
+    def action_preset(self) -> None:
+        self.query_one(SettingsPanel).next_preset()
+
+    def action_sources(self) -> None:
+        from workbench.screens.playground.picker import SourcePicker
+
+        def take(sources: list[Source] | None) -> None:
+            if sources:
+                self.set_sources(sources)
+
+        self.app.push_screen(SourcePicker(self.app.runs, self.sources), take)
+
+    # --- news ---
+
+    def show_runs(self) -> None:
+        if self.mode is not None:
+            self.mode.show_runs()
+
+    def show_all(self) -> None:
+        asked = self.app.session.get("playground.ask", [])
+        if asked:
+            self.app.session.forget("playground.ask")
+            self.set_sources(read_sources(asked))
+        super().show_all()
+        self._show_sources()
+        if self.mode is not None:
+            self.mode.show()
+
+    @on(SamplingChanged)
+    def _show_state(self) -> None:
+        self._show_tabs()
+
+    def _show_tabs(self) -> None:
+        words = [Word(f" {name} ", "here" if name == self._tab else "quiet", f"open('{name}')") for name in self._tabs]
+        state = self.sampling.state
+        right = []
+        if state.word != "off":
+            right = [Word(state.word, _LOOKS.get(state.word, "quiet")), Word(f" {state.about} ", "quiet")]
+        self.query_one("#tabs", Words).show(words, right)
+
+    def _show_sources(self) -> None:
+        if not self.sources:
+            words = [Word(" nobody writes yet: ", "quiet"), Word("F2", "key"), Word(" chooses a run or a checkpoint")]
+        else:
+            words = []
+            for letter, source in zip(LETTERS, self.sources, strict=False):
+                several = len(self.sources) > 1
+                words += [Word(f" {letter} " if several else " ", "strong"), Word(f"{source.label} ", "", "sources")]
+        self.query_one("#sources", Words).show(words)
+
+    @on(TextArea.Changed, "#prompt")
+    def _keep_prompt(self) -> None:
+        self.app.session.set("playground.prompt", self.prompt)
+
+    def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
+        mode = self.mode if self.is_mounted else None
+        if action in ("settings", "preset"):
+            return mode is not None and mode.WITH_SETTINGS
+        if action == "prompt":
+            return mode is not None and mode.WITH_PROMPT
+        return True

@@ -1,0 +1,271 @@
+"""The dialog that chooses who writes: runs and their checkpoints on disk, or a path."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+from textual.worker import get_current_worker
+
+from craft.analysis.numbers import format_age, format_bytes, format_loss
+from craft.runs.checkpoints import best_steps, list_checkpoints
+from craft.text import clean_line, fit
+from workbench.actions import bindings_of
+from workbench.screens.playground.settings_panel import Line
+from workbench.screens.playground.sources import LETTERS, Source
+
+if TYPE_CHECKING:
+    from craft.runs.folder import RunFolder
+    from craft.runs.store import RunSummary
+
+_MOST = 500  # runs that are listed at once; typing finds the others
+_QUIET = "$foreground 55%"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One that can be chosen, and a few words on it."""
+
+    source: Source
+    name: str
+    about: str
+
+
+class _Listed(Message):
+    """The checkpoints of a run were looked at."""
+
+    def __init__(self, run: str, rows: list[_Row]) -> None:
+        super().__init__()
+        self.run, self.rows = run, rows
+
+
+class SourcePicker(ModalScreen[list[Source] | None]):
+    """Gives the sources in the order in which they were marked; the one under the cursor where none was."""
+
+    BINDINGS = bindings_of("pick sources")
+
+    def __init__(self, runs: list[RunSummary], chosen: list[Source]) -> None:
+        super().__init__()
+        self._runs = sorted(runs, key=lambda run: (not run.observed.is_live, -run.created))
+        self._chosen = list(chosen) if len(chosen) > 1 else []
+        self._at = chosen[0].run if chosen else ""
+        self._shown: list[RunSummary] = []
+        self._rows: list[_Row] = []
+        self._rows_of = ""
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog", id="picker"):
+            yield Static(Content.styled("Who writes?", "bold"))
+            yield Line(placeholder="find a run, or type a path: a folder or file of weights", compact=True, id="find")
+            with Horizontal(id="picker-lists"):
+                yield OptionList(id="picker-runs", compact=True)
+                yield OptionList(id="picker-steps", compact=True)
+            yield Static(id="picker-chosen")
+
+    def on_mount(self) -> None:
+        self._find("")
+        places = [number for number, run in enumerate(self._shown) if run.name == self._at]
+        if places:
+            self._list_of_runs.highlighted = places[0]
+        (self._list_of_runs if self._shown else self.query_one("#find")).focus()
+        self._say()
+
+    @property
+    def _list_of_runs(self) -> OptionList:
+        return self.query_one("#picker-runs", OptionList)
+
+    @property
+    def _list_of_steps(self) -> OptionList:
+        return self.query_one("#picker-steps", OptionList)
+
+    # --- runs ---
+
+    def _find(self, words: str) -> None:
+        wanted = words.lower().split()
+        found = [run for run in self._runs if all(word in f"{run.name} {run.phase}".lower() for word in wanted)]
+        self._shown = found[:_MOST]
+        runs = self._list_of_runs
+        runs.clear_options()
+        runs.add_options(Option(self._run_line(run)) for run in self._shown)
+        if self._shown:
+            runs.highlighted = 0
+        else:
+            self._rows = []
+            self._list_of_steps.clear_options()
+        self._say()
+
+    def _run_line(self, run: RunSummary) -> Content:
+        status = run.status
+        loss = status.best if isinstance(status.best, float) else None
+        figures = f"{run.phase}  step {run.step}" + (f"  best {format_loss(loss)}" if loss is not None else "")
+        name = fit(run.name, 26, ascii_only=self._ascii)
+        return Content.assemble(name, (f" {clean_line(figures)}", "$text-success" if run.observed.is_live else _QUIET))
+
+    @on(OptionList.OptionHighlighted, "#picker-runs")
+    def _look_into(self) -> None:
+        run = self._run
+        if run is not None and run.name != self._rows_of:
+            self._rows_of = run.name
+            self._list_checkpoints(run.folder, run.observed.is_live)
+
+    @property
+    def _run(self) -> RunSummary | None:
+        place = self._list_of_runs.highlighted
+        return self._shown[place] if place is not None and place < len(self._shown) else None
+
+    # --- their checkpoints ---
+
+    @work(thread=True, group="checkpoints", exclusive=True, exit_on_error=False)
+    def _list_checkpoints(self, folder: RunFolder, live: bool) -> None:
+        rows = _rows_of(folder, live)
+        if not get_current_worker().is_cancelled:
+            self.post_message(_Listed(folder.name, rows))
+
+    @on(_Listed)
+    def _take_rows(self, message: _Listed) -> None:
+        if message.run == self._rows_of:
+            self._rows = message.rows
+            self._list_rows()
+
+    def _list_rows(self, at: int = 0) -> None:
+        steps = self._list_of_steps
+        steps.clear_options()
+        for row in self._rows:
+            mark = self._mark(row.source)
+            steps.add_option(
+                Option(Content.assemble((mark, "bold $text-accent"), f" {row.name}", (f"  {row.about}", _QUIET)))
+            )
+        if self._rows:
+            steps.highlighted = min(at, len(self._rows) - 1)
+        else:
+            steps.add_option(Option(Content("no checkpoint yet"), disabled=True))
+
+    def _mark(self, source: Source) -> str:
+        return LETTERS[self._chosen.index(source)] if source in self._chosen else " "
+
+    # --- choosing ---
+
+    @property
+    def _here(self) -> Source | None:
+        """What is under the cursor: a typed path, a checkpoint, or a run's newest one."""
+        typed = self._path
+        if typed is not None and (self.focused is self.query_one("#find") or not self._shown):
+            return typed
+        place = self._list_of_steps.highlighted
+        if self.focused is self._list_of_steps and place is not None and place < len(self._rows):
+            return self._rows[place].source
+        return None if self._run is None else Source(run=self._run.name)
+
+    @property
+    def _path(self) -> Source | None:
+        """What is typed, where it is a path."""
+        text = self.query_one("#find", Input).value.strip()
+        looks_so = "/" in text or text.startswith(("~", "."))
+        return Source(path=text) if text and (looks_so or not self._shown) else None
+
+    def _say(self) -> None:
+        typed = self._path
+        if self._chosen:
+            names = "  ".join(f"{letter} {source.label}" for letter, source in zip(LETTERS, self._chosen, strict=False))
+            line = Content.assemble(("side by side: ", _QUIET), clean_line(names))
+        elif typed is not None:
+            there = Path(typed.path).expanduser().exists()
+            words = "enter takes this path" if there else "there is no such file or folder"
+            line = Content.styled(words, "$text-success" if there else "$text-error")
+        elif not self._runs:
+            line = Content("no run yet: type a path, or start an experiment first (1)")
+        else:
+            line = Content.styled("enter takes it; space marks several, to write side by side", _QUIET)
+        self.query_one("#picker-chosen", Static).update(line)
+
+    @on(Input.Changed, "#find")
+    def _typed(self, event: Input.Changed) -> None:
+        path = self._path
+        self._find("" if path is not None and "/" in path.path else event.value)
+
+    def action_mark(self) -> None:
+        source = self._here
+        if source is None:
+            return
+        if source in self._chosen:
+            self._chosen.remove(source)
+        elif len(self._chosen) < len(LETTERS):
+            self._chosen.append(source)
+        self._list_rows(self._list_of_steps.highlighted or 0)
+        self._say()
+
+    def action_accept(self) -> None:
+        source = self._here
+        if self._chosen:
+            self.dismiss(self._chosen)
+        elif source is not None:
+            self.dismiss([source])
+
+    @on(Input.Submitted)
+    @on(OptionList.OptionSelected)
+    def _accept(self, event: Message) -> None:
+        event.stop()
+        self.action_accept()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+    def action_steps(self) -> None:
+        if self._rows:
+            self._list_of_steps.focus()
+
+    def action_runs(self) -> None:
+        self._list_of_runs.focus()
+
+    def action_find(self) -> None:
+        self.query_one("#find").focus()
+
+    def action_cursor_down(self) -> None:
+        where = self._list_of_steps if self.focused is self._list_of_steps else self._list_of_runs
+        where.focus()
+        where.action_cursor_down()
+
+    def action_cursor_up(self) -> None:
+        where = self._list_of_steps if self.focused is self._list_of_steps else self._list_of_runs
+        where.focus()
+        where.action_cursor_up()
+
+    @property
+    def _ascii(self) -> bool:
+        return bool(self.app.ascii_only)  # type: ignore[attr-defined]
+
+
+def _rows_of(folder: RunFolder, live: bool) -> list[_Row]:
+    """What can be asked of a run: its newest and best checkpoint, whatever they are then, and each by its step."""
+    found = list_checkpoints(folder)
+    name = folder.name
+    best = next(iter(best_steps(folder)), None)
+    rows = []
+    if live:
+        rows.append(_Row(Source(name, save_first=True), "now", "the run saves first, and waits a moment for the disk"))
+    if found:
+        newest = f"step {found[-1].step}" + (", or newer when asked" if live else "")
+        rows.append(_Row(Source(name, "latest"), "latest", newest))
+    if best is not None:
+        rows.append(_Row(Source(name, "best"), "best", f"step {best}" + (", or better when asked" if live else "")))
+    for one in reversed(found):
+        marks = [word for word, is_so in (("latest", one is found[-1]), ("best", one.step == best)) if is_so]
+        try:
+            age = format_age(time.time() - one.path.stat().st_mtime)
+            size = sum(file.stat().st_size for file in one.path.iterdir())
+        except OSError:
+            continue  # tidied up meanwhile
+        about = "  ".join([f"{age} ago", format_bytes(size), *marks])
+        rows.append(_Row(Source(name, str(one.step)), f"step {one.step}", about))
+    return rows
+

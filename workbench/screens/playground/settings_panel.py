@@ -1,0 +1,338 @@
+"""How text is drawn, as a form of a few lines: each setting with its name, what is wrong with it, and what it does."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields
+from typing import Any
+
+from textual import events, work
+from textual.app import ComposeResult
+from textual.containers import Grid, Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Static
+from textual.worker import get_current_worker
+
+from craft.errors import UsageError
+from craft.runs.sampling_settings import SamplingSettings
+from craft.text import clean_line
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "run's own": {},
+    "greedy": {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0},
+    "balanced": {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.0},
+    "wild": {"temperature": 1.4, "top_k": 0, "top_p": 1.0, "min_p": 0.02},
+}
+"""What each changes. The first one is what the [generation] section of the run's definition says."""
+
+_CHOICES = {
+    "preset": (*PRESETS, "mixed"),
+    "new_seed": ("each time", "fixed"),
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "precision": ("auto", "fp32", "bf16", "int8"),
+}
+_ORDER = (
+    ("preset", "max_new_tokens"),
+    ("temperature", "samples"),
+    ("top_k", "seed"),
+    ("top_p", "new_seed"),
+    ("min_p", "stop"),
+    ("repetition_penalty", "device"),
+    ("frequency_penalty", "precision"),
+)
+_KINDS = {one.name: str(one.type) for one in fields(SamplingSettings)} | {"samples": "int"}
+_DEFAULTS = {one.name: one.default for one in fields(SamplingSettings)} | {"temperature": 0.8, "top_k": 40}
+_MOST_SAMPLES = 16
+_HELP = {
+    "preset": "space: settings that go well together; the run's own are those of [generation] in its definition",
+    "seed": "the same seed, checkpoint and settings give the same text",
+    "new_seed": "space: whether each writing draws another seed",
+    "samples": f"texts of each source side by side, 1 to {_MOST_SAMPLES}; their seeds count up. More: the tab batch",
+    "stop": "texts that end the writing, with | between them; \\n is a new line, \\t a tab, \\| and \\\\ themselves",
+    "device": "space: where to compute; auto leaves a GPU to the run that trains on it",
+    "precision": "space: of the weights; auto is bf16 on a GPU that is fast in it, else fp32; int8 only on a CPU",
+}
+
+
+class Line(Input):
+    """One value; pasted text is made harmless."""
+
+    def validate_value(self, value: str) -> str:
+        return clean_line(value)
+
+
+class Choice(Widget, can_focus=True):
+    """One of a few words; space, enter, a click and the arrows take the next."""
+
+    class Changed(Message):
+        """Another word was taken by a person."""
+
+        def __init__(self, control: Choice) -> None:
+            super().__init__()
+            self.choice = control
+
+        @property
+        def control(self) -> Choice:
+            return self.choice
+
+    def __init__(self, words: tuple[str, ...], value: str, id: str) -> None:
+        super().__init__(id=id)
+        self._words, self.value = words, value
+
+    def render(self) -> Content:
+        return Content(self.value)
+
+    def put(self, value: str) -> None:
+        """Show another word."""
+        if value in self._words and value != self.value:
+            self.value = value
+            self.refresh()
+
+    def turn(self, by: int) -> None:
+        """The next word, or the one before."""
+        self.put(self._words[(self._words.index(self.value) + by) % len(self._words)])
+        self.post_message(self.Changed(self))
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in ("space", "enter", "right", "left"):
+            event.stop()
+            self.turn(-1 if event.key == "left" else 1)
+
+    def on_click(self) -> None:
+        self.turn(1)
+
+
+class SettingsPanel(Vertical):
+    """The form. `Changed` is posted when a value was changed, by a person or by `put`."""
+
+    class Changed(Message):
+        """Something is set otherwise."""
+
+    def __init__(self, stored: dict[str, Any]) -> None:
+        super().__init__(id="settings")
+        known = {name: value for name, value in stored.items() if isinstance(value, str)}
+        self._values = {name: words[0] for name, words in _CHOICES.items()}
+        self._values |= {name: _written(value) for name, value in _DEFAULTS.items()} | {"samples": "1"}
+        self._values |= {name: value for name, value in known.items() if self._values.get(name) is not None}
+        for name, words in _CHOICES.items():
+            if self._values[name] not in words:
+                self._values[name] = words[0]
+        self._own: dict[str, Any] = {}
+        self._help = dict(_HELP)
+        self._fault: tuple[str, str] = ("", "")
+
+    def compose(self) -> ComposeResult:
+        with Grid(id="fields"):
+            for name in (name for row in _ORDER for name in row):
+                with Horizontal(classes="field"):
+                    yield Static(Content(name), classes="field--name")
+                    if name in _CHOICES:
+                        yield Choice(_CHOICES[name], self._values[name], id=name)
+                    else:
+                        yield Line(self._values[name], compact=True, id=name, select_on_focus=False)
+        yield Static(id="settings-help")
+
+    def on_mount(self) -> None:
+        self._judge()
+        self._read_help()
+
+    @work(thread=True, group="settings help", exclusive=True, exit_on_error=False)
+    def _read_help(self) -> None:
+        from craft.config.schema.generation import GenerationConfig
+
+        found = {name: field.description or "" for name, field in GenerationConfig.model_fields.items()}
+        if not get_current_worker().is_cancelled:
+            self.app.call_from_thread(self._take_help, found)
+
+    def _take_help(self, found: dict[str, str]) -> None:
+        self._help = {**found, **self._help}
+        self._say()
+
+    # --- reading ---
+
+    def settings(self) -> SamplingSettings | None:
+        """As they are set; None when one is wrong, which is said, and its field has the focus."""
+        self._judge()
+        name, fault = self._fault
+        if fault:
+            self.app.say(fault, "error")  # type: ignore[attr-defined]
+            self.query_one(f"#{name}").focus()
+            return None
+        return SamplingSettings(**self._parsed())
+
+    @property
+    def samples(self) -> int:
+        """How many texts of each source; 1 where that is wrong."""
+        try:
+            return max(1, min(int(self._values["samples"]), _MOST_SAMPLES))
+        except ValueError:
+            return 1
+
+    def where(self) -> dict[str, str]:
+        """Device and precision, as a request has them."""
+        return {"device": self._values["device"], "precision": self._values["precision"]}
+
+    def next_seed(self) -> None:
+        """Draw another seed, where each writing shall have its own."""
+        if self._values["new_seed"] == "each time":
+            self.put({"seed": random.randrange(1_000_000)})
+
+    def _parsed(self) -> dict[str, Any]:
+        """The values as SamplingSettings has them. Raises UsageError that begins with the field's name."""
+        values: dict[str, Any] = {}
+        for name, kind in _KINDS.items():
+            text = self._values[name].strip()
+            if name == "stop":
+                values[name] = _read_stops(text)
+            elif name != "samples":
+                values[name] = _number(name, text, kind)
+        return values
+
+    def _judge(self) -> None:
+        """Find what is wrong, and show it."""
+        self._fault = ("", "")
+        try:
+            SamplingSettings(**self._parsed())
+            if not 1 <= int(_number("samples", self._values["samples"], "int")) <= _MOST_SAMPLES:
+                raise UsageError(f"samples must be 1 to {_MOST_SAMPLES}, found {self._values['samples']}")
+        except UsageError as error:
+            message = str(error)
+            name = next((name for name in _KINDS if message.startswith(name)), "max_new_tokens")
+            self._fault = (name, message)
+        for line in self.query(Line):
+            line.set_class(line.id == self._fault[0], "-wrong")
+        self._say()
+
+    def _say(self) -> None:
+        """What is wrong; else what the field with the focus does."""
+        focused = self.screen.focused
+        name = focused.id if focused is not None and self in focused.ancestors else ""
+        help_line = self.query_one("#settings-help", Static)
+        if self._fault[1]:
+            help_line.update(Content.styled(f"! {clean_line(self._fault[1])}", "$text-error"))
+        else:
+            text = self._help.get(name or "", "F4 takes the next preset")
+            help_line.update(Content.styled(clean_line(" ".join(text.split())), "$text-muted"))
+
+    # --- changing ---
+
+    def put(self, values: dict[str, Any]) -> None:
+        """Set some, by name."""
+        for name, value in values.items():
+            if name in self._values:
+                text = value if name in _CHOICES and isinstance(value, str) else _written(value)
+                self._values[name] = text
+                field = self.query_one(f"#{name}")
+                if isinstance(field, Choice):
+                    field.put(text)
+                elif isinstance(field, Line):
+                    field.value = text
+        self._changed()
+
+    def set_own(self, section: dict[str, Any]) -> None:
+        """The [generation] section of the first source's definition; in force while the preset says so."""
+        self._own = {name: section[name] for name in _KINDS if name in section and name != "seed"}
+        if self._values["preset"] == "run's own":
+            self._apply("run's own")
+
+    def next_preset(self) -> None:
+        """The preset after this one."""
+        names = list(PRESETS)
+        here = self._values["preset"]
+        self._take_preset(names[(names.index(here) + 1) % len(names)] if here in names else names[0])
+
+    def _take_preset(self, name: str) -> None:
+        if name == "mixed":  # no choice of a person's
+            name = next(iter(PRESETS))
+        self._apply(name)
+
+    def _apply(self, name: str) -> None:
+        self.put({**(self._own if name == "run's own" else PRESETS[name]), "preset": name})
+
+    def _preset_now(self) -> str:
+        """The preset that the values are; it stays as long as they are those that it sets."""
+        here = self._values["preset"]
+        wanted = self._own if here == "run's own" else PRESETS.get(here)
+        if wanted is not None and all(self._values[name] == _written(value) for name, value in wanted.items()):
+            return here
+        others = (name for name, preset in PRESETS.items() if preset and name != here)
+        return next(
+            (name for name in others if all(self._values[one] == _written(v) for one, v in PRESETS[name].items())),
+            "mixed",
+        )
+
+    def _changed(self) -> None:
+        preset = self._preset_now()
+        self._values["preset"] = preset
+        self.query_one("#preset", Choice).put(preset)
+        self._judge()
+        self.app.session.set("playground.settings", dict(self._values))  # type: ignore[attr-defined]
+        self.post_message(self.Changed())
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        name = event.input.id or ""
+        if self._values.get(name) != event.value:
+            self._values[name] = event.value
+            self._changed()
+
+    def on_choice_changed(self, event: Choice.Changed) -> None:
+        event.stop()
+        name = event.choice.id or ""
+        if name == "preset":
+            self._take_preset(event.choice.value)
+        else:
+            self._values[name] = event.choice.value
+            self._changed()
+
+    def on_descendant_focus(self) -> None:
+        self._say()
+
+    def on_descendant_blur(self) -> None:
+        self.call_after_refresh(self._say)
+
+    def focus_first(self) -> None:
+        """To the first setting that people change."""
+        self.query_one("#temperature").focus()
+
+
+def _number(name: str, text: str, kind: str) -> int | float:
+    try:
+        return int(text.replace("_", "")) if kind == "int" else float(text)
+    except ValueError:
+        what = "a whole number" if kind == "int" else "a number"
+        raise UsageError(f"{name} must be {what}, found '{clean_line(text)[:40]}'") from None
+
+
+def _written(value: Any) -> str:
+    """A value as it stands in its field."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (list, tuple)):
+        return "|".join(_escaped(str(text)) for text in value)
+    return str(value)
+
+
+_ESCAPES = {"\\": "\\\\", "|": "\\|", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def _escaped(text: str) -> str:
+    return "".join(_ESCAPES.get(char, char) for char in text)
+
+
+def _read_stops(text: str) -> tuple[str, ...]:
+    """Texts with | between them; a backslash takes what follows for itself, or for a newline or a tab."""
+    named = {"n": "\n", "t": "\t", "r": "\r"}
+    texts = [""]
+    chars = iter(text)
+    for char in chars:
+        if char == "\\":
+            following = next(chars, "\\")
+            texts[-1] += named.get(following, following)
+        elif char == "|":
+            texts.append("")
+        else:
+            texts[-1] += char
+    return tuple(one for one in texts if one)
