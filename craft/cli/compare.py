@@ -13,6 +13,7 @@ from craft.cli.common import find_runs, group_option, json_option, print_json, r
 
 if TYPE_CHECKING:
     from craft.analysis.comparison.compare import Comparison
+    from craft.analysis.comparison.points import Point
 
 _HEIGHT = 18
 _FIGURES = (
@@ -36,11 +37,19 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--mode", type=click.Choice(["min", "max"]), help="Which is better; follows from the metric unless given."
 )
-@click.option("--x", "axis", type=click.Choice(["step", "time", "tokens"]), default="step", show_default=True)
+@click.option("--x", "axis", type=click.Choice(["step", "tokens", "time", "flops"]), default="step", show_default=True)
 @click.option("--log-y", is_flag=True, help="A logarithmic axis for the metric.")
 @click.option("--sort", type=click.Choice(_FIGURES), help="Order the table by a figure, the better first.")
-@click.option("--seeds", is_flag=True, help="Draw runs that differ in their seed alone as one line, their mean.")
+@click.option("--seeds", is_flag=True, help="Take runs that differ in their seed alone as one: a line, a row.")
+@click.option(
+    "--band",
+    type=click.Choice(["range", "std"]),
+    default="range",
+    show_default=True,
+    help="What the band around --seeds spans: least to greatest, or a standard deviation to both sides of the mean.",
+)
 @click.option("--svg", type=_FILE, help="Write the plot to a file.")
+@click.option("--png", type=_FILE, help="Write the plot to a file.")
 @click.option("--markdown", type=_FILE, help="Write the tables and remarks to a file.")
 @click.option("--csv", type=_FILE, help="Write the figures to a file, with all digits.")
 @runs_dir_option
@@ -54,7 +63,9 @@ def compare(
     log_y: bool,
     sort: str | None,
     seeds: bool,
+    band: Any,
     svg: Path | None,
+    png: Path | None,
     markdown: Path | None,
     csv: Path | None,
     runs_dir: Path | None,
@@ -68,30 +79,32 @@ def compare(
     craft compare 'lr-*' --sort best
     craft compare --group lr --seeds --svg lr.svg --markdown lr.md
     """
-    from craft.analysis.comparison import table
+    from craft.analysis.comparison import export, written
     from craft.analysis.comparison.compare import compare_runs
-    from craft.analysis.svg import plot_svg
 
-    found = compare_runs(find_runs(names, group, runs_dir), metric=metric, axis=axis, mode=mode, sort=sort)
+    folders = find_runs(names, group, runs_dir)
+    spread = band if seeds else None
+    found = compare_runs(folders, metric=metric, axis=axis, mode=mode, sort=sort, seeds=spread)
     if as_json:
         _print_objects(found)
     else:
-        _tell(found, seeds=seeds, log_y=log_y)
-    if svg:
-        svg.write_text(plot_svg(found.series(seeds=seeds), title=metric, x_label=_UNITS[axis], log_y=log_y))
+        _tell(found, log_y=log_y)
+    for kind, file in (("svg", svg), ("png", png)):
+        if file:
+            export.write_export(file, export.picture(kind, found, log_y=log_y))
     if markdown:
-        markdown.write_text(table.markdown(found.listed, found.figures, found.differing, found.remarks()))
+        export.write_export(markdown, written.markdown(found, found.rows).encode())
     if csv:
-        csv.write_text(table.comma_separated(found.listed, found.figures, found.differing))
-    for file in filter(None, (svg, markdown, csv)):
+        export.write_export(csv, written.comma_separated(found).encode())
+    for file in filter(None, (svg, png, markdown, csv)):
         sys.stderr.write(f"wrote {file}\n")
 
 
-_UNITS = {"step": "step", "time": "seconds of training", "tokens": "tokens"}
-
-
-def _tell(found: Comparison, *, seeds: bool, log_y: bool) -> None:
+def _tell(found: Comparison, *, log_y: bool) -> None:
+    from craft.analysis.axes import AXES
     from craft.analysis.comparison.compare import MANY
+    from craft.analysis.comparison.export import title_of
+    from craft.analysis.comparison.table import difference
     from craft.analysis.plots import plot_text
     from craft.cli.table import Column, render_table
     from craft.text import clean, shows_unicode
@@ -99,39 +112,41 @@ def _tell(found: Comparison, *, seeds: bool, log_y: bool) -> None:
     live = sys.stdout.isatty()
     size = shutil.get_terminal_size((80, 24))
     plain = not shows_unicode(sys.stdout)
-    series = found.series(seeds=seeds)
+    series = found.series()
     if len(series) <= MANY:
-        plot = plot_text(
-            series, width=size.columns, height=_HEIGHT, title=found.metric, x_label=_UNITS[found.axis], log_y=log_y
-        )
+        label = AXES[found.axis].label
+        plot = plot_text(series, width=size.columns, height=_HEIGHT, title=title_of(found), x_label=label, log_y=log_y)
         sys.stdout.write(plot + "\n\n")
     else:
         sys.stderr.write(f"{len(series)} curves are too many to be told apart; name some, or --seeds\n")
-    names = [run.name for run in found.listed]
+    rows, reference = found.rows, found.reference_of(found.rows)
     columns = [
-        Column("RUN", names, align="left"),
-        Column("PHASE", [run.phase for run in found.listed], 8, align="left"),
+        Column("RUN", [row.name for row in rows], align="left"),
+        Column("PHASE", [row.phase for row in rows], 8, align="left"),
     ]
     for rank, one in enumerate(found.figures):
-        cells = [one.write(one.value(run)) for run in found.listed]
+        cells = [row.write(one, ascii_only=plain) for row in rows]
         columns.append(Column(one.heading.upper() if "/" not in one.heading else one.heading, cells, rank))
+        if one is found.figures[0]:
+            columns.append(Column("DIFFERENCE", [difference(one, row, reference) for row in rows], 3))
     lines = render_table(columns, size.columns if live else None, ascii_only=plain)
     if found.differing:
         lines += ["", *_settings(found, size.columns if live else None, plain)]
     remarks = found.remarks()
-    sys.stdout.write("\n".join([*lines, *([""] if remarks else []), *map(clean, remarks)]) + "\n")
+    said = (clean(remark, ascii_only=plain) if plain else clean(remark) for remark in remarks)
+    sys.stdout.write("\n".join([*lines, *([""] if remarks else []), *said]) + "\n")
 
 
 def _settings(found: Comparison, width: int | None, plain: bool) -> list[str]:
     """The differing settings: a row each, and a column a run while that fits, else a line a value."""
-    from craft.analysis.comparison.table import shown_setting
+    from craft.analysis.comparison.table import settings_of_rows
     from craft.cli.table import Column, render_table
     from craft.text import clean_line
 
-    rows = {path: [shown_setting(value) for value in values] for path, values in found.differing.items()}
+    rows = settings_of_rows(found.rows)
     columns = [Column("DIFFERS IN", list(rows), align="left")]
     columns += [
-        Column(run.name, cells) for run, cells in zip(found.listed, zip(*rows.values(), strict=True), strict=True)
+        Column(row.name, cells) for row, cells in zip(found.rows, zip(*rows.values(), strict=True), strict=True)
     ]
     needed = sum(column.width + 2 for column in columns)
     if width is None or needed <= width:
@@ -140,7 +155,7 @@ def _settings(found: Comparison, width: int | None, plain: bool) -> list[str]:
     for path, cells in rows.items():
         lines.append(clean_line(path))
         for value in dict.fromkeys(cells):
-            having = [run.name for run, cell in zip(found.listed, cells, strict=True) if cell == value]
+            having = [row.name for row, cell in zip(found.rows, cells, strict=True) if cell == value]
             lines.append(f"  {clean_line(value)}  {clean_line(', '.join(having))}")
     return lines
 
@@ -158,10 +173,23 @@ def _print_objects(found: Comparison) -> None:
                 "phase": run.phase,
                 "metric": found.metric,
                 "best": best.value if best else None,
-                "best_at": {"step": best.step, "time": best.time, "tokens": best.tokens} if best else None,
+                "best_at": _place(best) if best else None,
                 **{one.name: one.value(run) for one in found.figures if one.name not in ("best", "best_step")},
                 "differs": {path: _plain(values[place]) for path, values in found.differing.items()},
                 "fault": run.fault,
+            }
+        )
+    for row in found.rows if found.seeds else ():
+        print_json(
+            {
+                "kind": "seeds",
+                "name": row.name,
+                "runs": [run.name for run in row.runs],
+                "metric": found.metric,
+                **{
+                    one.name: {"mean": row.mean(one), "std": row.std(one), "n": len(row.values(one))}
+                    for one in found.figures
+                },
             }
         )
     for one in found.sooner:
@@ -177,6 +205,11 @@ def _print_objects(found: Comparison) -> None:
                 "ratio": one.ratio,
             }
         )
+
+
+def _place(point: Point) -> dict[str, float | None]:
+    """Where a point was measured; null on an axis on which that is not known."""
+    return {axis: None if (at := point.at(axis)) != at else at for axis in ("step", "time", "tokens", "flops")}
 
 
 def _plain(value: Any) -> Any:

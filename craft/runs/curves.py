@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from craft.runs.json_files import is_number
 from craft.runs.jsonl import LineReader, Record, read_between
@@ -15,12 +17,24 @@ from craft.runs.metrics_index import AXES, Block, read_index
 _LONG = 24 << 20
 
 
+class _Taken(NamedTuple):
+    """A block of the index whose points were taken: its first and last step, its bytes, and how many points of each
+    metric came before it."""
+
+    first: float
+    last: float
+    start: int
+    stop: int
+    before: list[int]
+
+
 class CurvesReader:
     """Follows a metrics log and keeps some of its metrics over steps, and over time or tokens where asked.
 
     NaN where a value was not finite. Of a long log that has an index, the past is four points of every 128 records,
     which is for drawing only: the extremes are there, but a plot's column that ends within a block may show its
-    neighbour's, and runs have their points at steps of their own. `whole` reads every record, for who reckons.
+    neighbour's, and runs have their points at steps of their own. `whole` reads every record, for who reckons; `exact`
+    reads those around one step.
     """
 
     def __init__(
@@ -31,6 +45,15 @@ class CurvesReader:
         self._axes = tuple(axes)
         # Metric -> an array for each axis, then one of the values.
         self._points = {name: tuple(array("d") for _ in range(len(axes) + 1)) for name in names}
+        self._blocks: list[_Taken] = []
+        self._keys: set[str] = set()  # of records so far
+        self.seen: dict[str, None] = {}
+        """Every metric that was come across, in that order."""
+
+    @property
+    def thinned(self) -> bool:
+        """Whether a part of the past is four points of every block."""
+        return bool(self._blocks)
 
     @property
     def damaged(self) -> int:
@@ -71,7 +94,23 @@ class CurvesReader:
         self._lines.offset = blocks[-1].stop if blocks else 0
         return bool(blocks)
 
+    def exact(self, name: str, step: float) -> list[tuple[float, ...]]:
+        """The points of a metric in the blocks that reach over a step, as they were recorded: step, the other axes,
+        value. None where every point is kept anyway, or the log is gone."""
+        found = []
+        with suppress(OSError):
+            for block in self._blocks:
+                if block.first <= step <= block.last:
+                    for record in read_between(self._lines.path, block.start, block.stop):
+                        places = [_number(record.get(axis)) for axis in self._axes]
+                        if name in record and not math.isnan(places[0]):
+                            found.append((*places, _number(record[name])))
+        return found
+
     def _take_block(self, block: Block) -> None:
+        before = [len(columns[0]) for columns in self._points.values()]
+        self._blocks.append(_Taken(*block.axes["step"], block.start, block.stop, before))
+        self.seen.update(dict.fromkeys(block.points))
         for name, columns in self._points.items():
             if name not in block.points:
                 continue
@@ -89,6 +128,9 @@ class CurvesReader:
         step = _number(record.get("step"))
         if math.isnan(step):
             return False
+        if not record.keys() <= self._keys:
+            self._keys.update(record)
+            self.seen.update(dict.fromkeys(key for key in record if "/" in key))
         found = [(columns, record[name]) for name, columns in self._points.items() if name in record]
         for columns, value in found:
             columns[0].append(step)
@@ -105,6 +147,15 @@ class CurvesReader:
                 for column in columns:
                     column.pop()
                 dropped = True
+        while self._blocks and self._blocks[-1].last > step:
+            cut = self._blocks.pop()
+            for columns, size in zip(self._points.values(), cut.before, strict=True):
+                for column in columns:
+                    del column[size:]
+            with suppress(OSError):  # gone meanwhile
+                for record in read_between(self._lines.path, cut.start, cut.stop) if cut.first <= step else ():
+                    if _number(record.get("step")) <= step:
+                        self._take(record)
         return dropped
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from craft.analysis.comparison.differences import differing_settings
-from craft.analysis.comparison.runs import Axis, ComparedRun, Mode, read_compared
-from craft.analysis.comparison.seeds import band, by_seed
+from craft.analysis.axes import AXES
+from craft.analysis.comparison.differences import differing_settings, other_measure
+from craft.analysis.comparison.points import Axis, Mode
+from craft.analysis.comparison.runs import ComparedRun, read_compared
+from craft.analysis.comparison.scatter import scatter_remarks
+from craft.analysis.comparison.seeds import Band, Spread, band, by_seed
 from craft.analysis.comparison.sooner import Sooner, sooner
-from craft.analysis.comparison.table import Figure, figures_of, sort_runs
-from craft.analysis.numbers import format_count, format_duration, format_loss
+from craft.analysis.comparison.table import Figure, Row, figures_of, rows_of, sort_rows, writer_of
 from craft.analysis.plots import Series
 from craft.errors import RunError, UsageError
 from craft.runs.folder import RunFolder
@@ -22,103 +25,131 @@ MANY = 12
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs beside each other, by one metric."""
+    """Runs beside each other, by one metric, over one axis. With `seeds`, those of one definition count as one."""
 
     metric: str
     axis: Axis
     runs: list[ComparedRun]
-    """In the order given; the first is what the others are measured against."""
-    listed: list[ComparedRun]
-    """In the order of the table."""
+    """In the order given; the first is the reference, what the others are measured against."""
     figures: list[Figure]
-    differing: dict[str, list[Any]]
-    """Dotted path -> each listed run's value."""
-    sooner: list[Sooner]
+    sort: str | None = None
+    """The figure that the table is sorted by; None as given."""
+    descending: bool | None = None
+    """The greatest first; None: the best first."""
+    seeds: Spread | None = None
+
+    @cached_property
+    def groups(self) -> list[list[ComparedRun]]:
+        """The runs of one definition together, in the order of their first."""
+        return by_seed(self.runs)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """In the order of the table."""
+        return self._sorted(rows_of(self.groups if self.seeds else [[run] for run in self.runs]))
+
+    @cached_property
+    def listed(self) -> list[ComparedRun]:
+        """Every run, in the order of a table with a row each."""
+        return [row.runs[0] for row in self._sorted(rows_of([[run] for run in self.runs]))]
+
+    def _sorted(self, rows: list[Row]) -> list[Row]:
+        chosen = next((one for one in self.figures if one.name == self.sort), None)
+        return sort_rows(rows, chosen, descending=self.descending) if chosen else rows
+
+    def reference_of(self, rows: Sequence[Row]) -> Row:
+        """The row of the reference."""
+        return next(row for row in rows if any(run is self.runs[0] for run in row.runs))
+
+    @cached_property
+    def differing(self) -> dict[str, list[Any]]:
+        """Dotted path -> each listed run's value."""
+        return differing_settings(self.listed)
+
+    @cached_property
+    def bands(self) -> list[Band | ComparedRun]:
+        """The seeds of each definition as one, or each run."""
+        if not self.seeds:
+            return list(self.runs)
+        return [band(group, self.seeds) if len(group) > 1 else group[0] for group in self.groups]
+
+    @cached_property
+    def sooner(self) -> list[Sooner]:
+        """Who reached the reference's best, where both were measured alike."""
+        first, *others = self.bands
+        alike = [one for one in others if not other_measure(_first(first), _first(one), self.metric)]
+        return [found for one in alike if (found := sooner(first, one, self.axis))]
+
+    def series(self) -> list[Series]:
+        """The curves: one a run, or one for all runs that differ in their seed alone. Those are left out whose places
+        on the axis are not known, or that were not measured."""
+        lines = []
+        write = writer_of(self.metric)
+        for one in self.bands:
+            xs, ys = one.points.curve(self.axis)
+            if not xs:
+                continue
+            low, high = one.edges(self.axis) if isinstance(one, Band) else ([], [])
+            lines.append(Series(one.name, xs, ys, write, low, high))
+        return lines
 
     def remarks(self) -> list[str]:
         """What follows, a sentence each."""
-        said = [sentence(found) for found in self.sooner]
-        said += [
-            f"{run.name} was measured on another text than {self.runs[0].name}: their figures do not compare"
-            for run in self.runs[1:]
-            if not _of_one_text(self.runs[0], run)
-        ]
+        first = self.runs[0]
+        said = self.warnings() + [found.sentence for found in self.sooner]
+        alike = [group for group in self.groups if not other_measure(first, group[0], self.metric)]
+        said += scatter_remarks(rows_of(alike), self.figures[0])
         said += [f"{run.name}: {run.fault}" for run in self.runs if run.fault]
         said += [
             f"{run.name}: {run.nonfinite} values of {self.metric} are not finite" for run in self.runs if run.nonfinite
         ]
         return said
 
-    def series(self, *, seeds: bool = False) -> list[Series]:
-        """The curves: one a run, or one for all runs that differ in their seed alone."""
-        if not seeds:
-            return [Series(run.name, *run.curve(self.axis)) for run in self.runs]
-        lines = []
-        for alike in by_seed(self.runs):
-            if len(alike) == 1:
-                lines.append(Series(alike[0].name, *alike[0].curve(self.axis)))
-            else:
-                one = band(alike, self.axis)
-                lines.append(Series(one.name, one.xs, one.mean))
-        return lines
+    def warnings(self) -> list[str]:
+        """Why some figures do not compare, and which curves are not drawn."""
+        first = self.runs[0]
+        said = [
+            f"{run.name} was measured {how} than {first.name}: their figures do not compare"
+            for run in self.runs[1:]
+            if (how := other_measure(first, run, self.metric))
+        ]
+        unmeasured = [run.name for run in self.runs if not run.points and not run.nonfinite]
+        if unmeasured:
+            said.append(f"{_listed(unmeasured)}: {self.metric} was not measured yet")
+        nowhere = [run.name for run in self.runs if run.points and not run.curve(self.axis)[0]]
+        if nowhere:
+            said.append(f"{_listed(nowhere)}: not drawn, as {AXES[self.axis].label} are not known; choose another axis")
+        return said
 
 
 def compare_runs(
-    folders: Sequence[RunFolder], *, metric: str, axis: Axis = "step", mode: Mode | None = None, sort: str | None = None
+    folders: Sequence[RunFolder],
+    *,
+    metric: str,
+    axis: Axis = "step",
+    mode: Mode | None = None,
+    sort: str | None = None,
+    seeds: Spread | None = None,
 ) -> Comparison:
-    """Read runs and lay them beside each other. `sort` names a figure; else they are listed as given.
+    """Read runs, every record of them, and lay them beside each other. `sort` names a figure; else they are listed as
+    given.
 
     Raises RunError when none of them has the metric, or one cannot be read at all, UsageError for another figure.
     """
     runs = [read_compared(folder, metric, mode) for folder in folders]
     if not any(run.points or run.nonfinite for run in runs):
-        raise RunError(f"none of {', '.join(run.name for run in runs)} has measured {metric}{_others(runs)}")
+        others = runs[0].metrics
+        has = f"; {runs[0].name} has {', '.join(others)}" if others else ""
+        raise RunError(f"none of {', '.join(run.name for run in runs)} has measured {metric}{has}")
     figures = figures_of(metric)
-    listed = runs
-    if sort is not None:
-        chosen = next((one for one in figures if one.name == sort), None)
-        if chosen is None:
-            raise UsageError(f"no figure '{sort}' to sort by; there are {', '.join(one.name for one in figures)}")
-        listed = sort_runs(runs, chosen)
-    faster = [found for run in runs[1:] if _of_one_text(runs[0], run) and (found := sooner(runs[0], run, axis))]
-    return Comparison(metric, axis, runs, listed, figures, differing_settings(listed), faster)
+    if sort is not None and sort not in (one.name for one in figures):
+        raise UsageError(f"no figure '{sort}' to sort by; there are {', '.join(one.name for one in figures)}")
+    return Comparison(metric, axis, runs, figures, sort, seeds=seeds)
 
 
-def _of_one_text(one: ComparedRun, other: ComparedRun) -> bool:
-    """Whether two runs read the same text, as far as that is known: it is once they have begun."""
-    hashes = one.identity.data_hash, other.identity.data_hash
-    return None in hashes or hashes[0] == hashes[1]
+def _first(one: Band | ComparedRun) -> ComparedRun:
+    return one.runs[0] if isinstance(one, Band) else one
 
 
-def _others(runs: Sequence[ComparedRun]) -> str:
-    from craft.runs.metrics import MetricsReader
-
-    reader = MetricsReader(runs[0].folder.metrics)
-    reader.poll()
-    names = reader.names()
-    return f"; {runs[0].name} has {', '.join(names)}" if names else ""
-
-
-def sentence(found: Sooner) -> str:
-    """Who reached whose best, in words."""
-    one, other = found.one, found.other
-    best = f"{one.name}'s best, {format_loss(found.target.value)}"
-    if found.reached is None:
-        nearest = f": its own is {format_loss(other.best.value)}" if other.best else ": it was not measured"
-        return f"{other.name} did not reach {best}{nearest}"
-    needed, theirs = (_amount(point.at(found.axis), found.axis) for point in (found.reached, found.target))
-    places = f"{needed} instead of {theirs}"
-    ratio = found.ratio
-    if ratio is None:
-        return f"{other.name} was at {best}, from its beginning"
-    if ratio >= 1.005:
-        return f"{other.name} reached {best}, {ratio:.2f} times sooner: {places}"
-    if ratio <= 0.995:
-        return f"{other.name} reached {best}, {1 / ratio:.2f} times later: {places}"
-    return f"{other.name} reached {best}, as soon: {places}"
-
-
-def _amount(value: float, axis: Axis) -> str:
-    if axis == "time":
-        return format_duration(value)
-    return f"{value:,.0f} steps" if axis == "step" else f"{format_count(value)} tokens"
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

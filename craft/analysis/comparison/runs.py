@@ -1,39 +1,24 @@
-"""A run as it is compared: its figures, the curve of one metric, and its definition, each read once."""
+"""A run as it is compared: its figures, the points of one metric, and its definition, read on from where they were."""
 
 from __future__ import annotations
 
 import contextlib
-import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
 
-from craft.config.definition import load_definition
+from craft.analysis.comparison.points import Axis, Mode, Point, Points
 from craft.config.toml_values import dotted, leaves
 from craft.errors import CraftError, RunError
 from craft.runs.changes import held_now
 from craft.runs.curves import CurvesReader
 from craft.runs.folder import RunFolder, RunIdentity, load_identity
-from craft.runs.json_files import read_object
+from craft.runs.json_files import is_number, read_object
 from craft.runs.liveness import observe
 
-Axis = Literal["step", "time", "tokens"]
-AXES: tuple[Axis, ...] = ("step", "time", "tokens")
-Mode = Literal["min", "max"]
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A value of a metric, and where it was measured."""
-
-    step: float
-    time: float
-    """Seconds of training."""
-    tokens: float
-    value: float
-
-    def at(self, axis: Axis) -> float:
-        """Its place on an axis."""
-        return float(getattr(self, axis))
+_LOSSES = ("train/loss", "val/loss")
+_PLACES = ("step", "time", "tokens")
 
 
 @dataclass(frozen=True)
@@ -44,15 +29,15 @@ class ComparedRun:
     identity: RunIdentity
     phase: str
     definition: dict[str, Any]
-    """Every setting by its dotted path."""
-    points: list[Point]
-    """The metric's values that are numbers, in order of step."""
+    """Every setting by its dotted path, as it holds now."""
+    points: Points
+    """The metric's values that are numbers."""
     figures: dict[str, float | None]
     """"steps", "tokens", "seconds", "tokens_per_second", "parameters", "train/loss", "val/loss"."""
     mode: Mode = "min"
     fault: str | None = None
-    nonfinite: int = 0
-    """Values of the metric that are no numbers."""
+    metrics: tuple[str, ...] = field(default=(), compare=False)
+    """All that it recorded."""
 
     @property
     def name(self) -> str:
@@ -60,15 +45,18 @@ class ComparedRun:
         return self.folder.name
 
     @property
+    def nonfinite(self) -> int:
+        """Values of the metric that are no numbers."""
+        return self.points.nonfinite
+
+    @cached_property
     def best(self) -> Point | None:
         """The first of the best points; None when the metric was never measured."""
-        sign = 1.0 if self.mode == "min" else -1.0
-        return min(self.points, key=lambda point: sign * point.value, default=None)
+        return self.points.best(self.mode)
 
-    def curve(self, axis: Axis) -> tuple[list[float], list[float]]:
+    def curve(self, axis: Axis) -> tuple[Any, Any]:
         """The metric over an axis."""
-        known = [point for point in self.points if not math.isnan(point.at(axis))]
-        return [point.at(axis) for point in known], [point.value for point in known]
+        return self.points.curve(axis)
 
 
 def mode_of(metric: str) -> Mode:
@@ -76,52 +64,102 @@ def mode_of(metric: str) -> Mode:
     return "max" if any(word in metric for word in ("accuracy", "per_second", "mfu")) else "min"
 
 
+class ComparedReader:
+    """Reads one run again and again, as it grows; what did not change is not read again.
+
+    `whole` reads every record of its log, however long it is; else a long one is thinned out by its index, and what is
+    reckoned is looked up in the log itself.
+    """
+
+    def __init__(self, folder: RunFolder, *, whole: bool = False) -> None:
+        self.folder = folder
+        self._whole = whole
+        self._curves: CurvesReader | None = None
+        self._names: tuple[str, ...] = ()
+        self._known_by: tuple[object, ...] = ()
+        self._known: ComparedRun | None = None
+        self._definition_stamp: object = None
+        self._settings: dict[str, Any] = {}
+        self._definition_fault = ""
+
+    def read(self, metric: str, mode: Mode | None = None) -> ComparedRun:
+        """The run as it is now: the very object of the last time where nothing changed.
+
+        Raises RunError when nothing can be said of it.
+        """
+        folder = self.folder
+        stamps = tuple(map(_stamp, (folder.run_json, folder.results)))
+        definition_stamp = tuple(map(_stamp, (folder.definition, folder.changes)))
+        observed = observe(folder)
+        names = tuple(dict.fromkeys((metric, *_LOSSES)))
+        if self._curves is None or names != self._names:
+            self._curves, self._names = CurvesReader(folder.metrics, names, _PLACES, whole=self._whole), names
+        changed = self._curves.poll()
+        claim = observed.status
+        key = (stamps, definition_stamp, names, mode, observed.phase, claim.step, claim.tokens, self._curves.damaged)
+        if self._known is not None and not changed and key == self._known_by:
+            return self._known
+        identity, fault = load_identity(folder)
+        if identity is None:
+            raise RunError(f"{folder.path}: {fault}")
+        if definition_stamp != self._definition_stamp:
+            self._settings, self._definition_fault = _read_settings(folder)
+            self._definition_stamp = definition_stamp
+        damaged = self._curves.damaged
+        faults = (fault, self._definition_fault, f"{damaged} lines of its metrics cannot be read" if damaged else "")
+        self._known_by, self._known = (
+            key,
+            ComparedRun(
+                folder,
+                identity,
+                observed.phase,
+                self._settings,
+                self._points(metric, identity),
+                _figures(folder, self._curves, claim.step, claim.tokens),
+                mode or mode_of(metric),
+                "; ".join(filter(None, faults)) or None,
+                tuple(self._curves.seen),
+            ),
+        )
+        return self._known
+
+    def _points(self, metric: str, identity: RunIdentity) -> Points:
+        assert self._curves is not None
+        steps, values = self._curves.curve(metric)
+        times, tokens = self._curves.curve(metric, "time")[0], self._curves.curve(metric, "tokens")[0]
+        exact: Any = partial(self._curves.exact, metric) if self._curves.thinned else None
+        return Points(steps, times, tokens, values, flops_per_token=identity.flops_per_token, exact=exact)
+
+
 def read_compared(folder: RunFolder, metric: str, mode: Mode | None = None) -> ComparedRun:
-    """Read a run to be compared by `metric`. Raises RunError when nothing can be said of it."""
-    identity, fault = load_identity(folder)
-    if identity is None:
-        raise RunError(f"{folder.path}: {fault}")
-    faults = [fault] if fault else []
-    settings: dict[str, Any] = {}
+    """Read a run to be compared by `metric`, every record. Raises RunError when nothing can be said of it."""
+    return ComparedReader(folder, whole=True).read(metric, mode)
+
+
+def _read_settings(folder: RunFolder) -> tuple[dict[str, Any], str]:
+    """Every setting as it holds now, and what is wrong where there is none."""
+    from craft.config.definition import load_definition  # 0.1 s, for the schema
+
     try:
         tree = load_definition(folder.definition)[1].model_dump(mode="json")
-        settings = {dotted(path): value for path, value in leaves(tree).items()} | held_now(folder)
     except (CraftError, OSError) as error:
-        faults.append(f"its definition cannot be read: {str(error).splitlines()[0]}")
-    names = list(dict.fromkeys((metric, "train/loss", "val/loss")))
-    reader = CurvesReader(folder.metrics, names, AXES, whole=True)
-    reader.poll()
-    if reader.damaged:
-        faults.append(f"{reader.damaged} lines of its metrics cannot be read")
-    steps, values = reader.curve(metric)
-    times, tokens = reader.curve(metric, "time")[0], reader.curve(metric, "tokens")[0]
-    points = [Point(*found) for found in zip(steps, times, tokens, values, strict=True) if not math.isnan(found[3])]
-    status = observe(folder)
-    return ComparedRun(
-        folder,
-        identity,
-        status.phase,
-        settings,
-        points,
-        _figures(folder, reader, status.status.step, status.status.tokens),
-        mode or mode_of(metric),
-        "; ".join(faults) or None,
-        len(values) - len(points),
-    )
+        return {}, f"its definition cannot be read: {str(error).splitlines()[0]}"
+    return {dotted(path): value for path, value in leaves(tree).items()} | held_now(folder), ""
 
 
 def _figures(folder: RunFolder, reader: CurvesReader, step: int, tokens: int) -> dict[str, float | None]:
     results: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):  # a run that goes on has none
         results = read_object(folder.results)
-    places = [reader.curve(name, "time")[0] for name in ("train/loss", "val/loss")]
+    places = [reader.curve(name, "time")[0] for name in _LOSSES]
     seconds = max((place[-1] for place in places if place), default=None)
+    parameters = results.get("parameters")
     return {
         "steps": float(step),
         "tokens": float(tokens),
         "seconds": seconds,
         "tokens_per_second": tokens / seconds if seconds and tokens else None,
-        "parameters": _number(results.get("parameters")),
+        "parameters": float(parameters) if is_number(parameters) else None,
         "train/loss": _last(reader, "train/loss"),
         "val/loss": _last(reader, "val/loss"),
     }
@@ -132,5 +170,9 @@ def _last(reader: CurvesReader, name: str) -> float | None:
     return values[-1] if values else None
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,35 +1,58 @@
-"""Runs that differ in nothing but their seed, as one: their mean, and the band from the least to the greatest."""
+"""Runs that differ in nothing but their seed, as one: their mean, and the band around it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
-from craft.analysis.comparison.runs import Axis, ComparedRun
+from craft.analysis.comparison.points import Axis, Mode, Point, Points
+from craft.analysis.comparison.runs import ComparedRun
 from craft.config.fields import NOT_INHERITED
+
+Spread = Literal["range", "std"]
+"""What a band spans: from the least to the greatest, or a standard deviation to both sides of the mean."""
+SAID: dict[Spread, str] = {
+    "range": "seeds: the line is their mean, the band least to greatest",
+    "std": "seeds: the line is their mean, the band a standard deviation to both sides",
+}
 
 
 @dataclass(frozen=True)
 class Band:
-    """Several seeds of one definition: at each place the mean, least and greatest of the runs that were there."""
+    """Several seeds of one definition: at each step the mean, and the band's edges, of the runs that were there."""
 
     name: str
     runs: list[ComparedRun]
-    xs: list[float]
-    mean: list[float]
+    points: Points
+    """The mean, at the mean of the runs' places."""
     low: list[float]
     high: list[float]
+    mode: Mode
 
-    @property
-    def best(self) -> tuple[float, float] | None:
-        """Mean and standard deviation (of a sample) of the runs' best values; None when none was measured."""
-        values = [point.value for run in self.runs if (point := run.best)]
-        if not values:
-            return None
-        mean = math.fsum(values) / len(values)
-        spread = math.fsum((value - mean) ** 2 for value in values)
-        return mean, math.sqrt(spread / (len(values) - 1)) if len(values) > 1 else 0.0
+    @cached_property
+    def best(self) -> Point | None:
+        """The best of the mean."""
+        return self.points.best(self.mode)
+
+    def edges(self, axis: Axis) -> tuple[list[float], list[float]]:
+        """The band for the places that `points.curve` gives."""
+        known = [x == x for x in self.points.places(axis)]
+        return (
+            [value for value, there in zip(self.low, known, strict=True) if there],
+            [value for value, there in zip(self.high, known, strict=True) if there],
+        )
+
+
+def mean_and_std(values: Sequence[float]) -> tuple[float, float] | None:
+    """Mean and standard deviation, that of a sample (0 for a single one); None without values."""
+    if not values:
+        return None
+    mean = math.fsum(values) / len(values)
+    spread = math.fsum((value - mean) ** 2 for value in values)
+    return mean, math.sqrt(spread / (len(values) - 1)) if len(values) > 1 else 0.0
 
 
 def by_seed(runs: Sequence[ComparedRun]) -> list[list[ComparedRun]]:
@@ -46,21 +69,41 @@ def by_seed(runs: Sequence[ComparedRun]) -> list[list[ComparedRun]]:
     return list(groups.values())
 
 
-def band(runs: Sequence[ComparedRun], axis: Axis) -> Band:
-    """One line of several seeds. Values are joined by step, at which seeds are measured alike; over time or tokens a
-    step lies at the mean of the runs' places."""
-    at: dict[float, list[tuple[float, float]]] = {}
-    for run in runs:
-        for point in run.points:
-            at.setdefault(point.step, []).append((point.at(axis), point.value))
-    rows = []
-    for _, found in sorted(at.items()):
-        values = [value for _, value in found]
-        rows.append(
-            (math.fsum(x for x, _ in found) / len(found), math.fsum(values) / len(values), min(values), max(values))
-        )
-    xs, mean, low, high = ([row[column] for row in rows] for column in range(4))
+def name_of(runs: Sequence[ComparedRun]) -> str:
+    """What runs of one definition are called together: the experiment, the swept settings, and how many there are."""
     first = runs[0]
+    if len(runs) == 1:
+        return first.name
     axes = {path: value for path, value in first.identity.axes.items() if path != "seed"}
     said = "".join(f" {path.rpartition('.')[2]}={value}" for path, value in axes.items())
-    return Band(f"{first.identity.experiment}{said} x{len(runs)}", list(runs), xs, mean, low, high)
+    return f"{first.identity.experiment}{said} x{len(runs)}"
+
+
+def band(runs: Sequence[ComparedRun], spread: Spread = "range") -> Band:
+    """One line of several seeds. Values are joined by step, at which seeds are measured alike; on another axis a step
+    lies at the mean of the runs' places. Of logs that were thinned out, only steps count that all those runs have which
+    came so far: the extremes lie at steps of each run's own."""
+    at: dict[float, list[tuple[float, float, float]]] = {}
+    for run in runs:
+        for step, *rest in zip(run.points.steps, run.points.times, run.points.tokens, run.points.values, strict=True):
+            at.setdefault(step, []).append((rest[0], rest[1], rest[2]))
+    thinned = any(run.points.thinned for run in runs)
+    ends = [run.points.steps[-1] for run in runs if run.points]
+    columns: list[list[float]] = [[] for _ in range(6)]
+    for step, found in sorted(at.items()):
+        if thinned and len(found) < sum(step <= end for end in ends):
+            continue
+        count = len(found)
+        values = [value for _, _, value in found]
+        mean = math.fsum(values) / count
+        if spread == "range":
+            edges = min(values), max(values)
+        else:
+            std = (mean_and_std(values) or (0.0, 0.0))[1]
+            edges = mean - std, mean + std
+        row = (step, sum(time for time, _, _ in found) / count, sum(more for _, more, _ in found) / count, mean, *edges)
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    steps, times, tokens, means, low, high = columns
+    points = Points(steps, times, tokens, means, flops_per_token=runs[0].identity.flops_per_token)
+    return Band(name_of(runs), list(runs), points, low, high, runs[0].mode)

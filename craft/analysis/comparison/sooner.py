@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Protocol
 
-from craft.analysis.comparison.runs import Axis, ComparedRun, Point
+from craft.analysis.axes import AXES
+from craft.analysis.comparison.points import Axis, Mode, Point, Points
+from craft.analysis.numbers import format_loss
+
+
+class Contender(Protocol):
+    """A run, or the mean of several."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def points(self) -> Points: ...
+    @property
+    def mode(self) -> Mode: ...
+    @property
+    def best(self) -> Point | None: ...
 
 
 @dataclass(frozen=True)
 class Sooner:
     """What `other` needed to be as good as `one` at its best."""
 
-    one: ComparedRun
-    other: ComparedRun
+    one: Contender
+    other: Contender
     axis: Axis
     target: Point
     """The best of `one`."""
@@ -21,18 +38,44 @@ class Sooner:
 
     @property
     def ratio(self) -> float | None:
-        """How many times sooner `other` was there; below 1 it was later. None when it never was, or both began so."""
+        """How many times sooner `other` was there; below 1 it was later. None when it never was, when both began so,
+        and when a place is not known."""
         if self.reached is None:
             return None
         theirs, ours = self.target.at(self.axis), self.reached.at(self.axis)
         return theirs / ours if theirs > 0 and ours > 0 else None
 
+    @property
+    def sentence(self) -> str:
+        """Who reached whose best, in words."""
+        one, other = self.one, self.other
+        best = f"{one.name}'s best, {format_loss(self.target.value)}"
+        if self.reached is None:
+            nearest = f": its own is {format_loss(other.best.value)}" if other.best else ": it was not measured"
+            return f"{other.name} did not reach {best}{nearest}"
+        ours, theirs = self.reached.at(self.axis), self.target.at(self.axis)
+        if math.isnan(ours) or math.isnan(theirs):
+            without = one if math.isnan(theirs) else other
+            return f"{other.name} reached {best}; how many {AXES[self.axis].label} {without.name} took is not known"
+        places = f"{_amount(ours, self.axis)} instead of {_amount(theirs, self.axis)}"
+        ratio = self.ratio
+        if ratio is None:
+            return f"{other.name} was at {best}, from its beginning"
+        if ratio >= 1.005:
+            return f"{other.name} reached {best}, {ratio:.2f} times sooner: {places}"
+        if ratio <= 0.995:
+            return f"{other.name} reached {best}, {1 / ratio:.2f} times later: {places}"
+        return f"{other.name} reached {best}, as soon: {places}"
 
-def sooner(one: ComparedRun, other: ComparedRun, axis: Axis) -> Sooner | None:
+
+def sooner(one: Contender, other: Contender, axis: Axis) -> Sooner | None:
     """How long `other` took to the best of `one`; None when `one` was never measured. Both by the mode of `one`."""
     target = one.best
     if target is None:
         return None
-    sign = 1.0 if one.mode == "min" else -1.0
-    reached = next((point for point in other.points if sign * point.value <= sign * target.value), None)
-    return Sooner(one, other, axis, target, reached)
+    return Sooner(one, other, axis, target, other.points.first_as_good(target.value, one.mode))
+
+
+def _amount(value: float, axis: Axis) -> str:
+    unit = {"step": " steps", "time": "", "tokens": " tokens", "flops": " FLOPs"}[axis]
+    return f"{AXES[axis].write(value)}{unit}"

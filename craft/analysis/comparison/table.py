@@ -1,18 +1,18 @@
-"""A comparison as rows: for the terminal, as Markdown for a page, and as CSV for other programs."""
+"""A comparison as rows: a run each, or the seeds of one definition, with figures to sort by and to measure against."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from craft.analysis.comparison.differences import NOT_THERE
+from craft.analysis.axes import format_step
+from craft.analysis.comparison.differences import NOT_THERE, differing_settings
 from craft.analysis.comparison.runs import ComparedRun
-from craft.analysis.numbers import NOTHING, format_count, format_duration, format_loss, format_rate
-from craft.text import clean_line
+from craft.analysis.comparison.seeds import mean_and_std, name_of
+from craft.analysis.numbers import NOTHING, format_count, format_duration, format_loss, format_number, format_rate
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,69 @@ class Figure:
     best_is: str = ""
     """"min" or "max" where one of two is better; the mode of the metric for the metric's own."""
 
+    def mode(self, rows: Sequence[Row]) -> str:
+        """Which is better; empty where none is."""
+        return rows[0].runs[0].mode if rows and self.best_is == "mode" else self.best_is
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run, or several that differ in their seed alone."""
+
+    runs: tuple[ComparedRun, ...]
+
+    @property
+    def name(self) -> str:
+        """The run's name, or what the runs are called together."""
+        return name_of(self.runs)
+
+    @property
+    def phase(self) -> str:
+        """The run's phase; of several the one they have in common, or how many are in each."""
+        counts: dict[str, int] = {}
+        for run in self.runs:
+            counts[run.phase] = counts.get(run.phase, 0) + 1
+        return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{n} {phase}" for phase, n in counts.items())
+
+    def values(self, figure: Figure) -> list[float]:
+        """Those that its runs have."""
+        return [value for run in self.runs if (value := figure.value(run)) is not None and math.isfinite(value)]
+
+    def mean(self, figure: Figure) -> float | None:
+        """The figure; of several runs the mean of those that have it."""
+        found = mean_and_std(self.values(figure))
+        return found[0] if found else None
+
+    def std(self, figure: Figure) -> float | None:
+        """The standard deviation of several runs; None of fewer than two."""
+        values = self.values(figure)
+        found = mean_and_std(values)
+        return found[1] if found and len(values) > 1 else None
+
+    def write(self, figure: Figure, *, ascii_only: bool = False) -> str:
+        """The figure as it is written: 1.708, or 1.708 ± 0.012."""
+        if len(self.runs) == 1:
+            return figure.write(figure.value(self.runs[0]))
+        mean, std = self.mean(figure), self.std(figure)
+        if std is None or std == 0:
+            return figure.write(mean)
+        return f"{figure.write(mean)} {'+-' if ascii_only else chr(0xB1)} {figure.write(std)}"
+
+
+def rows_of(groups: Sequence[Sequence[ComparedRun]]) -> list[Row]:
+    """A row for each group of runs."""
+    return [Row(tuple(group)) for group in groups]
+
 
 def _of(name: str) -> Callable[[ComparedRun], float | None]:
     return lambda run: run.figures.get(name)
 
 
-def _step(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.0f}"
+def writer_of(metric: str) -> Callable[[float | None], str]:
+    """How values of a metric are written."""
+    if "per_second" in metric:
+        return format_count
+    return format_number if metric.rpartition("/")[2] in ("lr", "grad_norm") else format_loss
 
 
 def figures_of(metric: str) -> list[Figure]:
@@ -45,11 +101,11 @@ def figures_of(metric: str) -> list[Figure]:
         return run.best.step if run.best else None
 
     return [
-        Figure("best", f"best {metric}", best, format_loss, "mode"),
-        Figure("best_step", "at step", best_step, _step),
+        Figure("best", f"best {metric}", best, writer_of(metric), "mode"),
+        Figure("best_step", "at step", best_step, format_step),
         Figure("train/loss", "train/loss", _of("train/loss"), format_loss, "min"),
         Figure("val/loss", "val/loss", _of("val/loss"), format_loss, "min"),
-        Figure("steps", "steps", _of("steps"), _step),
+        Figure("steps", "steps", _of("steps"), format_step),
         Figure("tokens", "tokens", _of("tokens"), format_count),
         Figure("seconds", "time", _of("seconds"), format_duration, "min"),
         Figure("tokens_per_second", "speed", _of("tokens_per_second"), lambda rate: format_rate(rate, "tok/s"), "max"),
@@ -57,14 +113,50 @@ def figures_of(metric: str) -> list[Figure]:
     ]
 
 
-def sort_runs(runs: Sequence[ComparedRun], figure: Figure, *, descending: bool | None = None) -> list[ComparedRun]:
-    """The runs by a figure, the better ones first where one can say so, else the smaller; those without it last."""
+def sort_rows(rows: Sequence[Row], figure: Figure, *, descending: bool | None = None) -> list[Row]:
+    """The rows by a figure, the better ones first where one can say so, else the smaller; those without it last."""
     if descending is None:
-        mode = runs[0].mode if runs and figure.best_is == "mode" else figure.best_is
-        descending = mode == "max"
-    known = [run for run in runs if figure.value(run) is not None]
-    ordered = sorted(known, key=lambda run: figure.value(run) or 0.0, reverse=descending)
-    return [*ordered, *(run for run in runs if figure.value(run) is None)]
+        descending = figure.mode(rows) == "max"
+    known = [(mean, row) for row in rows if (mean := row.mean(figure)) is not None]
+    known.sort(key=lambda pair: pair[0], reverse=descending)
+    return [*(row for _, row in known), *(row for row in rows if row.mean(figure) is None)]
+
+
+def best_rows(rows: Sequence[Row], figure: Figure) -> set[int]:
+    """The places of the best rows by a figure; none where none is better, or all are alike."""
+    mode = figure.mode(rows)
+    means = [row.mean(figure) for row in rows]
+    known = [mean for mean in means if mean is not None]
+    if not mode or len(known) < 2 or min(known) == max(known):
+        return set()
+    best = min(known) if mode == "min" else max(known)
+    return {place for place, mean in enumerate(means) if mean == best}
+
+
+def difference(figure: Figure, row: Row, reference: Row) -> str:
+    """How far a row's figure is from the reference's, in per cent of that: +3.2%; empty where that says nothing."""
+    ours, theirs = row.mean(figure), reference.mean(figure)
+    if row is reference or ours is None or not theirs:
+        return ""
+    percent = 100 * (ours - theirs) / abs(theirs)
+    if not math.isfinite(percent):
+        return ""
+    if abs(percent) < 0.05:
+        return "=" if ours == theirs else "+0.0%" if percent > 0 else "-0.0%"
+    if abs(percent) >= 999.5:
+        return f"x{ours / theirs:,.0f}" if ours / theirs > 0 else ""
+    return f"{percent:+.1f}%" if abs(percent) < 99.95 else f"{percent:+.0f}%"
+
+
+def settings_of_rows(rows: Sequence[Row], *, every: bool = False) -> dict[str, list[str]]:
+    """Dotted path -> each row's setting as it is written; the different ones of its runs, where they differ."""
+    runs = [run for row in rows for run in row.runs]
+    found = {}
+    for path, values in differing_settings(runs, every=every).items():
+        ahead = iter(values)
+        cells = [", ".join(dict.fromkeys(shown_setting(next(ahead)) for _ in row.runs)) for row in rows]
+        found[path] = cells
+    return found
 
 
 def shown_setting(value: Any) -> str:
@@ -72,44 +164,3 @@ def shown_setting(value: Any) -> str:
     if value is NOT_THERE:
         return NOTHING
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-
-
-def markdown(
-    runs: Sequence[ComparedRun], figures: Sequence[Figure], differing: dict[str, list[Any]], remarks: Sequence[str]
-) -> str:
-    """The comparison as a piece of Markdown: figures, differing settings, and what follows from them."""
-    used = [one for one in figures if any(one.value(run) is not None for run in runs)]
-    head = ["run", "phase", *(one.heading for one in used)]
-    rows = [[run.name, run.phase, *(one.write(one.value(run)) for one in used)] for run in runs]
-    text = _markdown_table(head, rows, right_from=2)
-    if differing:
-        settings = [[path, *map(shown_setting, values)] for path, values in differing.items()]
-        text += "\n" + _markdown_table(["setting", *(run.name for run in runs)], settings, right_from=99)
-    if remarks:
-        text += "\n" + "".join(f"- {_escaped(remark)}\n" for remark in remarks)
-    return text
-
-
-def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], right_from: int) -> str:
-    rule = ["---:" if place >= right_from else "---" for place in range(len(head))]
-    lines = [list(map(_escaped, head)), rule, *(list(map(_escaped, row)) for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    return clean_line(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-
-
-def comma_separated(runs: Sequence[ComparedRun], figures: Sequence[Figure], differing: dict[str, list[Any]]) -> str:
-    """The same figures with every digit, and the differing settings, a line a run."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["run", "experiment", "phase", "seed", *(one.name for one in figures), *differing])
-    for place, run in enumerate(runs):
-        settings = [values[place] for values in differing.values()]
-        cells = [
-            "" if value is NOT_THERE else value if isinstance(value, str) else json.dumps(value) for value in settings
-        ]
-        numbers = ["" if (value := one.value(run)) is None else repr(value) for one in figures]
-        writer.writerow([run.name, run.identity.experiment, run.phase, run.identity.seed, *numbers, *cells])
-    return out.getvalue()

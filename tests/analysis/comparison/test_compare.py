@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from craft.analysis.comparison import table
-from craft.analysis.comparison.compare import compare_runs, sentence
+from craft.analysis.comparison import written
+from craft.analysis.comparison.compare import compare_runs
 from craft.analysis.comparison.differences import NOT_THERE
 from craft.analysis.comparison.runs import read_compared
 from craft.analysis.comparison.seeds import band, by_seed
 from craft.analysis.comparison.sooner import sooner
+from craft.analysis.comparison.table import Row, figures_of
 from craft.errors import RunError, UsageError
 from craft.runs import curves
 from craft.runs.folder import RunFolder
@@ -50,9 +51,9 @@ def test_who_was_sooner_is_said_by_steps_time_and_tokens(tmp_path: Path) -> None
     (one,) = found.sooner
     assert (one.target.step, one.reached.step) == (300, 100) if one.reached else False
     assert one.ratio == pytest.approx(6.0)
-    assert sentence(one) == "quick-001 reached slow-001's best, 2.000, 6.00 times sooner: 1m 40s instead of 10m 00s"
+    assert one.sentence == "quick-001 reached slow-001's best, 2.000, 6.00 times sooner: 1m 40s instead of 10m 00s"
     (by_steps,) = compare_runs([slow, quick], metric="val/loss", axis="step").sooner
-    assert sentence(by_steps).endswith("3.00 times sooner: 100 steps instead of 300 steps")
+    assert by_steps.sentence.endswith("3.00 times sooner: 100 steps instead of 300 steps")
     (by_tokens,) = compare_runs([slow, quick], metric="val/loss", axis="tokens").sooner
     assert by_tokens.ratio == pytest.approx(3.0)
 
@@ -61,7 +62,7 @@ def test_one_that_never_was_as_good_is_said_with_its_own_best(tmp_path: Path) ->
     good, bad = a_run(tmp_path, "good", [4.0, 1.0]), a_run(tmp_path, "bad", [4.0, 3.0, 2.5])
     (one,) = compare_runs([good, bad], metric="val/loss").sooner
     assert one.reached is None and one.ratio is None
-    assert sentence(one) == "bad-001 did not reach good-001's best, 1.000: its own is 2.500"
+    assert one.sentence == "bad-001 did not reach good-001's best, 1.000: its own is 2.500"
 
 
 def test_the_greater_is_better_where_the_metric_says_so(tmp_path: Path) -> None:
@@ -111,16 +112,16 @@ def test_seeds_are_one_line_with_a_band(tmp_path: Path) -> None:
     runs = [read_compared(folder, "val/loss") for folder in [*folders, other]]
     groups = by_seed(runs)
     assert [[run.name for run in group] for group in groups] == [["s-001", "s-002"], ["s-003"]]
-    line = band(groups[0], "step")
-    assert (line.xs, line.mean, line.low, line.high) == (
+    line = band(groups[0])
+    assert (list(line.points.steps), list(line.points.values), line.low, line.high) == (
         [0, 100, 200],
         [4.0, 2.5, 1.0],
         [4.0, 2.0, 1.0],
         [4.0, 3.0, 1.0],
     )
-    mean, spread = line.best or (0.0, 0.0)
-    assert mean == 1.5 and spread == pytest.approx(math.sqrt(0.5))
-    series = compare_runs([*folders, other], metric="val/loss").series(seeds=True)
+    row = Row(tuple(groups[0]))
+    assert row.mean(figures_of("val/loss")[0]) == 1.5 and row.std(figures_of("val/loss")[0]) == math.sqrt(0.5)
+    series = compare_runs([*folders, other], metric="val/loss", seeds="range").series()
     assert [one.name for one in series] == ["s x2", "s-003"]
 
 
@@ -132,8 +133,8 @@ def test_long_runs_are_compared_point_by_point(tmp_path: Path, monkeypatch: pyte
         read_compared(a_run(tmp_path, "s", found, seed=seed), "val/loss") for seed, found in enumerate(losses, start=1)
     ]
     assert (runs[0].folder.path / "metrics.idx").exists(), "an index that could be taken"
-    line = band(runs, "step")
-    assert len(line.xs) == len(losses[0])
+    line = band(runs)
+    assert len(line.points) == len(losses[0])
     assert line.low == [min(found) for found in zip(*losses, strict=True)]
     assert line.high == [max(found) for found in zip(*losses, strict=True)]
     one = sooner(runs[0], runs[1], "step")
@@ -155,9 +156,9 @@ def test_what_is_not_finite_or_damaged_is_said(tmp_path: Path) -> None:
 def test_markdown_and_csv_hold_the_figures(tmp_path: Path) -> None:
     folders = [a_run(tmp_path, "ab", [3.0, 2.123456789]), a_run(tmp_path, "c", [3.0, 1.0], training={"batch_size": 8})]
     found = compare_runs(folders, metric="val/loss")
-    text = table.markdown(found.listed, found.figures, found.differing, found.remarks())
+    text = written.markdown(found, found.rows)
     assert "| run | phase | best val/loss |" in text and "| training.batch_size | 4 | 8 |" in text
-    rows = list(csv.DictReader(io.StringIO(table.comma_separated(found.listed, found.figures, found.differing))))
+    rows = list(csv.DictReader(io.StringIO(written.comma_separated(found))))
     assert [float(row["best"]) for row in rows] == [2.123456789, 1.0]
     assert [row["training.batch_size"] for row in rows] == ["4", "8"]
     assert rows[0]["parameters"] == "1234.0"

@@ -1,0 +1,265 @@
+"""A plot as shapes on paper, which SVG and PNG write each in their own way: where every line and letter stands.
+
+Lengths are pixels from the upper left corner. Series are told apart by colour and by dashes. The decimation is the
+terminal's, which keeps files small and changes no picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from craft.analysis.decimate import decimate, fraction, segments
+from craft.analysis.plots import EMPTY, Series, last_value
+from craft.analysis.ticks import linear_ticks, log_labels, log_ticks, tick_labels
+from craft.text import clean_line, shorten, width_of
+
+# Okabe and Ito's palette ("Color Universal Design", 2008), which stays apart for colour-blind readers;
+# the ones that are dark enough for white pages and light enough for black ones.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
+DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3), (9, 3, 2, 3), (4, 2), (1, 4))
+INK, FAINT = "#808080", "#d9d9d9"
+SIZE = 12
+"""Height of letters."""
+_CHAR = 6.6  # width of an average character at that size
+_ROW = 17.0  # from one line of the legend to the next
+_SAMPLE, _GAP = 28.0, 18.0  # the piece of line before a name, and what follows it
+_ROWS_ABOVE = 2  # a longer legend goes below
+_BAND = 0.18
+"""Opacity of a band."""
+
+Place = tuple[float, float]
+Ticks = Callable[[float, float, int], list[tuple[float, str]]]
+"""Round places between two ends, at most so many, and what to write beside them."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Straight pieces through places; `dashes` are lengths of ink and of gaps, by turns."""
+
+    places: Sequence[Place]
+    color: str
+    width: float = 1.0
+    dashes: tuple[int, ...] = ()
+    rank: int = -1
+    """The series that it draws; -1 for what frames them."""
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A point that stands alone."""
+
+    place: Place
+    color: str
+    radius: float = 3.0
+
+
+@dataclass(frozen=True)
+class Area:
+    """What lies between the edges of a band."""
+
+    places: Sequence[Place]
+    color: str
+    opacity: float = _BAND
+
+
+@dataclass(frozen=True)
+class Words:
+    """Text; its place is the left end, the middle or the right end of the line that letters stand on."""
+
+    place: Place
+    text: str
+    anchor: Literal["start", "middle", "end"] = "start"
+    bold: bool = False
+
+
+Shape = Line | Ring | Area | Words
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A picture of `width` by `height`, drawn in this order."""
+
+    width: int
+    height: int
+    title: str
+    shapes: list[Shape]
+
+
+def lay_out(
+    series: Sequence[Series],
+    *,
+    width: int = 720,
+    height: int = 360,
+    title: str = "",
+    x_label: str = "",
+    x_ticks: Ticks | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+) -> Layout:
+    """Gaps, limits and ticks are those of the terminal's plots. A legend of more than two lines stands below, and the
+    picture is so much higher. On a logarithmic axis what is not positive is left out."""
+    title, x_label = clean_line(title), clean_line(x_label)
+    legend = _legend_rows(series, width - 32.0)
+    above = len(legend) <= _ROWS_ABOVE
+    frame = _Frame.around(series, log_x, log_y)
+    y_marks = frame.y_marks(most=max(2, height // 60))
+    left = 16 + _CHAR * max((len(label) for _, label in y_marks), default=0)
+    top = 14.0 + (18.0 if title else 0.0) + (_ROW * len(legend) if above else 0.0)
+    right, bottom = width - 16.0, max(height - (42.0 if x_label else 26.0), top + 40)
+    whole = bottom + (42.0 if x_label else 26.0)
+    shapes: list[Shape] = []
+    if title:
+        shapes.append(Words((left, 18.0), title, bold=True))
+    first_row = top - _ROW * len(legend) + 6 if above else whole + 6
+    for number, row in enumerate(legend):
+        shapes += _legend_line(row, left if above else 16.0, first_row + _ROW * number)
+    if not above:
+        whole += _ROW * len(legend) + 4
+    at = _Paper(frame, left, top, right, bottom)
+    for place, label in y_marks:
+        y = at.y(place)
+        shapes.append(Line([(left, y), (right, y)], FAINT))
+        shapes.append(Words((left - 8, y + 4), label, "end"))
+    for place, label in frame.x_marks(x_ticks, most=max(2, width // 110)):
+        x = at.x(place)
+        shapes.append(Line([(x, bottom), (x, bottom + 4)], INK))
+        shapes.append(Words((x, bottom + 18), label, "middle"))
+    shapes.append(Line([(left, bottom), (right, bottom)], INK))
+    if x_label:
+        shapes.append(Words(((left + right) / 2, bottom + 34), x_label, "middle"))
+    if frame.blank:
+        shapes.append(Words(((left + right) / 2, (top + bottom) / 2), EMPTY, "middle"))
+    columns = max(1, int(right - left))
+    for rank, one in enumerate(series):
+        shapes += at.band(rank, one, columns)
+    for rank, one in enumerate(series):
+        shapes += at.curve(rank, one, columns)
+    return Layout(width, math.ceil(whole), title, shapes)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The limits of the curves in the coordinates of the paper: logarithms where an axis is logarithmic."""
+
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+    log_x: bool
+    log_y: bool
+    blank: bool
+
+    @classmethod
+    def around(cls, series: Sequence[Series], log_x: bool, log_y: bool) -> _Frame:
+        pieces = [
+            piece
+            for one in series
+            for ys in (one.ys, one.low, one.high)
+            if len(ys)
+            for piece in segments(scaled(one.xs, log_x), scaled(ys, log_y))
+        ]
+        if not pieces:
+            return cls(0.0, 1.0, 0.0, 1.0, log_x, log_y, True)
+        x_low, x_high = min(xs[0] for xs, _ in pieces), max(xs[-1] for xs, _ in pieces)
+        y_low, y_high = min(min(ys) for _, ys in pieces), max(max(ys) for _, ys in pieces)
+        return cls(x_low, x_high, y_low, y_high, log_x, log_y, False)
+
+    def y_marks(self, most: int) -> list[tuple[float, str]]:
+        if self.blank:
+            return []
+        if self.log_y:
+            return _log_marks(self.y_low, self.y_high, most)
+        values = linear_ticks(self.y_low, self.y_high, most)
+        return list(zip(values, tick_labels(values), strict=True))
+
+    def x_marks(self, ticks: Ticks | None, most: int) -> list[tuple[float, str]]:
+        if self.blank:
+            return []
+        if self.log_x:
+            return _log_marks(self.x_low, self.x_high, most)
+        if ticks is not None:
+            return ticks(self.x_low, self.x_high, most)
+        whole = all(float(x).is_integer() for x in (self.x_low, self.x_high))
+        values = linear_ticks(self.x_low, self.x_high, most, whole=whole)
+        return list(zip(values, tick_labels(values), strict=True))
+
+
+@dataclass(frozen=True)
+class _Paper:
+    """Where the curves are drawn."""
+
+    frame: _Frame
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def x(self, x: float) -> float:
+        return self.left + fraction(x, self.frame.x_low, self.frame.x_high) * (self.right - self.left)
+
+    def y(self, y: float) -> float:
+        return self.bottom - fraction(y, self.frame.y_low, self.frame.y_high) * (self.bottom - self.top)
+
+    def _pieces(self, one: Series, ys: Sequence[float | None], columns: int) -> list[list[Place]]:
+        found = segments(scaled(one.xs, self.frame.log_x), scaled(ys, self.frame.log_y))
+        return [
+            [(self.x(x), self.y(y)) for x, y in decimate(xs, ys, self.frame.x_low, self.frame.x_high, columns)]
+            for xs, ys in found
+        ]
+
+    def band(self, rank: int, one: Series, columns: int) -> list[Shape]:
+        """One area a gapless piece: along the lower edge, and back along the upper one."""
+        if not len(one.low):
+            return []
+        low, high = self._pieces(one, one.low, columns), self._pieces(one, one.high, columns)
+        color = COLORS[rank % len(COLORS)]
+        return [Area([*under, *reversed(over)], color) for under, over in zip(low, high, strict=False)]
+
+    def curve(self, rank: int, one: Series, columns: int) -> list[Shape]:
+        color, dashes = COLORS[rank % len(COLORS)], DASHES[rank % len(DASHES)]
+        return [
+            Ring(places[0], color) if len(places) == 1 else Line(places, color, 1.5, dashes, rank)
+            for places in self._pieces(one, one.ys, columns)
+        ]
+
+
+def scaled(values: Sequence[float | None], log: bool) -> Sequence[float | None]:
+    """The values, or their decimal logarithms; None for what has none."""
+    if not log:
+        return values
+    return [math.log10(value) if value is not None and 0 < value < math.inf else None for value in values]
+
+
+def _log_marks(low: float, high: float, most: int) -> list[tuple[float, str]]:
+    values = log_ticks(10 ** max(low, -307), 10 ** min(high, 308.25), most)
+    return list(zip(map(math.log10, values), log_labels(values), strict=True))
+
+
+def _legend_rows(series: Sequence[Series], room: float) -> list[list[tuple[int, str, float]]]:
+    """Rank, text and width of the entries, in lines that fit."""
+    rows: list[list[tuple[int, str, float]]] = []
+    used = room
+    for rank, one in enumerate(series):
+        value = last_value(one)
+        most = int((room - _SAMPLE) / _CHAR) - len(value) - 1
+        text = f"{shorten(one.name, max(most, 1))} {value}"
+        size = _SAMPLE + _CHAR * width_of(text) + _GAP
+        if used + size - _GAP > room:
+            rows.append([])
+            used = 0.0
+        rows[-1].append((rank, text, size))
+        used += size
+    return rows
+
+
+def _legend_line(row: list[tuple[int, str, float]], left: float, y: float) -> list[Shape]:
+    shapes: list[Shape] = []
+    for rank, text, size in row:
+        color, dashes = COLORS[rank % len(COLORS)], DASHES[rank % len(DASHES)]
+        shapes.append(Line([(left, y - 4), (left + 22, y - 4)], color, 2.0, dashes))
+        shapes.append(Words((left + _SAMPLE, y), text))
+        left += size
+    return shapes
