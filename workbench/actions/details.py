@@ -18,6 +18,8 @@ PLACES = {
         Action("previous_tab", ("left_square_bracket",), "previous tab of the details"),
         *(Action(f"show_tab('{name}')", (key,), words) for name, key, words in _TABS),
     ),
+    "run events": (Action("choose_kind", ("f",), "only one kind of events, or all", "kind"),),
+    "run definition": (Action("difference", ("d",), "the whole definition, or what differs", "difference"),),
     "lines": (
         Action("find", ("slash",), "find a text", "find"),
         Action("find_next", ("n",), "the next place with that text", "next"),

@@ -16,6 +16,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollTo
 from textual.strip import Strip
 
 from craft.text import clean_line
@@ -25,6 +26,7 @@ Part = tuple[str, str]
 """A piece of a line, and its look: one of LOOKS."""
 LOOKS = ("plain", "quiet", "bold", "live", "good", "warn", "bad", "name", "text", "number")
 _TAB = 4
+_AT_ONCE = 500  # lines that are looked through between two questions whether to go on
 _LOOK_AHEAD = 400  # rows of one wrapped line that are made at most
 
 
@@ -52,13 +54,20 @@ class Lines:
 
     def find(self, words: str, start: int, step: int, wanted: Callable[[], bool]) -> int | None:
         """The nearest line with `words` in it, from `start` on, downwards or upwards; small letters match both."""
+        end = len(self) if step > 0 else -1
+        for index in range(start, end, step * _AT_ONCE):
+            stop = index + step * (_AT_ONCE - 1)
+            found = self._find_between(words, index, min(stop, end - 1) if step > 0 else max(stop, 0), step)
+            if found is not None or not wanted():
+                return found
+        return None
+
+    def _find_between(self, words: str, first: int, last: int, step: int) -> int | None:
         fold = words == words.lower()
-        for index in range(start, len(self) if step > 0 else -1, step):
+        for index in range(first, last + step, step):
             text = self.text(index)
             if words in (text.lower() if fold else text):
                 return index
-            if not wanted():
-                return None
         return None
 
 
@@ -86,7 +95,7 @@ class LinesView(ScrollView, can_focus=True):
         """The first line that is known is nearly in sight; there may be some before it."""
 
     class Asked(Message):
-        """`ask` is "find", "next" or "previous": looking through many lines is not for the event loop."""
+        """`ask` is "find", "next", "previous" or "first": going through many lines is not for the event loop."""
 
         def __init__(self, ask: str) -> None:
             super().__init__()
@@ -264,10 +273,6 @@ class LinesView(ScrollView, can_focus=True):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        if round(new_value) < round(old_value):
-            self.follows = False
-        elif self.can_follow and new_value >= self.max_scroll_y and self.cursor >= len(self.lines) - 1:
-            self.follows = True
         if new_value < self.size.height:
             self.post_message(self.NearTop())
         self.post_message(self.Moved())
@@ -290,7 +295,7 @@ class LinesView(ScrollView, can_focus=True):
         self.go_to(max(self.cursor - max(self.size.height - 1, 1), 0))
 
     def action_first(self) -> None:
-        self.go_to(0)
+        self.post_message(self.Asked("first"))
 
     def action_last(self) -> None:
         self.go_to(len(self.lines) - 1)
@@ -303,9 +308,24 @@ class LinesView(ScrollView, can_focus=True):
 
     def _on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         super()._on_mouse_scroll_down(event)
-        if self.can_follow and self.scroll_target_y >= self.max_scroll_y:
-            self.follows = True
-            self.cursor = len(self.lines) - 1
+        self._was_scrolled()
+
+    def _on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        super()._on_mouse_scroll_up(event)
+        self._was_scrolled()
+
+    def _on_scroll_to(self, message: ScrollTo) -> None:
+        super()._on_scroll_to(message)
+        self._was_scrolled()
+
+    def _was_scrolled(self) -> None:
+        """Somebody moved what is seen: the cursor stays in sight, and the end is followed where that is in sight."""
+        self.follows = self.can_follow and self.scroll_target_y >= self.max_scroll_y
+        top = round(self.scroll_target_y)
+        cursor = len(self.lines) - 1 if self.follows else min(max(self.cursor, top), top + max(self.size.height - 1, 0))
+        self.set_reactive(LinesView.cursor, self.validate_cursor(cursor))
+        self.refresh()
+        self.post_message(self.Moved())
 
     def on_click(self, event: events.Click) -> None:
         rows = self._in_sight()

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from workbench.app import Workbench
 
 TABS = {
+    "log": ("L", "log", "LogTab"),
+    "events": ("E", "events", "EventsTab"),
+    "definition": ("D", "definition", "DefinitionTab"),
     "about": ("A", "about", "AboutTab"),
 }
 """Name -> its key, and the module here and its class, imported when the tab is first seen."""

@@ -70,11 +70,13 @@ class TextTab(DetailTab):
     @on(LinesView.Asked)
     def _asked(self, message: LinesView.Asked) -> None:
         field = self.query_one(FindField)
-        if message.ask == "find" or not self.view.words:
+        if message.ask == "first":
+            self.go_first()
+        elif message.ask == "find" or not self.view.words:
             field.display = True
             field.focus()
         else:
-            self._find(1 if message.ask == "next" else -1)
+            self.look_for(1 if message.ask == "next" else -1)
 
     @on(Input.Submitted)
     def _submitted(self, message: Input.Submitted) -> None:
@@ -86,9 +88,14 @@ class TextTab(DetailTab):
         view.focus()
         if message.value:
             # The newest is looked for first where the end is what matters.
-            self._find(-1 if self.FOLLOWS else 1, here=True)
+            self.look_for(-1 if self.FOLLOWS else 1, here=True)
 
-    def _find(self, step: int, *, here: bool = False) -> None:
+    def go_first(self) -> None:
+        """To the first line."""
+        self.view.go_to(0)
+
+    def look_for(self, step: int, *, here: bool = False) -> None:
+        """Go to the nearest line with what is looked for, in a thread; `here`: the one under the cursor counts."""
         view = self.view
         lines, words, at = view.lines, view.words, view.cursor
 
