@@ -268,4 +268,3 @@ def _rows_of(folder: RunFolder, live: bool) -> list[_Row]:
         about = "  ".join([f"{age} ago", format_bytes(size), *marks])
         rows.append(_Row(Source(name, str(one.step)), f"step {one.step}", about))
     return rows
-
