@@ -35,7 +35,7 @@ def main() -> int:
         return 0
     held = True
     with tempfile.TemporaryDirectory() as place:
-        log = _write(Path(place) / "metrics.jsonl", arguments.records)
+        log = write_log(Path(place) / "metrics.jsonl", arguments.records)
         print(f"{arguments.records:,} records, {log.stat().st_size / 1e6:.0f} MB")
         for indexed in (False, True):
             if indexed:
@@ -57,7 +57,8 @@ def main() -> int:
     return 0 if held else 1
 
 
-def _write(log: Path, count: int) -> Path:
+def write_log(log: Path, count: int) -> Path:
+    """A metrics log of so many records."""
     rng = random.Random(0)
     with log.open("w") as file:
         for step in range(count):

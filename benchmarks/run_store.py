@@ -30,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         runs_dir = Path(place)
         for number in range(arguments.runs):
-            _make(runs_dir / f"exp-{number:05d}", number)
+            make_folder(runs_dir / f"exp-{number:05d}", number)
         ours, theirs = [], []
         for _ in range(arguments.rounds):
             begun = time.perf_counter()
@@ -50,7 +50,7 @@ def main() -> int:
     return 0 if own < ASKED_SECONDS else 1
 
 
-def _make(path: Path, number: int) -> None:
+def make_folder(path: Path, number: int) -> None:
     path.mkdir()
     identity = RunIdentity("exp", created=1e9 + number, seed=number, axes={"optimizer.lr": 0.1}, source="/x/e.toml")
     (path / "run.json").write_bytes(identity.as_json())

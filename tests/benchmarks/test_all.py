@@ -12,11 +12,12 @@ from benchmarks.__main__ import ELSEWHERE, HERE
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 # Parts of others.
-PARTS = {"__init__", "__main__", "turns", "library_trainers", "gpu_parts"}
+PARTS = {"__init__", "__main__", "turns", "library_trainers", "gpu_parts", "faults"}
 
 
 def test_each_is_run_or_named() -> None:
-    assert {path.stem for path in FOLDER.glob("*.py")} - PARTS == {*HERE, *ELSEWHERE}
+    modules = [*FOLDER.glob("*.py"), *(path.parent for path in FOLDER.glob("*/__main__.py"))]
+    assert {path.stem for path in modules} - PARTS == {*HERE, *ELSEWHERE}
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)

@@ -1,0 +1,30 @@
+"""Measures all of it, or what is named."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+NAMES = ("start", "long", "many", "live", "slowdown")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.workbench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(NAMES):
+        parser.error(f"no measurement {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    held = []
+    for name in asked.names or NAMES:
+        with tempfile.TemporaryDirectory() as place:
+            os.environ["CRAFT_STATE_DIR"] = str(Path(place) / "state")
+            held.append(importlib.import_module(f"benchmarks.workbench.{name}").measure(Path(place)))
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
