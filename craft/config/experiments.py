@@ -104,6 +104,11 @@ class ExperimentsFile:
         self._experiments = experiments
         self._own_types = structure.own_types
 
+    def count(self, name: str) -> int:
+        """How many runs an experiment makes; 0 for a name that is none of these."""
+        experiment = self._experiments.get(name)
+        return 0 if experiment is None else len(experiment.points or (None,))
+
     def plan(self, selectors: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[PlannedRun]:
         """The runs of the experiments that `selectors` (names and globs; none: all) name, sweeps expanded.
 
