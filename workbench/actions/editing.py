@@ -18,5 +18,24 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("next_problem", ("f8",), "the next problem", "", "editor"),
         Action("previous_problem", ("shift+f8",), "the problem before", "", "editor"),
     ),
-    "edit notice": (Action("choose(0)", ("enter",), "the first choice", "", "editor"),),
+    "toml pane": (
+        Action("find", ("ctrl+f",), "find words in the text", "", "editor"),
+        Action("find_next", ("f3",), "the next place that has them", "", "editor"),
+        Action("find_previous", ("shift+f3",), "the place before", "", "editor"),
+        Action("go_to_line", ("ctrl+g",), "go to a line by its number", "", "editor"),
+    ),
+    "toml": (
+        Action("complete", ("ctrl+space", "ctrl+@", "ctrl+n"), "what could be written here", "complete", "editor"),
+        Action(
+            "comment",
+            ("ctrl+underscore", "ctrl+slash"),
+            "make the selected lines comments, or lines again",
+            "",
+            "editor",
+        ),
+    ),
+    "find": (
+        Action("leave", ("escape",), "back to the text", "back", "editor"),
+        Action("find_previous", ("up", "shift+f3"), "the place before", "", "editor"),
+    ),
 }

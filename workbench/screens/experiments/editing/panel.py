@@ -17,10 +17,12 @@ from craft.errors import CraftError
 from workbench.actions import bindings_of
 from workbench.screens.experiments.editing.buffer import Buffer
 from workbench.screens.experiments.editing.toml_face import TomlFace
+from workbench.screens.experiments.editing.toml_pane import TomlPane
 
 if TYPE_CHECKING:
     from craft.config.experiments import Inspection
     from workbench.app import Workbench
+    from workbench.screens.experiments.editing.completion import Names
 
 _DRAFT_AFTER = 0.5
 """Seconds after which what was typed is on its way to the disk."""
@@ -55,11 +57,30 @@ class EditPanel(Widget):
         self.inspection: Inspection | None = None
 
     def compose(self) -> ComposeResult:
-        yield TomlFace(self.buffer.text, ascii_only=self.ascii_only, id="toml")
+        yield TomlPane(self.buffer.text, ascii_only=self.ascii_only, id="toml-pane")
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._import_schema)
+
+    @work(thread=True, group="schema", exit_on_error=False)
+    def _import_schema(self) -> None:
+        from workbench.screens.experiments.editing.completion import Names
+
+        self.app.call_from_thread(self._take_schema, Names())
+
+    def _take_schema(self, names: Names) -> None:
+        pane = self.query_one(TomlPane)
+        pane.names, pane.ready = names, True
+        pane.show_help()
 
     @property
     def toml(self) -> TomlFace:
         return self.query_one(TomlFace)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the schema is there: before it is, nothing is completed, and there is no form."""
+        return self.query_one(TomlPane).ready
 
     # --- for others ---
 
@@ -69,6 +90,8 @@ class EditPanel(Widget):
     def show_inspection(self, inspection: Inspection, version: int) -> None:
         """What is wrong with the text at `version`."""
         self.inspection = inspection
+        self.toml.show_problems([one for one in inspection.problems if one.file in (None, self.buffer.path)])
+        self.query_one(TomlPane).show_help()
 
     def apply(self, new_text: str, why: str) -> None:
         """Make the text another, as one step that undo takes back; `why` names it."""
@@ -103,6 +126,12 @@ class EditPanel(Widget):
             self.app.call_from_thread(self.app.say, str(error), "error")
         else:
             self.post_message(self.Saved())
+
+    def action_next_problem(self) -> None:
+        self.query_one(TomlPane).go_to_problem(1)
+
+    def action_previous_problem(self) -> None:
+        self.query_one(TomlPane).go_to_problem(-1)
 
     def action_undo(self) -> None:
         self.toml.undo()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textual.document._document import Document, EditResult, Location
 
+from workbench.screens.experiments.editing.scan import Open, Path, Token, parts_of, scan_line
+
 
 class FileDocument(Document):
     """Lines end at newlines and nowhere else; a file that mixes line ends keeps each carriage return in its line."""
@@ -13,6 +15,7 @@ class FileDocument(Document):
         self._newline = "\r\n" if windows and windows == text.count("\n") else "\n"
         self._lines = text.split(self._newline)
         self._text: str | None = text
+        self._opens = [Open()]  # what is open at the start of each line, as far as it was asked for
 
     @property
     def text(self) -> str:
@@ -33,7 +36,34 @@ class FileDocument(Document):
         new[-1] += lines[bottom_row][bottom_column:]
         lines[top_row : bottom_row + 1] = new
         self._text = None
+        del self._opens[top_row + 1 :]
         return EditResult((top_row + len(new) - 1, column), replaced)
+
+    def tokens(self, row: int) -> tuple[Token, ...]:
+        """What the line is made of."""
+        while len(self._opens) <= row:
+            here = len(self._opens) - 1
+            self._opens.append(scan_line(self._lines[here], self._opens[here])[1])
+        return scan_line(self._lines[row], self._opens[row])[0]
+
+    def open_at(self, row: int) -> Open:
+        """What is open where a line starts."""
+        self.tokens(row)
+        return self._opens[row]
+
+    def header_row(self, row: int) -> int:
+        """The line of the header that a line stands under, or is; -1 for those before the first."""
+        while row >= 0 and not any(token.kind == "header" for token in self.tokens(row)):
+            row -= 1
+        return row
+
+    def table_at(self, row: int) -> Path:
+        """The path of the header that a line stands under."""
+        row = self.header_row(row)
+        if row < 0:
+            return ()
+        header = self.tokens(row)[0]
+        return parts_of(self._lines[row][header.start : header.stop])
 
     def index_of(self, location: Location) -> int:
         """How many characters of the text stand before a location."""
