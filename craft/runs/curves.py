@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from craft.runs.json_files import is_number
 from craft.runs.jsonl import LineReader, Record, read_between
-from craft.runs.metrics_index import AXES, Block, read_index
+from craft.runs.metrics_index import AXES, BLOCK, Block, index_blocks, summed_up
 
 # Bytes of a log, some 200,000 records: a shorter one is read whole, in less than a second.
 _LONG = 24 << 20
 
 
 class _Taken(NamedTuple):
-    """A block of the index whose points were taken: its first and last step, its bytes, and how many points of each
+    """A block whose points were taken: its first and last step, its bytes, and how many points of each
     metric came before it."""
 
     first: float
@@ -31,10 +31,10 @@ class _Taken(NamedTuple):
 class CurvesReader:
     """Follows a metrics log and keeps some of its metrics over steps, and over time or tokens where asked.
 
-    NaN where a value was not finite. Of a long log that has an index, the past is four points of every 128 records,
-    which is for drawing only: the extremes are there, but a plot's column that ends within a block may show its
-    neighbour's, and runs have their points at steps of their own. `whole` reads every record, for who reckons; `exact`
-    reads those around one step.
+    NaN where a value was not finite. Of a long log the past is four points of every 128 records, from its index where
+    it has one, which is for drawing only: the extremes are there, but a plot's column that ends within a block may show
+    its neighbour's, and runs have their points at steps of their own. `whole` reads every record, for who reckons;
+    `exact` reads those around one step.
     """
 
     def __init__(
@@ -62,37 +62,52 @@ class CurvesReader:
 
     def poll(self) -> bool:
         """Read what came since the last call; whether any curve changed."""
-        changed = not self._whole and self._lines.offset == 0 and self._take_index()
-        restarts = self._lines.restarts
-        for record in self._lines.stream():
-            if self._lines.restarts != restarts:  # another file took the name
-                restarts = self._lines.restarts
-                self._keep_until(-math.inf)
+        if not self._whole and self._lines.offset == 0 and self._is_long():
+            return self._take_long()
+        changed = False
+        for record in self._records():
             changed |= self._take(record)
         return changed
+
+    def _records(self) -> Iterator[Record]:
+        """What came since the last call; what is known is forgotten when another file took the name."""
+        restarts = self._lines.restarts
+        for record in self._lines.stream():
+            if self._lines.restarts != restarts:
+                restarts = self._lines.restarts
+                self._keep_until(-math.inf)
+            yield record
 
     def curve(self, name: str, x: str = "step") -> tuple[Sequence[float], Sequence[float]]:
         """Places on an axis and values so far, as they are now: a copy, which later polls leave alone."""
         columns = self._points[name]
         return columns[self._axes.index(x)][:], columns[-1][:]
 
-    def _take_index(self) -> bool:
-        """Take what the index holds of a long log, which is read on from there; whether there was any."""
-        path = self._lines.path
+    def _is_long(self) -> bool:
         try:
-            if path.stat().st_size < _LONG:
-                return False
-            blocks = read_index(path)
-            for block in blocks:
-                if not block.odd:
-                    self._take_block(block)
-                    continue
-                for record in read_between(path, block.start, block.stop):
-                    self._take(record)
+            return self._lines.path.stat().st_size >= _LONG
         except OSError:
-            return False  # gone meanwhile
-        self._lines.offset = blocks[-1].stop if blocks else 0
-        return bool(blocks)
+            return False
+
+    def _take_long(self) -> bool:
+        """Take a long log: what its index holds, and the rest in blocks of the same size; whether there was any."""
+        path = self._lines.path
+        with suppress(OSError):  # gone meanwhile
+            for block in index_blocks(path, self._points):
+                self._take_block(block, () if not block.odd else read_between(path, block.start, block.stop))
+                self._lines.offset = block.stop
+        wanted = (*AXES, *self._points)
+        start, waiting = self._lines.offset, list[Record]()
+        for record in self._lines.stream():
+            waiting.append(record)
+            self._see(record.keys())
+            if len(waiting) == BLOCK:
+                lean = [{name: one[name] for name in wanted if name in one} for one in waiting]
+                self._take_block(summed_up(lean, start, self._lines.offset), waiting)
+                start, waiting = self._lines.offset, []
+        for record in waiting:
+            self._take(record)
+        return self._lines.offset > 0
 
     def exact(self, name: str, step: float) -> list[tuple[float, ...]]:
         """The points of a metric in the blocks that reach over a step, as they were recorded: step, the other axes,
@@ -107,10 +122,15 @@ class CurvesReader:
                             found.append((*places, _number(record[name])))
         return found
 
-    def _take_block(self, block: Block) -> None:
+    def _take_block(self, block: Block, records: Iterable[Record]) -> None:
+        """Take the four points of a block, or `records` where it is odd."""
+        if block.odd:
+            for record in records:
+                self._take(record)
+            return
         before = [len(columns[0]) for columns in self._points.values()]
         self._blocks.append(_Taken(*block.axes["step"], block.start, block.stop, before))
-        self.seen.update(dict.fromkeys(block.points))
+        self._see(block.names)
         for name, columns in self._points.items():
             if name not in block.points:
                 continue
@@ -121,6 +141,11 @@ class CurvesReader:
                     column.append(block.place(step, axis))
                 columns[-1].append(value)
 
+    def _see(self, names: Collection[str]) -> None:
+        if not self._keys.issuperset(names):
+            self._keys.update(names)
+            self.seen.update(dict.fromkeys(name for name in names if "/" in name))
+
     def _take(self, record: Record) -> bool:
         resumed_from = _number(record.get("resumed_from"))
         if not math.isnan(resumed_from):
@@ -128,9 +153,7 @@ class CurvesReader:
         step = _number(record.get("step"))
         if math.isnan(step):
             return False
-        if not record.keys() <= self._keys:
-            self._keys.update(record)
-            self.seen.update(dict.fromkeys(key for key in record if "/" in key))
+        self._see(record.keys())
         found = [(columns, record[name]) for name, columns in self._points.items() if name in record]
         for columns, value in found:
             columns[0].append(step)

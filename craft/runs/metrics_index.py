@@ -17,7 +17,7 @@ import errno
 import math
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ class Block:
     """"step", "time", "tokens": of the first and the last record."""
     points: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Metric -> step and value of its first, least, greatest and last."""
+    names: Collection[str] = ()
+    """Every metric in it, also those whose points were not asked for."""
 
     def place(self, step: float, axis: str) -> float:
         """Where a step of the block lies on an axis: between its ends in proportion, which within a block is exact
@@ -60,14 +62,18 @@ class Block:
         return {"from": self.start, "to": self.stop, **self.axes, "of": self.points}
 
     @classmethod
-    def from_json(cls, line: Record) -> Block:
-        """Read what `as_json` gave. Raises KeyError, TypeError or ValueError for anything else."""
+    def from_json(cls, line: Record, wanted: Collection[str] | None = None) -> Block:
+        """Read what `as_json` gave, the points of all metrics or of those that are `wanted`.
+
+        Raises KeyError, TypeError or ValueError for anything else.
+        """
         start, stop = int(line["from"]), int(line["to"])
         if line.get("odd"):
             return cls(start, stop, odd=True)
         axes = {name: _floats(line[name], 2) for name in AXES}
-        points = {str(name): _floats(found, 8) for name, found in line["of"].items()}
-        return cls(start, stop, False, axes, points)  # type: ignore[arg-type]
+        of = line["of"]
+        points = {name: _floats(of[name], 8) for name in (of if wanted is None else wanted) if name in of}
+        return cls(start, stop, False, axes, points, of.keys())  # type: ignore[arg-type]
 
 
 class IndexWriter:
@@ -171,25 +177,31 @@ def read_index(log: Path) -> list[Block]:
 
     What lies after the last of them is to be read from the log itself. A damaged line ends the list.
     """
+    return list(index_blocks(log))
+
+
+def index_blocks(log: Path, wanted: Collection[str] | None = None) -> Iterator[Block]:
+    """What `read_index` gives, one by one, and with the points of the metrics that are `wanted` only: those of thirty
+    metrics of a million records would take more memory than a viewer has."""
     path = log.with_name(NAME)
     try:
         size = log.stat().st_size
     except OSError:
-        return []
+        return
     lines = LineReader(path).stream()
     head = next(lines, None)
     if head is None or head.get("index") != 1 or head.get("head") != _head_of(log):
-        return []
-    blocks: list[Block] = []
+        return
+    end = 0
     for line in lines:
         try:
-            block = Block.from_json(line)
-        except (KeyError, TypeError, ValueError):
-            break
-        if block.start != (blocks[-1].stop if blocks else 0) or not block.start < block.stop <= size:
-            break
-        blocks.append(block)
-    return blocks
+            block = Block.from_json(line, wanted)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return
+        if block.start != end or not block.start < block.stop <= size:
+            return
+        end = block.stop
+        yield block
 
 
 def _head_of(log: Path) -> int | None:

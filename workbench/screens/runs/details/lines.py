@@ -16,7 +16,6 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
-from textual.scrollbar import ScrollTo
 from textual.strip import Strip
 
 from craft.text import clean_line
@@ -306,17 +305,14 @@ class LinesView(ScrollView, can_focus=True):
     def action_wrap(self) -> None:
         self.wraps = not self.wraps
 
-    def _on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        super()._on_mouse_scroll_down(event)
-        self._was_scrolled()
+    def on_mouse_scroll_down(self) -> None:
+        self.call_next(self._was_scrolled)
 
-    def _on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        super()._on_mouse_scroll_up(event)
-        self._was_scrolled()
+    def on_mouse_scroll_up(self) -> None:
+        self.call_next(self._was_scrolled)
 
-    def _on_scroll_to(self, message: ScrollTo) -> None:
-        super()._on_scroll_to(message)
-        self._was_scrolled()
+    def on_scroll_to(self) -> None:
+        self.call_next(self._was_scrolled)
 
     def _was_scrolled(self) -> None:
         """Somebody moved what is seen: the cursor stays in sight, and the end is followed where that is in sight."""
