@@ -14,11 +14,12 @@ lost. A block with a resume, a value that is not finite, or a line that cannot b
 from __future__ import annotations
 
 import errno
-import math
 import os
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import gt
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ BLOCK = 128
 NAME = "metrics.idx"
 AXES = ("step", "time", "tokens")
 _HEAD_BYTES, _CHUNK = 4096, 1 << 20
+_NUMBERS = frozenset((int, float))  # and not bool
 
 
 @dataclass
@@ -150,26 +152,26 @@ def summed_up(records: Sequence[Record], start: int, stop: int, *, odd: bool = F
     axes = {name: (first.get(name), last.get(name)) for name in AXES}
     if odd or not all(is_number(end) for ends in axes.values() for end in ends):
         return Block(start, stop, odd=True)
-    points: dict[str, list[float]] = {}
-    before = -math.inf
-    for record in records:
-        step = record.get("step")
-        if "nonfinite" in record or not is_number(step) or step < before:
+    steps: list[Any] = [record.get("step") for record in records]
+    if not _are_numbers(steps) or any(map(gt, steps, steps[1:])) or any("nonfinite" in record for record in records):
+        return Block(start, stop, odd=True)
+    points: dict[str, tuple[float, ...]] = {}
+    for name in dict.fromkeys(chain.from_iterable(records)):
+        if "/" not in name:
+            continue
+        values = [record[name] for record in records if name in record]
+        if not _are_numbers(values):
             return Block(start, stop, odd=True)
-        before = step
-        for name, value in record.items():
-            if "/" not in name:
-                continue
-            if not is_number(value):
-                return Block(start, stop, odd=True)
-            four = points.setdefault(name, [step, value] * 4)
-            if value < four[3]:
-                four[2:4] = step, value
-            if value > four[5]:
-                four[4:6] = step, value
-            four[6:] = step, value
-    fours = {name: tuple(four) for name, four in points.items()}
-    return Block(start, stop, False, axes, fours)  # type: ignore[arg-type]
+        at = steps if len(values) == len(steps) else [record["step"] for record in records if name in record]
+        least, greatest = min(values), max(values)
+        low, high = at[values.index(least)], at[values.index(greatest)]
+        points[name] = (at[0], values[0], low, least, high, greatest, at[-1], values[-1])
+    return Block(start, stop, False, axes, points)  # type: ignore[arg-type]
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    """Whether `is_number` holds for each, at the speed of C: a viewer asks it of a million records."""
+    return _NUMBERS.issuperset(map(type, values)) and min(values) > -1e300 and max(values) < 1e300
 
 
 def read_index(log: Path) -> list[Block]:
