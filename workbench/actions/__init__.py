@@ -9,7 +9,18 @@ from collections.abc import Iterator, Mapping
 
 from textual.binding import ActiveBinding, BindingType
 
-from workbench.actions import chart, compare, details, dialogs, editing, everywhere, experiments, playground, runs
+from workbench.actions import (
+    chart,
+    compare,
+    details,
+    dialogs,
+    editing,
+    everywhere,
+    experiments,
+    playground,
+    playground_modes,
+    runs,
+)
 from workbench.actions.action import Action, identifier, key_name
 
 PLACES: dict[str, tuple[Action, ...]] = {
@@ -17,6 +28,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
     **runs.PLACES,
     **experiments.PLACES,
     **compare.PLACES,
+    **playground_modes.PLACES,
     **playground.PLACES,
     **editing.PLACES,
     **chart.PLACES,

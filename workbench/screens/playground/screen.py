@@ -52,7 +52,7 @@ class PlaygroundScreen(WorkbenchScreen):
     """Sources, prompt and settings above, the tab below."""
 
     PLACE: ClassVar[str] = "playground"
-    CSS_PATH = "playground.tcss"
+    CSS_PATH = ["playground.tcss", "modes.tcss"]
     BINDINGS = bindings_of("playground")
 
     def __init__(self) -> None:

@@ -1,0 +1,30 @@
+"""What works in the playground's tabs for scores, beams, batches and the history."""
+
+from workbench.actions.action import Action
+
+_ROWS = (
+    Action("cursor_down", ("down", "j"), "next"),
+    Action("cursor_up", ("up", "k"), "previous"),
+    Action("page_down", ("pagedown", "ctrl+d"), "a page down"),
+    Action("page_up", ("pageup", "ctrl+u"), "a page up"),
+    Action("first", ("home", "g"), "to the first"),
+    Action("last", ("end", "G"), "to the last"),
+)
+
+PLACES: dict[str, tuple[Action, ...]] = {
+    "beams tree": (
+        Action("fold", ("space", "enter"), "fold what parts from this text, or show it again", "fold"),
+        Action("looked_at", ("x",), "also what the search looked at and never went on from", "all looked at"),
+        Action("token_right", ("right", "l"), "next token"),
+        Action("token_left", ("left", "h"), "the token before"),
+        Action("row_end", ("dollar_sign",), "to the end of this text"),
+        Action("row_start", ("circumflex_accent", "0"), "to where this text parts"),
+        *_ROWS,
+    ),
+    "beams": (
+        Action("copy_text", ("y",), "copy the text up to the marked token", "copy"),
+        Action("use_text", ("u",), "go on from here: prompt and text become the prompt", "use"),
+        Action("other", ("o",), "the search of the next source", "other source"),
+        Action("copy_tree", ("Y",), "copy the tree as text"),
+    ),
+}
