@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from craft.analysis import canvas as canvas_module
+from craft.analysis import curves as curves_module
 from craft.analysis.decimate import decimate, fraction, segments
+from craft.analysis.inking import Ink
 from craft.analysis.plots import Series, draw_plot
 
 
@@ -27,19 +28,17 @@ def _noisy(count: int, seed: int) -> tuple[list[float], list[float]]:
 
 @pytest.mark.parametrize("ink", ["braille", "block", "ascii"])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_no_inked_cell_differs_from_the_full_drawing(
-    ink: canvas_module.Ink, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_inked_cell_differs_from_the_full_drawing(ink: Ink, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     xs, ys = _noisy(6000, seed)
     reduced = draw_plot([Series("s", xs, ys)], width=60, height=20, ink=ink).plain()
 
     handed_over = []
 
-    def keep_all(xs: list[float], ys: list[float], low: float, high: float, columns: int) -> list[tuple[float, float]]:
+    def keep_all(xs: list[float], ys: list[float], *_: float, **__: object) -> list[tuple[float, float]]:
         handed_over.append(len(xs))
         return list(zip(xs, ys, strict=True))
 
-    monkeypatch.setattr(canvas_module, "decimate", keep_all)
+    monkeypatch.setattr(curves_module, "decimate", keep_all)
     full = draw_plot([Series("s", xs, ys)], width=60, height=20, ink=ink).plain()
     assert handed_over == [6000]
     assert reduced == full

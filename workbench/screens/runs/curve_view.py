@@ -67,7 +67,7 @@ class CurveView(Widget):
         name = shorten(self.curve.folder.name, max(width // 2, 8), ascii_only=self.ascii_only)
         damaged = self.curve.damaged
         title = f"{name}  loss" + (f"  ({damaged} damaged lines)" if damaged else "")
-        from craft.analysis.plots import draw_plot
+        from craft.analysis.plots import View, draw_plot
 
         return draw_plot(
             self.curve.series,
@@ -76,7 +76,7 @@ class CurveView(Widget):
             title=title,
             x_label="step",
             ink="ascii" if self.ascii_only else "braille",
-            log_y=self.log_scale,
+            view=View(log_y=self.log_scale),
             empty=self.empty or "no points yet",
         )
 

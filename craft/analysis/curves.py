@@ -1,0 +1,248 @@
+"""A series made ready for drawing, once: in order, cut at its gaps, and reduced for the part that is looked at."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from craft.analysis.decimate import Segment, decimate, segments
+from craft.analysis.ranges import Stretch, stretches
+from craft.analysis.scales import Scale
+from craft.analysis.series import Series
+from craft.analysis.smoothing import smooth
+
+Piece = tuple[Sequence[float], Sequence[float]]
+"""xs, ascending, and ys of points that a line joins."""
+Key = tuple[object, ...]
+T = TypeVar("T")
+
+_KEPT = 16
+"""Results that a curve remembers: what a few sizes and looks need."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a curve, as it was measured."""
+
+    x: float
+    y: float
+    """NaN where the value is not finite."""
+    smoothed: float | None = None
+
+
+class Curve:
+    """What has been found out about one series, so that a zoom or another size costs only what is new in it."""
+
+    def __init__(self, series: Series) -> None:
+        self.series = series
+        self.size = len(series.ys)
+        self._known: dict[Key, object] = {}
+        self._smoothed: tuple[Key, list[Piece]] = ((), [])
+        self.measured = list(segments(series.xs, series.measured))
+        finite = sum(len(xs) for xs, _ in self.measured)
+        self.gaps = [] if finite == len(series.xs) else sorted(_gaps(series.xs, series.measured))
+        """Places whose value is not finite."""
+
+    def lines(self, weight: float, span: float) -> list[Piece]:
+        """The curve: as it is, or smoothed on an axis `span` long."""
+        if self.series.raw:
+            return self._once(("lines",), lambda: list(segments(self.series.xs, self.series.ys)))
+        if not weight:
+            return self.measured
+        if self._smoothed[0] != (weight, span):  # one of them only: it is as long as the curve
+            self._smoothed = (weight, span), _smoothed(self.measured, weight, span)
+        return self._smoothed[1]
+
+    def band(self) -> tuple[list[Piece], list[Piece]]:
+        """Its lower and its upper edge."""
+        if not (self.series.low and self.series.high):
+            return [], []
+        return self._once(("band",), lambda: (self._edge(self.series.low), self._edge(self.series.high)))
+
+    def _edge(self, values: Sequence[float | None]) -> list[Piece]:
+        return list(segments(self.series.xs, values))
+
+    def reduced(self, what: Key, pieces: list[Piece], x: Scale, y_log: bool, columns: int) -> list[Segment]:
+        """What draws `pieces` from end to end of `x` on `columns` pixels, a point beyond either end included.
+
+        `what` names the pieces. A logarithmic axis leaves out what has no place on it.
+        """
+        return self._once(
+            (*what, "reduced", x, y_log, columns),
+            lambda: [_window(xs, ys, x, columns) for xs, ys in self.fit(what, pieces, x.log, y_log)],
+        )
+
+    def fit(self, what: Key, pieces: list[Piece], x_log: bool, y_log: bool) -> list[Piece]:
+        """Those parts of pieces that logarithmic axes have a place for."""
+        if not (x_log or y_log) or not pieces:
+            return pieces
+        return self._once((*what, "fit", x_log, y_log), lambda: list(_positive(pieces, x_log, y_log)))
+
+    def extent(self, x: Scale, y_log: bool) -> tuple[float, float] | None:
+        """The lowest and the highest value that are drawn from end to end of `x`."""
+        return self._once(("extent", x, y_log), lambda: self._extent(x, y_log))
+
+    def _extent(self, x: Scale, y_log: bool) -> tuple[float, float] | None:
+        low, high = self.band()
+        drawn = [(("measured",), self.measured), (("low",), low), (("high",), high)]
+        if self.series.raw:
+            drawn.append((("lines",), self.lines(0.0, 0.0)))
+        parts = [part for what, pieces in drawn for part in self._visible(what, pieces, x, y_log)]
+        if not parts:  # between two points
+            parts = [
+                [y for _, y in points] for points in self.reduced(("measured",), self.measured, x, y_log, 2) if points
+            ]
+        return (min(map(min, parts)), max(map(max, parts))) if parts else None
+
+    def _visible(self, what: Key, pieces: list[Piece], x: Scale, y_log: bool) -> Iterator[Sequence[float]]:
+        """The values from end to end of `x`, in order, a part a piece."""
+        for xs, ys in self.fit(what, pieces, x.log, y_log):
+            start, stop = bisect_left(xs, x.low), bisect_right(xs, x.high)
+            if stop > start:
+                yield ys[start:stop] if stop - start < len(ys) else ys
+
+    def stretches(self, x: Scale, y_log: bool) -> list[Stretch]:
+        """What `ranges.robust_range` goes by; logarithms with `y_log`."""
+
+        def look() -> list[Stretch]:
+            parts = self._visible(("measured",), self.measured, x, y_log)
+            found = [stretch for part in parts for stretch in stretches(part)]
+            if not y_log:
+                return found
+            log = math.log10
+            return [Stretch(log(low), log(high), tuple(map(log, strays))) for low, high, strays in found]
+
+        return self._once(("stretches", x, y_log), look)
+
+    def outside(self, x: Scale, y_log: bool, low: float, high: float) -> int:
+        """Measured points in this part of the axis that lie below or above a range."""
+
+        def count() -> int:
+            parts = self._visible(("measured",), self.measured, x, y_log)
+            return sum(sum(map(low.__gt__, part)) + sum(map(high.__lt__, part)) for part in parts)
+
+        return self._once(("outside", x, y_log, low, high), count)
+
+    def left_out(self, x_log: bool, y_log: bool) -> int:
+        """Measured points that logarithmic axes have no place for."""
+        if not (x_log or y_log):
+            return 0
+        kept = self.fit(("measured",), self.measured, x_log, y_log)
+        return sum(len(xs) for xs, _ in self.measured) - sum(len(xs) for xs, _ in kept)
+
+    def nearest(self, place: float, x: Scale) -> float | None:
+        """The x of the point that is nearest to a value of the axis."""
+        best: float | None = None
+        distance = math.inf
+        target = x.place(place)
+        for xs in [*(xs for xs, _ in self.measured), self.gaps]:
+            index = bisect_left(xs, place)
+            for candidate in xs[max(index - 1, 0) : index + 1]:
+                if x.log and candidate <= 0:
+                    continue
+                away = abs(x.place(candidate) - target)
+                if away < distance:
+                    best, distance = candidate, away
+        return best
+
+    def at(self, place: float, x: Scale, weight: float, span: float) -> Point | None:
+        """The point nearest to a value of the axis."""
+        found = self.nearest(place, x)
+        if found is None:
+            return None
+        y = _value_at(self.measured, found)
+        if not (self.series.raw or weight):
+            return Point(found, y)
+        smoothed = _value_at(self.lines(weight, span), found)
+        return Point(found, y, None if math.isnan(smoothed) else smoothed)
+
+    def next(self, place: float, step: int) -> float | None:
+        """The next x after a value of the axis, or with -1 the one before it."""
+        found: list[float] = []
+        for xs in [*(xs for xs, _ in self.measured), self.gaps]:
+            index = bisect_right(xs, place) if step > 0 else bisect_left(xs, place) - 1
+            if 0 <= index < len(xs):
+                found.append(xs[index])
+        return min(found, default=None) if step > 0 else max(found, default=None)
+
+    def _once(self, key: Key, make: Callable[[], T]) -> T:
+        if key in self._known:
+            # Asked for again: the oldest are forgotten, not the most used.
+            self._known[key] = self._known.pop(key)
+        else:
+            self._known[key] = make()
+            while len(self._known) > _KEPT:
+                del self._known[next(iter(self._known))]
+        return self._known[key]  # type: ignore[return-value]
+
+
+class Curves:
+    """The curves of the series that were asked for last; those asked for again are not made anew."""
+
+    def __init__(self) -> None:
+        self._known: list[Curve] = []
+
+    def of(self, series: Sequence[Series]) -> list[Curve]:
+        known = {id(curve.series.measured): curve for curve in self._known}
+        self._known = [
+            curve
+            if (curve := known.get(id(one.measured))) and curve.series == one and curve.size == len(one.ys)
+            else Curve(one)
+            for one in series
+        ]
+        return self._known
+
+
+def _gaps(xs: Sequence[float | None], ys: Sequence[float | None]) -> Iterator[float]:
+    for x, y in zip(xs, ys, strict=True):
+        if x is not None and math.isfinite(x) and (y is None or not math.isfinite(y)):
+            yield x
+
+
+def _smoothed(pieces: list[Piece], weight: float, span: float) -> list[Piece]:
+    """Smoothed over gaps: what came before one still counts after it."""
+    if not pieces:
+        return []
+    all_xs = [x for xs, _ in pieces for x in xs] if len(pieces) > 1 else pieces[0][0]
+    all_ys = [y for _, ys in pieces for y in ys] if len(pieces) > 1 else pieces[0][1]
+    smoothed = smooth(all_xs, all_ys, weight, span)
+    done: list[Piece] = []
+    start = 0
+    for xs, _ in pieces:
+        done.append((xs, smoothed[start : start + len(xs)]))
+        start += len(xs)
+    return done
+
+
+def _positive(pieces: list[Piece], x_log: bool, y_log: bool) -> Iterator[Piece]:
+    for xs, ys in pieces:
+        start = bisect_right(xs, 0.0) if x_log else 0
+        if start:
+            xs, ys = xs[start:], ys[start:]
+        if not xs:
+            continue
+        if not y_log or min(ys) > 0:
+            yield xs, ys
+        else:
+            yield from segments(xs, [y if y > 0 else None for y in ys])
+
+
+def _window(xs: Sequence[float], ys: Sequence[float], x: Scale, columns: int) -> Segment:
+    start, stop = bisect_left(xs, x.low), bisect_right(xs, x.high)
+    kept = decimate(xs, ys, x.low, x.high, columns, start=start, stop=stop, place=x.place)
+    if start > 0 and start < len(xs):
+        kept.insert(0, (xs[start - 1], ys[start - 1]))
+    if 0 < stop < len(xs):
+        kept.append((xs[stop], ys[stop]))
+    return kept
+
+
+def _value_at(pieces: list[Piece], place: float) -> float:
+    for xs, ys in pieces:
+        index = bisect_left(xs, place)
+        if index < len(xs) and xs[index] == place:
+            return ys[index]
+    return math.nan

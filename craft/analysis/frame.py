@@ -1,0 +1,128 @@
+"""The frame of a plot: round values beside it, and below it the x axis with what happened along it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from craft.analysis.axes import Axis
+from craft.analysis.canvas import Canvas, Span
+from craft.analysis.inking import Ink
+from craft.analysis.marks import sign_of
+from craft.analysis.scales import Scale
+from craft.analysis.series import Mark
+from craft.analysis.ticks import linear_ticks, log_labels, log_ticks, tick_labels
+from craft.text import clean_line, shorten, width_of
+
+_LINES = {"left": "\u2502", "tick": "\u2524", "low": "\u2500", "mark": "\u252c", "corner": "\u2514"}
+_HEAVY = {"left": "\u2503", "tick": "\u252b", "low": "\u2501", "mark": "\u2533", "corner": "\u2517"}
+_PLAIN = {"left": "|", "tick": "+", "low": "-", "mark": "+", "corner": "+"}
+_PLAIN_HEAVY = {"left": "#", "tick": "#", "low": "=", "mark": "+", "corner": "#"}
+
+
+def frame_of(ink: Ink, focused: bool) -> dict[str, str]:
+    """The characters of the frame; a plot that has the focus has a heavy one."""
+    if ink == "ascii":
+        return _PLAIN_HEAVY if focused else _PLAIN
+    return _HEAVY if focused else _LINES
+
+
+def y_marks(y: Scale, rows: int, room: int) -> dict[int, str]:
+    """Labels by row, row 0 on top, each at most `room` columns wide."""
+    if rows < 1 or room < 3:
+        return {}
+    most = max(2, min(7, rows // 3 + 1))
+    if y.log:
+        values = log_ticks(y.low, y.high, most)
+        labels = log_labels(values)
+    else:
+        values = linear_ticks(y.low, y.high, most)
+        labels = tick_labels(values)
+    if max(map(len, labels)) > room:
+        labels = [f"{value:.2g}" for value in values]
+    marks: dict[int, str] = {}
+    for value, label in zip(values, labels, strict=True):
+        if len(label) <= room:
+            marks.setdefault(rows - 1 - y.near(value, rows), label)
+    return marks
+
+
+def x_ticks(x: Scale, most: int, axis: Axis | None) -> list[tuple[float, str]]:
+    """Round places of the x axis and their labels."""
+    if x.log:
+        values = log_ticks(x.low, x.high, most)
+        return list(zip(values, log_labels(values), strict=True))
+    if axis is not None:
+        return axis.ticks(x.low, x.high, most)
+    whole = float(x.low).is_integer() and float(x.high).is_integer()
+    values = linear_ticks(x.low, x.high, most, whole=whole)
+    return list(zip(values, tick_labels(values), strict=True))
+
+
+class Foot:
+    """The x axis in one row, its labels in the line itself, or in two."""
+
+    def __init__(self, width: int, rows: int, ink: Ink, focused: bool) -> None:
+        self.width, self.rows, self.ink = width, rows, ink
+        self.art = frame_of(ink, focused)
+        self.cells = Canvas(width, rows, ink)
+        self.cells.put(0, 0, self.art["low"] * width, "axis")
+        self._labels = rows - 1
+        self._labelled: set[int] = set()
+
+    def name(self, x_label: str) -> int:
+        """Write the axis' name at the right end, where there is room; how much is left for labels."""
+        name = clean_line(x_label, ascii_only=self.ink == "ascii")
+        needed = width_of(name) + 2
+        if not name or self.width < needed + 18:
+            return self.width
+        self.cells.put(self._labels, self.width - needed + 1, f" {name}", "label")
+        return self.width - needed
+
+    def ticks(self, ticks: Sequence[tuple[float, str]], x: Scale, room: int) -> None:
+        end = -1
+        for value, label in ticks:
+            column = x.near(value, self.width)
+            start = max(0, min(column - len(label) // 2, self.width - len(label)))
+            if start <= end or start + len(label) > room:
+                continue
+            if self.rows > 1:
+                self.cells.put(0, column, self.art["mark"], "axis")
+            self.cells.put(self._labels, start, label, "label")
+            end = start + len(label)
+            self._labelled.update(range(start, end))
+
+    def events(self, marks: Mapping[int, list[Mark]]) -> None:
+        for column, here in marks.items():
+            sign = sign_of(here[0].kind)
+            if self.rows > 1 or column not in self._labelled:
+                self.cells.put(0, column, sign.drawn(self.ink), sign.role)
+
+    def chosen(self, first: int, last: int) -> None:
+        """A stretch that is being chosen."""
+        char = "=" if self.ink == "ascii" else "\u2550"
+        self.cells.put(0, first, char * (last - first + 1), "cross")
+
+    def cross(self, column: int, label: str, said: str) -> None:
+        """Where the crosshair is, and what happened there."""
+        ascii_only = self.ink == "ascii"
+        text = shorten(label, self.width, ascii_only=ascii_only)
+        start = max(0, min(column - width_of(text) // 2, self.width - width_of(text)))
+        self.cells.put(self._labels, start - 1, f" {text} ", "cross")
+        said = clean_line(said, ascii_only=ascii_only)
+        if not said:
+            return
+        after = start + width_of(text) + 1
+        if self.width - after < width_of(said) + 1 and start > self.width - after:
+            said = shorten(said, start - 1, ascii_only=ascii_only)
+            self.cells.put(self._labels, start - 1 - width_of(said), said, "mark")
+        else:
+            self.cells.put(
+                self._labels, after, f"{shorten(said, self.width - after - 1, ascii_only=ascii_only)} ", "mark"
+            )
+
+    def spans(self, gutter: int) -> list[list[Span]]:
+        rows = list(self.cells.spans())
+        if not gutter:
+            return rows
+        left = [Span(" " * (gutter - 1), "canvas"), Span(self.art["corner"], "axis")]
+        return [[*left, *rows[0]], *([Span(" " * gutter, "canvas"), *row] for row in rows[1:])]

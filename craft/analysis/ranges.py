@@ -1,0 +1,58 @@
+"""Which part of the y axis is worth the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+_PARTS = 32
+_PART_LEAST = 10
+_FEW = 5  # fewer points have no outlier among them
+_SAMPLED = 64
+"""Values looked at in each stretch of a long curve."""
+_WORTH = 0.5
+"""An end is cut only where more than half as much again would be needed to hold it."""
+
+
+class Stretch(NamedTuple):
+    """A few points of a curve, one after the other: where most of them lie, and the others."""
+
+    low: float
+    high: float
+    strays: tuple[float, ...] = ()
+
+
+def robust_range(stretches: Iterable[Stretch], low: float, high: float) -> tuple[float, float]:
+    """The part of `low` to `high` that holds curves but for their stray points, from the `stretches` of each.
+
+    A spike is a few points among others, while a steep beginning, or a curve that goes up for good, is many. Strays
+    that cost little are kept.
+    """
+    parts = list(stretches)
+    if not parts:
+        return low, high
+    inner_low, inner_high = min(part.low for part in parts), max(part.high for part in parts)
+    room = _WORTH * (inner_high / 2 - inner_low / 2)
+    if not room > 0:
+        # All is one value but for strays: they are the news.
+        return low, high
+    # Halves: high - low can be more than a float holds.
+    if inner_low / 2 - low / 2 > room:
+        low = min([inner_low, *(y for part in parts for y in part.strays if 0 < inner_low / 2 - y / 2 <= room)])
+    if high / 2 - inner_high / 2 > room:
+        high = max([inner_high, *(y for part in parts for y in part.strays if 0 < y / 2 - inner_high / 2 <= room)])
+    return low, high
+
+
+def stretches(values: Sequence[float]) -> Iterator[Stretch]:
+    """A curve in short stretches; the strays are the outermost fifth at either end."""
+    if len(values) < _FEW:
+        yield Stretch(min(values), max(values))
+        return
+    size = min(len(values), max(_PART_LEAST, -(-len(values) // _PARTS)))
+    for place in range(0, len(values), size):
+        # The last stretch is as long as the others, or a spike at the end would be alone in it.
+        start = min(place, len(values) - size)
+        part = sorted(values[start : start + size : max(1, size // _SAMPLED)])
+        stray = max(1, len(part) // 5)
+        yield Stretch(part[stray], part[-1 - stray], (*part[:stray], *part[-stray:]))

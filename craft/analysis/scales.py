@@ -1,0 +1,72 @@
+"""Where a value lies on an axis, linear or logarithmic, and back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from craft.analysis.decimate import fraction
+
+# Pixels beyond the paper by more than this are as good as infinitely far: no slope on it changes.
+_FAR = 1e6
+_LARGEST = 308.25  # log10 of the largest float
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis from `low` to `high`, both values of it; with `log` they must be positive."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Its ends in its own measure: powers of ten on a logarithmic axis."""
+        return self.measure(self.low), self.measure(self.high)
+
+    def measure(self, value: float) -> float:
+        return math.log10(value) if self.log else value
+
+    def place(self, value: float) -> float:
+        """0 at the low end, 1 at the high one, beyond both where it lies beyond."""
+        if self.log:
+            return fraction(math.log10(value), math.log10(self.low), math.log10(self.high))
+        return fraction(value, self.low, self.high)
+
+    def value(self, place: float) -> float:
+        """The value at a place."""
+        low, high = self.ends
+        # Halves, because high - low can be more than a float holds.
+        measured = 2 * ((low / 2) * (1 - place) + (high / 2) * place)
+        return 10.0 ** min(measured, _LARGEST) if self.log else measured
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def pixel(self, value: float, size: int) -> int:
+        """Its pixel of `size`; below 0 or from `size` on where it lies off the axis."""
+        place = self.place(value)
+        if place == 1.0:
+            return size - 1
+        return math.floor(max(-_FAR, min(place, _FAR)) * size)
+
+    def near(self, value: float, size: int) -> int:
+        """Its pixel, or the nearest one that there is."""
+        return max(0, min(self.pixel(value, size), size - 1))
+
+    def zoomed(self, factor: float, around: float) -> Scale:
+        """`factor` times as much of the axis, the value at place `around` staying where it is."""
+        return self._cut(around - around * factor, around + (1 - around) * factor)
+
+    def moved(self, by: float) -> Scale:
+        """The same length of the axis, moved by a part of itself."""
+        return self._cut(by, 1 + by)
+
+    def _cut(self, low: float, high: float) -> Scale:
+        first, last = self.value(low), self.value(high)
+        # Where neighbouring floats, or the largest one, are reached, it stays as it is.
+        if not (math.isfinite(first) and math.isfinite(last) and first < last) or (self.log and first <= 0):
+            return self
+        between = self.value((low + high) / 2)
+        return Scale(first, last, self.log) if first < between < last else self

@@ -1,0 +1,49 @@
+"""What a plot is made from: curves, and what happened along them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from craft.analysis.numbers import format_loss
+
+EMPTY = "no points yet"
+
+
+@dataclass(frozen=True)
+class Series:
+    """A named curve; None, NaN and infinity are gaps in it. `write` formats its last value."""
+
+    name: str
+    xs: Sequence[float | None]
+    ys: Sequence[float | None]
+    write: Callable[[float | None], str] = format_loss
+    low: Sequence[float | None] = ()
+    """The lower edge of a band around the curve, a value for each of `xs`; empty for none."""
+    high: Sequence[float | None] = ()
+    raw: Sequence[float | None] = ()
+    """What `ys` were smoothed from, to be drawn faintly behind them; empty for none."""
+
+    @property
+    def measured(self) -> Sequence[float | None]:
+        """The values as they were measured, also where the curve is smoothed."""
+        return self.raw or self.ys
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened at a place of the x axis, as a checkpoint or a change of the rate."""
+
+    x: float
+    text: str
+    kind: str = ""
+    """The event's kind, as events.jsonl names it."""
+
+
+def last_value(series: Series) -> str:
+    """The last value as it was measured, also when it is not finite: a curve that broke off must say so."""
+    if not series.measured:
+        return series.write(None)
+    value = series.measured[-1]
+    return series.write(math.nan if value is None else value)

@@ -1,0 +1,41 @@
+"""A running average that follows a noisy curve without a lag at its start.
+
+An exponential average starts at zero, or at its first value, and drags that along. Here each value is divided by the
+weight that has really come together so far (the correction of Adam's moments), so the first value is the first point
+and the second a proper mean of two. The past fades with the distance on the x axis, not with the number of points: a
+curve that is logged every step and one that is logged every hundredth are smoothed over the same stretch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+PARTS = 1000.0
+"""`weight` is what is left of a value after one part of as many of the x axis."""
+
+LIGHT, STRONG = 0.9, 0.98
+"""Averages over about a hundredth and a twentieth of the axis."""
+
+
+def smooth(xs: Sequence[float], ys: Sequence[float], weight: float, span: float) -> list[float]:
+    """The average at each point of a curve, `xs` ascending, on an axis `span` long; `weight` from 0 to below 1."""
+    if not 0 < weight < 1 or not span > 0 or not math.isfinite(span):
+        return list(ys)
+    rate = math.log(weight) * PARTS / span
+    if not math.isfinite(rate):
+        return list(ys)
+    exp = math.exp
+    smoothed: list[float] = []
+    add = smoothed.append
+    mean, total, before, step, fade = 0.0, 0.0, xs[0] if xs else 0.0, 0.0, 1.0
+    for x, y in zip(xs, ys, strict=True):
+        distance = x - before
+        if distance != step:  # most curves have even steps, and exp is what costs
+            step, fade = distance, exp(distance * rate)
+        total = total * fade + 1.0
+        share = 1.0 / total
+        mean = mean * (1.0 - share) + y * share  # in this form it cannot overflow
+        add(mean)
+        before = x
+    return smoothed
