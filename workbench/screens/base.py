@@ -94,7 +94,7 @@ class WorkbenchScreen(Screen[None]):
                 parts.append((f"{live} running  ", "title--live"))
             if queued:
                 parts.append((f"{queued} queued  ", "title--quiet"))
-            parts.append((f"{len(app.runs)} run{'s' * (len(app.runs) != 1)} ", "title--quiet"))
+            parts.append((f"{len(app.runs):,} run{'s' * (len(app.runs) != 1)} ", "title--quiet"))
         place = str(app.project.file) if app.project.exists else app.project.shown_runs_dir
         self.query_one(TitleBar).show(place, parts)
 
