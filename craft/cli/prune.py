@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +23,7 @@ from craft.cli.common import (
 from craft.cli.confirm import confirm, yes_option
 
 if TYPE_CHECKING:
-    from craft.runs.folder import RunFolder
+    from craft.launch.doomed import Looked
     from craft.runs.retention import Tidying
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -39,22 +37,6 @@ def _seconds(ctx: click.Context, param: click.Parameter, text: str | None) -> fl
     if found is None:
         raise click.BadParameter(f"'{text}' is no age; write a number and m, h, d or w: 12h, 30d, 2w")
     return float(found[1]) * _UNITS[found[2]]
-
-
-@dataclass(frozen=True)
-class _Looked:
-    """A run that was looked at: what it loses, or why it is left alone."""
-
-    folder: RunFolder
-    phase: str
-    age: float
-    """Seconds since it ended."""
-    plan: Tidying | None = None
-    why_not: str = ""
-
-    @property
-    def freed(self) -> int:
-        return self.plan.use.freed if self.plan else 0
 
 
 @click.command()
@@ -82,6 +64,7 @@ def prune(
     runs go as well. Shows first what becomes free, and asks. Runs that train or wait are left alone.
     """
     from craft.errors import CraftError
+    from craft.launch.doomed import look_over
     from craft.launch.remove import clear_strays, leanings, prune_run, strays
     from craft.runs.store import RunStore
 
@@ -92,7 +75,7 @@ def prune(
     look_after_queue(place)
     wanted = {one: leanings(one) for one in places}
     steps = {folder.path: wanted[folder.path.parent].steps(folder) for folder in folders}
-    looked = [_look(folder, keep, older_than, steps[folder.path]) for folder in folders]
+    looked = [look_over(folder, keep, older_than, steps[folder.path]) for folder in folders]
     doing = [one for one in looked if one.plan and not one.plan.is_empty]
     dead = [path for one in places for path in strays(one)]
     _show(looked, doing, dead, chosen=chosen, as_json=as_json, dry_run=dry_run)
@@ -114,27 +97,8 @@ def prune(
     return 2 if problems else 0
 
 
-def _look(folder: RunFolder, keep: int, older_than: float | None, wanted: set[int]) -> _Looked:
-    """What a run loses. A run that cannot be read is left alone."""
-    from craft.errors import CraftError
-    from craft.launch.remove import why_not
-    from craft.runs.liveness import observe
-    from craft.runs.retention import plan_tidying
-
-    observed = observe(folder)
-    try:
-        why = why_not(folder)
-        ended = observed.status.updated or folder.run_json.stat().st_mtime
-    except (CraftError, OSError) as error:
-        return _Looked(folder, observed.phase, 0.0, why_not=str(error))
-    age = time.time() - ended
-    if why or (older_than is not None and age < older_than):
-        return _Looked(folder, observed.phase, age, why_not=why or f"{folder.name} ended not that long ago")
-    return _Looked(folder, observed.phase, age, plan_tidying(folder, keep, wanted))
-
-
 def _show(
-    looked: list[_Looked], doing: list[_Looked], dead: list[Path], *, chosen: bool, as_json: bool, dry_run: bool
+    looked: list[Looked], doing: list[Looked], dead: list[Path], *, chosen: bool, as_json: bool, dry_run: bool
 ) -> None:
     """What goes by run, what that frees, and what is left alone."""
     from craft.analysis.numbers import format_bytes
@@ -161,7 +125,7 @@ def _show(
     say(f"{format_bytes(freed)} {'would become' if dry_run else 'to become'} free{left}")
 
 
-def _record(one: _Looked, *, dry_run: bool) -> dict[str, Any]:
+def _record(one: Looked, *, dry_run: bool) -> dict[str, Any]:
     plan = one.plan
     return {
         "kind": "run",
@@ -177,7 +141,7 @@ def _record(one: _Looked, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _print_table(doing: list[_Looked]) -> None:
+def _print_table(doing: list[Looked]) -> None:
     import shutil
 
     from craft.analysis.numbers import format_age, format_bytes

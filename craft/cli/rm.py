@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,23 +14,8 @@ from craft.cli.common import find_runs, group_option, runs_argument, runs_dir_of
 from craft.cli.confirm import confirm, yes_option
 
 if TYPE_CHECKING:
-    from craft.runs.disk import DiskUse
+    from craft.launch.doomed import Doomed
     from craft.runs.folder import RunFolder
-
-
-@dataclass(frozen=True)
-class _Doomed:
-    """What is to be deleted: a run, or the checkpoint of a step."""
-
-    folder: RunFolder
-    step: int | None
-    id: str
-    """The run's, so that no other gets its fate while a person thinks it over."""
-    use: DiskUse
-
-    @property
-    def name(self) -> str:
-        return self.folder.name if self.step is None else f"{self.folder.name}@{self.step}"
 
 
 @click.command()
@@ -50,6 +34,7 @@ def rm(names: tuple[str, ...], group: str | None, yes: bool, runs_dir: Path | No
     """
     from craft.errors import CraftError
     from craft.launch import remove
+    from craft.launch.doomed import doomed as measured
 
     failed = False
 
@@ -58,13 +43,13 @@ def rm(names: tuple[str, ...], group: str | None, yes: bool, runs_dir: Path | No
         failed = True
         say(f"craft: {why}")
 
-    doomed: list[_Doomed] = []
+    doomed: list[Doomed] = []
     for folder, step in _named(names, group, runs_dir):
         why = remove.why_not(folder) if step is None else remove.why_not_checkpoint(folder, step)
         if why:
             refuse(why)
         else:
-            doomed.append(_measured(folder, step))
+            doomed.append(measured(folder, step))
     _finish_earlier(doomed, runs_dir)
     if not doomed:
         if not failed:
@@ -72,13 +57,10 @@ def rm(names: tuple[str, ...], group: str | None, yes: bool, runs_dir: Path | No
         return 2
     _show(doomed)
     confirm(f"Delete {_counted(doomed)}, for good?", yes=yes)
-    gone: list[_Doomed] = []
+    gone: list[Doomed] = []
     for one in doomed:
         try:
-            if one.step is None:
-                remove.remove_run(one.folder, one.id)
-            else:
-                remove.remove_checkpoint(one.folder, one.step)
+            one.delete()
             gone.append(one)
         except CraftError as error:
             refuse(error)
@@ -127,20 +109,7 @@ def _parsed(name: str, place: Path) -> tuple[str, int | None]:
     return run, int(which) if which else None
 
 
-def _measured(folder: RunFolder, step: int | None) -> _Doomed:
-    from craft.runs.checkpoints import list_checkpoints
-    from craft.runs.disk import DiskUse, disk_use
-    from craft.runs.folder import load_identity
-
-    identity, _ = load_identity(folder)
-    known_as = identity.id if identity is not None else ""
-    if step is None:
-        return _Doomed(folder, None, known_as, disk_use(folder.path))
-    found = next((info for info in list_checkpoints(folder) if info.step == step), None)
-    return _Doomed(folder, step, known_as, disk_use(found.path) if found else DiskUse())
-
-
-def _show(doomed: list[_Doomed]) -> None:
+def _show(doomed: list[Doomed]) -> None:
     """Each with phase, age, best figure and size, and who leans on it."""
     import shutil
 
@@ -184,7 +153,7 @@ def _show(doomed: list[_Doomed]) -> None:
                 say(f"{one.name}: {leaning}")
 
 
-def _counted(doomed: list[_Doomed]) -> str:
+def _counted(doomed: list[Doomed]) -> str:
     """In words, how many and what becomes free; files that several share count once."""
     from craft.analysis.numbers import format_bytes
     from craft.runs.disk import together
@@ -206,7 +175,7 @@ def _left(runs_dir: Path) -> str:
     return f"; {format_bytes(free)} are free now" if free is not None else ""
 
 
-def _finish_earlier(doomed: list[_Doomed], runs_dir: Path | None) -> None:
+def _finish_earlier(doomed: list[Doomed], runs_dir: Path | None) -> None:
     """Delete what an earlier command that was killed left half deleted."""
     from craft.launch.remove import clear_strays
 
