@@ -22,9 +22,7 @@ def init(text: str | None, output: Path, force: bool) -> None:
     Its sizes fit the text, and it runs as it is. Without a TEXT FILE it takes the sources of Python's own standard
     library.
     """
-    from craft import platform
-    from craft.config.editor_schema import write_editor_schema
-    from craft.config.scaffold import own_text, python_stdlib, scaffold
+    from craft.config.scaffold import write_scaffold
 
     if output.is_dir():
         raise UsageError(f"{output} is a folder; name a file, such as --output {output / EXPERIMENTS}")
@@ -32,9 +30,6 @@ def init(text: str | None, output: Path, force: bool) -> None:
         raise UsageError(f"{output} is there already; --output NAME writes another file, --force writes over it")
     if not output.parent.is_dir():
         raise UsageError(f"{output.parent}: no such folder; make it first")
-    source = own_text(text, output.absolute().parent) if text is not None else python_stdlib()
-    content = scaffold(source, shown_path(output.absolute()))
-    write_editor_schema(output)
-    platform.write_file_atomic(output, content.encode())
+    source = write_scaffold(output, text, shown_path(output.absolute()))
     click.echo(f"wrote {output}: experiment 'small' over {source.about}", err=True)
     click.echo(f"next: craft run {output} small", err=True)

@@ -8,8 +8,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from craft import platform
 from craft.config.corpus import no_text, open_corpus
-from craft.config.editor_schema import FIRST_LINE
+from craft.config.editor_schema import FIRST_LINE, write_editor_schema
 from craft.config.reading import read_documents
 from craft.config.schema.data import PythonStdlibData, TextFilesData
 from craft.config.structure import FORMAT
@@ -102,6 +103,19 @@ def own_text(path: str, folder: Path) -> Text:
     tokens = characters if tokenizer == "char" else corpus.num_bytes
     about = f"{characters:,} characters, {distinct:,} different ones"
     return Text({"type": "text", "path": _written(place, folder)}, about, tokens, tokenizer, _prompt(first))
+
+
+def write_scaffold(file: Path, text: str | None, shown: str = "") -> Text:
+    """Write an experiments file over a text of one's own, or over Python's standard library, with its schema beside it.
+
+    `shown` is how the comments call the file. Raises DataError for a text that cannot be used, OSError where the disk
+    does not take it.
+    """
+    source = own_text(text, file.absolute().parent) if text else python_stdlib()
+    content = scaffold(source, shown or file.name)
+    write_editor_schema(file)
+    platform.write_file_atomic(file, content.encode())
+    return source
 
 
 def scaffold(text: Text, file: str) -> str:

@@ -1,0 +1,211 @@
+"""What a text costs, found out in threads: nothing here touches a widget.
+
+A definition that was looked at before is known by its hash, so that typing in one experiment costs one estimate.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from craft.analysis.numbers import format_count, format_duration
+from craft.analysis.past_speed import PastSpeed, past_speeds
+from craft.config.definition import definition_hash
+from craft.config.experiments import Inspection, PlannedRun, inspect_experiments
+from craft.errors import CraftError, NotMeasuredError
+from craft.launch.costs import Costs, Totals, costs_of, costs_of_all
+from workbench.screens.experiments.rows import Brief, Kind
+
+if TYPE_CHECKING:
+    from craft.config.resolve import Entry
+    from craft.errors import Problem
+    from craft.runs.store import RunSummary
+
+_KEPT = 400  # definitions; the figures of one take a few kilobytes
+_SERVES = 3.0  # seconds until memory that is free now is asked for anew
+_MOST_POINTS = 400
+"""Runs of a sweep whose costs are added up while somebody types; of larger ones only when they are to be launched."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What the costs panel shows of the chosen experiment or template."""
+
+    name: str
+    kind: Kind
+    version: int
+    about: str = ""
+    costs: Costs | None = None
+    totals: Totals | None = None
+    """Of a sweep."""
+    problems: tuple[Problem, ...] = ()
+    note: str = ""
+    """Why there are no figures."""
+    needs_measuring: bool = False
+    """Whether a process has to build the model before there are figures."""
+    before: Costs | None = None
+    """What the figures are compared with."""
+    before_name: str = ""
+
+
+class CostsReader:
+    """Inspects texts and finds out costs. Used from several threads."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._known: OrderedDict[str, tuple[float, Costs]] = OrderedDict()
+        self._saved: tuple[str, Inspection] | None = None
+        self._past: list[PastSpeed] = []
+        self._lock = threading.Lock()
+
+    @property
+    def past(self) -> list[PastSpeed]:
+        """What past runs here say about speed."""
+        return self._past
+
+    def learn(self, runs: Sequence[RunSummary]) -> bool:
+        """Take what these runs say about speed; whether anything new was among it."""
+        past = past_speeds(runs)
+        if past == self._past:
+            return False
+        with self._lock:
+            self._past = past
+            self._known.clear()
+        return True
+
+    def forget(self) -> None:
+        """A dry run measured something: ask anew."""
+        with self._lock:
+            self._known.clear()
+
+    def inspect(self, text: str) -> Inspection:
+        """What stands in a text, and what is wrong with it."""
+        return inspect_experiments(self.file, text)
+
+    # --- one ---
+
+    def weigh(
+        self, inspection: Inspection, saved: str, name: str, kind: Kind, version: int, *, measure: bool = False
+    ) -> Weighed:
+        """All about one experiment or template. `saved`: the text on disk, to compare with."""
+        entry = next((one for one in inspection.entries if one.name == name and one.kind == kind), None)
+        problems = tuple(problem for problem in inspection.problems if _concerns(problem, name, kind))
+        found = Weighed(name, kind, version, problems=problems)
+        if inspection.file is None:
+            return replace(found, problems=tuple(inspection.problems[:1]), note="not TOML at this moment")
+        if entry is None:
+            return replace(found, note="it is not in the text any more")
+        if kind == "template":
+            children = [one.name for one in inspection.entries if any(parent == name for parent, _ in one.extends)]
+            by = f"extended by {', '.join(children)}" if children else "nothing extends it yet"
+            return replace(found, note=f"a template never runs; {by}")
+        if name not in inspection.file.names:
+            return replace(found, note="no figures until it is valid")
+        runs = inspection.file.plan([name])
+        found = replace(found, about=" - ".join(filter(None, (runs[0].config.description, runs[0].config.why))))
+        try:
+            costs, totals = self._figures(runs, measure=measure)
+            before, before_name = self._before(inspection, saved, entry, runs[0])
+        except NotMeasuredError as error:
+            return replace(found, note=str(error), needs_measuring=True)
+        except CraftError as error:
+            return replace(found, note=str(error))
+        return replace(found, costs=costs, totals=totals, before=before, before_name=before_name)
+
+    def _figures(self, runs: Sequence[PlannedRun], *, measure: bool) -> tuple[Costs, Totals | None]:
+        if runs[0].group is None:
+            return self.costs(runs[0], measure=measure), None
+        if len(runs) > _MOST_POINTS:
+            return self.costs(runs[0], measure=measure), None
+        totals = costs_of_all(runs, self._past, measure=measure)
+        return totals.largest, totals
+
+    def costs(self, run: PlannedRun, *, measure: bool = False) -> Costs:
+        """The costs of one run, from before where its definition is the same."""
+        key = f"{definition_hash(run.config)} {run.source}"
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None and time.monotonic() - known[0] < _SERVES:
+                self._known.move_to_end(key)
+                return replace(known[1], run=run)
+            past = self._past
+        costs = costs_of(run, past, measure=measure)
+        with self._lock:
+            self._known[key] = time.monotonic(), costs
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return costs
+
+    def _before(self, inspection: Inspection, saved: str, entry: Entry, run: PlannedRun) -> tuple[Costs | None, str]:
+        """The same experiment as it is saved, where that is another definition; else what it extends."""
+        hashed = definition_hash(run.config)
+        old = self._saved_inspection(saved)
+        if old.file is not None and entry.name in old.file.names:
+            before = old.file.plan([entry.name])[0]
+            if definition_hash(before.config) != hashed:
+                return self.costs(before), "saved"
+        parents = [name for name, _ in entry.extends]
+        if inspection.file is not None and parents and parents[-1] in inspection.file.names:
+            before = inspection.file.plan([parents[-1]])[0]
+            if definition_hash(before.config) != hashed:
+                return self.costs(before), parents[-1]
+        return None, ""
+
+    def _saved_inspection(self, saved: str) -> Inspection:
+        with self._lock:
+            if self._saved is not None and self._saved[0] == saved:
+                return self._saved[1]
+        found = inspect_experiments(self.file, saved)
+        with self._lock:
+            self._saved = saved, found
+        return found
+
+    # --- all ---
+
+    def briefs(self, inspection: Inspection, wanted: Callable[[], bool]) -> Iterator[tuple[str, Brief]]:
+        """The few words of each sound experiment; stops when they are no longer `wanted`."""
+        for name in inspection.file.names if inspection.file else ():
+            if not wanted():
+                return
+            assert inspection.file is not None
+            try:
+                yield name, self._brief(inspection.file.plan([name]))
+            except CraftError:
+                yield name, Brief()
+
+    def _brief(self, runs: Sequence[PlannedRun]) -> Brief:
+        # Of a sweep the first and the last point: its totals are for whoever chooses it.
+        costs = self.costs(runs[0])
+        if len(runs) > 1:
+            last = self.costs(runs[-1])
+            costs = max(costs, last, key=lambda one: one.fit.needs.high)
+        return Brief(format_count(costs.figures.total_parameters.high), costs.fit.word, short_time(costs, len(runs)))
+
+
+def short_time(costs: Costs, runs: int) -> str:
+    """The expected time of so many runs in a few columns; empty where it is unknown."""
+    if costs.expected is None:
+        return ""
+    low, high = costs.expected.seconds
+    middle = format_duration(runs * (low + high) / 2).split(" ")[0]
+    is_rough = costs.expected.is_about or high > 1.2 * low or runs > 1
+    return f"~{middle}" if is_rough else middle
+
+
+def _concerns(problem: Problem, name: str, kind: Kind) -> bool:
+    return (problem.experiment == name and kind == "experiment") or problem.where == f"{kind} '{name}'"
+
+
+def names_with_own_code(inspection: Inspection) -> frozenset[str]:
+    """Experiments that name code of a person's own, which only a process that imports it can check."""
+    from craft.config.plugins import named_code
+
+    if inspection.file is None:
+        return frozenset()
+    names = inspection.file.names
+    return frozenset(name for name in names if any(named_code(run.config) for run in inspection.file.plan([name])))

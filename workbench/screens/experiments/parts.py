@@ -1,0 +1,84 @@
+"""What all that this screen does has in common: its list, its editor, and the text as it was last looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.screens.base import WorkbenchScreen
+from workbench.screens.experiments.listing import ExperimentList
+
+if TYPE_CHECKING:
+    from craft.config.experiments import Inspection, PlannedRun
+    from craft.errors import Problem
+    from workbench.screens.experiments.costing import CostsReader, Weighed
+    from workbench.screens.experiments.editing.panel import EditPanel
+
+
+class Parts(WorkbenchScreen):
+    """The ground of the screen; its verbs stand in the classes built on this one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inspection: Inspection | None = None
+        self.weighed: Weighed | None = None
+        self.panel: EditPanel | None = None
+        """The editor, once it is there."""
+        self._reader: CostsReader | None = None
+
+    @property
+    def listing(self) -> ExperimentList:
+        return self.query_one("#list", ExperimentList)
+
+    @property
+    def reader(self) -> CostsReader:
+        """Made on first use, in a thread: importing what it needs takes a tenth of a second."""
+        if self._reader is None:
+            from workbench.screens.experiments.costing import CostsReader
+
+            self._reader = CostsReader(self.app.project.file)
+        return self._reader
+
+    def current_inspection(self) -> Inspection | None:
+        """That of the text as it is now: what a thread found may be a keystroke old."""
+        if self.panel is not None:
+            self.inspection = self.reader.inspect(self.panel.buffer.text)
+        return self.inspection
+
+    def plan_chosen(self, name: str) -> list[PlannedRun]:
+        """The runs of an experiment of the text as it is now; empty, and said why, where it has problems."""
+        inspection = self.current_inspection()
+        if inspection is None or inspection.file is None or name not in inspection.file.names:
+            self.show_problem_of([name])
+            return []
+        return inspection.file.plan([name])
+
+    def show_problem_of(self, names: list[str]) -> None:
+        """Say the first problem of some experiments and go to it."""
+        problem = self.first_problem(names)
+        if problem is None:
+            self.app.say("there is nothing to run yet")
+            return
+        place = f"line {problem.line}: " if problem.line else ""
+        self.app.say(f"{place}{': '.join(filter(None, (problem.where, problem.path, problem.message)))}", "error")
+        self.go_to_problem(problem)
+
+    def first_problem(self, names: list[str]) -> Problem | None:
+        """The first problem of some experiments or templates, else the first of all."""
+        problems = self.inspection.problems if self.inspection is not None else []
+        templates = {f"template '{name}'" for name in names}
+        own = [one for one in problems if one.experiment in names or one.where in templates]
+        return next(iter([*own, *problems]), None)
+
+    def go_to_problem(self, problem: Problem) -> None:
+        """The editor's cursor where a problem stands, if that is in this file."""
+        if self.panel is not None and problem.line and problem.file in (None, self.panel.buffer.path):
+            self.add_class("-editing")
+            self.panel.toml.go_to(problem.line, problem.column)
+
+    def show_costs(self) -> None:
+        """Draw what is known of the chosen one."""
+        raise NotImplementedError
+
+    def weigh_again(self) -> None:
+        """Find out the costs anew."""
+        raise NotImplementedError
