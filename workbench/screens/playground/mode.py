@@ -71,6 +71,10 @@ class Mode(Container):
         """Put the focus where a person goes on from."""
         self.focus()
 
+    def leave(self) -> bool:
+        """Escape, before anything is stopped: one level back inside the tab; False where there is none."""
+        return False
+
     # --- for subclasses ---
 
     def ask(self, **request: Any) -> str:

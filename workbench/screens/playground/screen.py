@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
-from textual.css.query import NoMatches
 from textual.widgets import TextArea
 
 from craft.runs.sampling_settings import SamplingSettings
@@ -60,6 +59,7 @@ class PlaygroundScreen(WorkbenchScreen):
         self.sources: list[Source] = []
         self.sampling = Sampling(self, project_place(self.app.project.file) / "sampler.log")
         self._tabs = [name for name in _MODES if importlib.util.find_spec(f"{_HERE}.{name}")]
+        self._modes: dict[str, Mode] = {}
         self._tab = ""
 
     def compose_body(self) -> ComposeResult:
@@ -77,8 +77,7 @@ class PlaygroundScreen(WorkbenchScreen):
     def on_mount(self) -> None:
         super().on_mount()
         self.sources = read_sources(self.app.session.get("playground.sources", []))
-        self._open(self.app.session.get("playground.tab", "write"))
-        self.prompt_area.focus()
+        self.call_later(self.open_tab, self.app.session.get("playground.tab", "write"))
 
     def on_unmount(self) -> None:
         self.sampling.close()
@@ -112,6 +111,10 @@ class PlaygroundScreen(WorkbenchScreen):
         """Texts that each source writes; their seeds count up."""
         return self.query_one(SettingsPanel).samples
 
+    def next_seed(self) -> None:
+        """Draw another seed, where the settings say that each writing has its own."""
+        self.query_one(SettingsPanel).next_seed()
+
     def where(self) -> dict[str, str]:
         """The device and the precision that were chosen, as a request has them."""
         return self.query_one(SettingsPanel).where()
@@ -132,41 +135,40 @@ class PlaygroundScreen(WorkbenchScreen):
 
     @property
     def mode(self) -> Mode | None:
-        """The tab that is seen."""
-        try:
-            return self.query_one(f"#mode-{self._tab}", Mode)
-        except NoMatches:
-            return None
+        """The tab that is seen, once it stands."""
+        mode = self._modes.get(self._tab)
+        return mode if mode is not None and mode.is_mounted else None
 
-    def open_tab(self, name: str) -> Mode | None:
+    async def open_tab(self, name: str) -> Mode | None:
         """Show a tab, by name; the first time it is made."""
-        self._open(name)
-        return self.mode
-
-    def _open(self, name: str) -> None:
         if name not in self._tabs:
             name = self._tabs[0]
         self._tab = name
         self.app.session.set("playground.tab", name)
-        if self.mode is None:
-            made = getattr(importlib.import_module(f"{_HERE}.{name}"), _MODES[name])()
-            self.query_one("#modes", Container).mount(made)
-        for other in self.query(Mode):
-            other.display = name == other.NAME
-        mode = self.mode
-        assert mode is not None
+        if name not in self._modes:
+            made: Mode = getattr(importlib.import_module(f"{_HERE}.{name}"), _MODES[name])()
+            self._modes[name] = made
+            await self.query_one("#modes", Container).mount(made)
+        for other in self._modes.values():
+            other.display = self._tab == other.NAME
+        mode = self._modes[self._tab]
         self.prompt_area.display = mode.WITH_PROMPT
         self.query_one(SettingsPanel).display = mode.WITH_SETTINGS
         self.query_one("#asking").display = mode.WITH_PROMPT or mode.WITH_SETTINGS
         self._show_tabs()
-        mode.call_after_refresh(mode.show)
+        mode.show()
+        if mode.WITH_PROMPT:
+            self.prompt_area.focus()
+        else:
+            mode.focus_first()
         self.refresh_bindings()
+        return mode
 
-    def action_turn(self, by: int) -> None:
-        self._open(self._tabs[(self._tabs.index(self._tab) + by) % len(self._tabs)])
+    async def action_turn(self, by: int) -> None:
+        await self.open_tab(self._tabs[(self._tabs.index(self._tab) + by) % len(self._tabs)])
 
-    def action_open(self, name: str) -> None:
-        self._open(name)
+    async def action_open(self, name: str) -> None:
+        await self.open_tab(name)
 
     # --- keys ---
 
@@ -178,9 +180,11 @@ class PlaygroundScreen(WorkbenchScreen):
 
     def action_stop(self) -> None:
         mode = self.mode
-        if mode is not None and mode.busy:
+        if mode is None or mode.leave():
+            return
+        if mode.busy:
             mode.stop()
-        elif mode is not None and self.focused is not None and mode not in self.focused.ancestors_with_self:
+        elif self.focused is not None and mode not in self.focused.ancestors_with_self:
             mode.focus_first()
 
     def action_prompt(self) -> None:

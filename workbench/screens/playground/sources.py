@@ -61,7 +61,7 @@ def read_sources(stored: Sequence[Any]) -> list[Source]:
     return list(dict.fromkeys(one for value in stored if (one := read_source(value))))
 
 
-def same_weights(source: Source, provenance: dict[str, Any]) -> dict[str, Any]:
+def same_weights(source: Source, provenance: dict[str, Any], runs_dir: Path) -> dict[str, Any]:
     """The very checkpoint that answered for `source`, to go on with, though the run may have trained on."""
     path = provenance.get("path")
-    return {"path": path} if isinstance(path, str) and path else source.checkpoint(Path())
+    return {"path": path} if isinstance(path, str) and path else source.checkpoint(runs_dir)

@@ -25,7 +25,10 @@ class Word:
 class Words(Widget):
     """The line; it is drawn again only when it changes."""
 
-    COMPONENT_CLASSES = {f"words--{look}" for look in ("here", "quiet", "live", "good", "warn", "bad", "key", "strong")}
+    COMPONENT_CLASSES = {
+        *(f"words--{look}" for look in ("here", "quiet", "live", "good", "warn", "bad", "key", "strong")),
+        *(f"words--level{level}" for level in range(5)),
+    }
 
     def __init__(self, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
