@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workbench.app import Workbench
 
 TABS = {
+    "charts": ("C", "charts", "ChartsTab"),
     "log": ("L", "log", "LogTab"),
     "events": ("E", "events", "EventsTab"),
     "definition": ("D", "definition", "DefinitionTab"),
