@@ -65,6 +65,9 @@ class Drawing:
     x: Scale | None = None
     """The axes as drawn; None where there was nothing to draw."""
     y: Scale | None = None
+    whole_x: Scale | None = None
+    """And all that there is to see."""
+    whole_y: Scale | None = None
     left: int = 0
     """The cells of the curves: first column and row, and how many."""
     top: int = 0
@@ -88,7 +91,9 @@ def plot_text(
     x_label: str = "",
     color: bool | None = None,
     braille: bool | None = None,
+    log_x: bool = False,
     log_y: bool = False,
+    axis: Axis | None = None,
 ) -> str:
     """Draw `series` into `height` lines of `width` columns, without a newline at the end.
 
@@ -97,8 +102,8 @@ def plot_text(
     color = wants_color(sys.stdout) if color is None else color
     braille = shows_unicode(sys.stdout) if braille is None else braille
     ink: Ink = "braille" if braille else "ascii"
-    view = View(log_y=log_y)
-    drawing = draw_plot(series, width=width, height=height, title=title, x_label=x_label, ink=ink, view=view)
+    view = View(log_x=log_x, log_y=log_y)
+    drawing = draw_plot(series, width=width, height=height, title=title, x_label=x_label, ink=ink, view=view, axis=axis)
     return drawing.ansi() if color else drawing.plain()
 
 
@@ -139,6 +144,8 @@ class _Plot:
     x_label: str
     x: Scale = field(init=False)
     y: Scale = field(init=False)
+    whole_x: Scale = field(init=False)
+    whole_y: Scale = field(init=False)
     span: float = field(init=False)
     blank: bool = field(init=False)
     outside: int = 0
@@ -152,6 +159,7 @@ class _Plot:
         ends = [x for xs, _ in pieces for x in (xs[0], xs[-1])]
         ends += [x for curve in self.curves for x in curve.gaps if not log_x or x > 0] if pieces else []
         low, high = (min(ends), max(ends)) if ends else (1.0, 1.0)
+        self.whole_x = Scale(low, high, log_x)
         self.span = 2 * (high / 2 - low / 2)
         if self.view.x_range and not self.blank:
             first, last = self.view.x_range
@@ -164,6 +172,7 @@ class _Plot:
         found = [extent for curve in self.curves if (extent := curve.extent(self.x, log))]
         low, high = (min(first for first, _ in found), max(last for _, last in found)) if found else (1.0, 1.0)
         first, last = low, high
+        self.whole_y = Scale(low, high, log)
         if self.view.y_range and (self.view.y_range[0] > 0 or not log):
             low, high = self.view.y_range
         elif self.view.robust:
@@ -222,8 +231,8 @@ class _Plot:
             beside = [Span(" " * names, "canvas")] if names else []
             foot = self._foot(columns, foot_rows, events)
             rows.extend([*row, *beside] for row in foot.spans(gutter))
-        x, y = (None, None) if self.blank else (self.x, self.y)
-        return Drawing(self.width, rows, x, y, gutter, len(head), columns, lines)
+        axes = (None,) * 4 if self.blank else (self.x, self.y, self.whole_x, self.whole_y)
+        return Drawing(self.width, rows, *axes, gutter, len(head), columns, lines)
 
     # --- words ---
 

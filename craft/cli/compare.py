@@ -38,6 +38,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--mode", type=click.Choice(["min", "max"]), help="Which is better; follows from the metric unless given."
 )
 @click.option("--x", "axis", type=click.Choice(["step", "tokens", "time", "flops"]), default="step", show_default=True)
+@click.option("--log-x", is_flag=True, help="A logarithmic axis for what --x says.")
 @click.option("--log-y", is_flag=True, help="A logarithmic axis for the metric.")
 @click.option("--sort", type=click.Choice(_FIGURES), help="Order the table by a figure, the better first.")
 @click.option("--seeds", is_flag=True, help="Take runs that differ in their seed alone as one: a line, a row.")
@@ -60,6 +61,7 @@ def compare(
     metric: str,
     mode: Any,
     axis: Any,
+    log_x: bool,
     log_y: bool,
     sort: str | None,
     seeds: bool,
@@ -88,10 +90,10 @@ def compare(
     if as_json:
         _print_objects(found)
     else:
-        _tell(found, log_y=log_y)
+        _tell(found, log_x=log_x, log_y=log_y)
     for kind, file in (("svg", svg), ("png", png)):
         if file:
-            export.write_export(file, export.picture(kind, found, log_y=log_y))
+            export.write_export(file, export.picture(kind, found, log_x=log_x, log_y=log_y))
     if markdown:
         export.write_export(markdown, written.markdown(found, found.rows).encode())
     if csv:
@@ -100,7 +102,7 @@ def compare(
         sys.stderr.write(f"wrote {file}\n")
 
 
-def _tell(found: Comparison, *, log_y: bool) -> None:
+def _tell(found: Comparison, *, log_x: bool, log_y: bool) -> None:
     from craft.analysis.axes import AXES
     from craft.analysis.comparison.compare import MANY
     from craft.analysis.comparison.export import title_of
@@ -114,8 +116,17 @@ def _tell(found: Comparison, *, log_y: bool) -> None:
     plain = not shows_unicode(sys.stdout)
     series = found.series()
     if len(series) <= MANY:
-        label = AXES[found.axis].label
-        plot = plot_text(series, width=size.columns, height=_HEIGHT, title=title_of(found), x_label=label, log_y=log_y)
+        axis = AXES[found.axis]
+        plot = plot_text(
+            series,
+            width=size.columns,
+            height=_HEIGHT,
+            title=title_of(found),
+            x_label=axis.label,
+            log_x=log_x,
+            log_y=log_y,
+            axis=axis,
+        )
         sys.stdout.write(plot + "\n\n")
     else:
         sys.stderr.write(f"{len(series)} curves are too many to be told apart; name some, or --seeds\n")

@@ -80,6 +80,11 @@ def rows_of(groups: Sequence[Sequence[ComparedRun]]) -> list[Row]:
     return [Row(tuple(group)) for group in groups]
 
 
+def used_figures(figures: Sequence[Figure], rows: Sequence[Row]) -> list[Figure]:
+    """Those that a row has."""
+    return [one for one in figures if any(row.values(one) for row in rows)]
+
+
 def _of(name: str) -> Callable[[ComparedRun], float | None]:
     return lambda run: run.figures.get(name)
 

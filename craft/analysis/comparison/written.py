@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from craft.analysis.comparison.compare import Comparison
 from craft.analysis.comparison.differences import NOT_THERE
-from craft.analysis.comparison.table import Row, difference, settings_of_rows
+from craft.analysis.comparison.table import Row, difference, settings_of_rows, used_figures
 from craft.text import clean_line
 
 
 def markdown(found: Comparison, rows: Sequence[Row]) -> str:
     """The comparison as a piece of Markdown: figures, differing settings, and what follows from them."""
-    used = [one for one in found.figures if any(row.values(one) for row in rows)]
+    used = used_figures(found.figures, rows)
     reference = found.reference_of(rows)
     head = ["run", "phase", *(one.heading for one in used), "difference"]
     lines = []
