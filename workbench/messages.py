@@ -9,6 +9,9 @@ from textual.message import Message
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
     from workbench.project import Check, Project
+    from workbench.screens.runs.arrange import Arranged
+    from workbench.screens.runs.next_step import State
+    from workbench.verbs.removing import Deletion, Pruning
     from workbench.watch import Curve
 
 
@@ -61,3 +64,63 @@ class RunSelected(Message):
 
 class RunOpened(Message):
     """A run was chosen by the mouse, to see its details."""
+
+
+class RunsArranged(_Newest):
+    """The rows of the list were made."""
+
+    def __init__(self, arranged: Arranged) -> None:
+        super().__init__()
+        self.arranged = arranged
+
+
+class FactsWanted(Message):
+    """The list shows runs of which a column needs what is in their files."""
+
+    def __init__(self, runs: list[RunSummary]) -> None:
+        super().__init__()
+        self.runs = runs
+
+
+class FactsRead(Message):
+    """What the files of some runs say, by column."""
+
+    def __init__(self, facts: list[tuple[RunSummary, dict[str, str]]]) -> None:
+        super().__init__()
+        self.facts = facts
+
+
+class StateRead(_Newest):
+    """How the selected run is, and what can be done with it."""
+
+    def __init__(self, run: RunSummary, state: State) -> None:
+        super().__init__()
+        self.run, self.state = run, state
+
+
+class MarksChanged(Message):
+    """Other runs are marked."""
+
+
+class SortAsked(Message):
+    """The list shall be sorted by a column; by the one that it is sorted by already, the other way round."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
+
+
+class GroupToggled(Message):
+    """The runs of the selected group shall be shown, or not any more."""
+
+
+class VerbsAsked(Message):
+    """What can be done with the selected run shall be shown."""
+
+
+class DeletionPlanned(Message):
+    """It is known what deleting or tidying up would take; `deed` does it."""
+
+    def __init__(self, plan: Deletion | Pruning, deed: str) -> None:
+        super().__init__()
+        self.plan, self.deed = plan, deed

@@ -2,53 +2,122 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import os
+import stat
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from craft.analysis.plots import Series
+from craft.launch.queue.dispatch import why_queued
+from craft.launch.queue.entries import Queue
 from craft.runs.curves import CurvesReader
 from craft.runs.folder import RunFolder
-from craft.runs.status import OUTCOMES
+from craft.runs.notes import Notes, read_notes
 from craft.runs.store import RunStore, RunSummary
 
 LOSSES = {"train": "train/loss", "val": "val/loss"}
 
-Stamp = tuple[int, int, int] | None
+Stamp = tuple[int, int] | None
+
+_SETTLES_NS = 100_000_000  # far more than the step in which a file system's times move
+_WHY_EACH, _WHY_MOST = (
+    0.005,
+    5.0,
+)  # seconds between two questions what the queue waits for: for each that waits, at most
+_NOWHERE = "it is in no queue any more"
+
+
+@dataclass(frozen=True)
+class ListedRun(RunSummary):
+    """A run as it is listed: with what a person said of it."""
+
+    notes: Notes = field(default_factory=Notes)
 
 
 class RunsReader:
     """The runs as they are listed: those being trained, then those that wait, in their order, then the others.
 
-    Among equals the newest is first. A run with an outcome is read again only when its claim is replaced.
+    Among equals the newest is first. A run that no worker is at is read again only when something in its folder was
+    replaced: what Craft writes there comes by a rename, which the folder's own time tells. So of ten thousand runs a
+    look costs a `stat` each.
     """
 
     def __init__(self, runs_dir: Path) -> None:
         self.store = RunStore(runs_dir)
-        self._known: dict[Path, tuple[Stamp, RunSummary]] = {}
+        self._known: dict[str, tuple[Stamp, ListedRun]] = {}
+        self._reasons: Mapping[str, str] = {}
+        self._next_why = 0.0
         self._lock = threading.Lock()
 
     def read(self) -> list[RunSummary]:
-        """Look at every folder once."""
+        """Look at every folder once. A run without news is the same object as before."""
         with self._lock:
-            known: dict[Path, tuple[Stamp, RunSummary]] = {}
-            for folder in self.store.folders():
-                stamp = _stamp(folder.status)
-                before = self._known.get(folder.path)
-                if before and before[0] == stamp and _is_over(before[1]):
-                    known[folder.path] = before
-                else:
+            known: dict[str, tuple[Stamp, ListedRun]] = {}
+            for name, stamp in self._folders():
+                before = self._known.get(name)
+                if before and stamp is not None and before[0] == stamp and _is_quiet(before[1]):
+                    known[name] = before
+                elif before or os.path.lexists(f"{self.store.runs_dir}/{name}/run.json"):
                     # The stamp is older than what is read after it, so a change in between is seen next time.
-                    known[folder.path] = (stamp, self.store.summary(folder))
+                    known[name] = (stamp, self._fresh(name, before[1] if before else None))
             self._known = known
-            summaries = [summary for _, summary in known.values()]
-        summaries.sort(key=lambda run: (run.created, run.name), reverse=True)
-        live = [run for run in summaries if run.observed.is_live]
-        waiting = [run for run in reversed(summaries) if run.phase == "queued"]
-        return [*live, *waiting, *(run for run in summaries if not run.observed.is_live and run.phase != "queued")]
+            places = self._say_why_they_wait()
+            runs: list[RunSummary] = [run for _, run in known.values()]
+        runs.sort(key=lambda run: (run.created, run.name), reverse=True)
+        live: list[RunSummary] = []
+        waiting: list[RunSummary] = []
+        over: list[RunSummary] = []
+        for run in runs:
+            (live if run.observed.is_live else waiting if run.phase == "queued" else over).append(run)
+        waiting.sort(key=lambda run: (places.get(run.name, math.inf), run.created, run.name))
+        return [*live, *waiting, *over]
+
+    def _folders(self) -> Iterator[tuple[str, Stamp]]:
+        """The names of what may be a run, each with its folder's stamp; None for one that changed a moment ago."""
+        now = time.time_ns()
+        try:
+            with os.scandir(self.store.runs_dir) as entries:
+                for entry in entries:
+                    if entry.name[0] == ".":
+                        continue
+                    try:
+                        found = entry.stat()
+                    except OSError:
+                        continue
+                    if stat.S_ISDIR(found.st_mode):
+                        # Times move in steps: what was written within one of them could be written again unseen.
+                        is_settled = abs(now - found.st_mtime_ns) > _SETTLES_NS
+                        yield entry.name, (found.st_mtime_ns, found.st_ino) if is_settled else None
+        except OSError:
+            return
+
+    def _fresh(self, name: str, before: ListedRun | None) -> ListedRun:
+        summary = self.store.summary(RunFolder(self.store.runs_dir / name))
+        fields = {field.name: getattr(summary, field.name) for field in dataclasses.fields(summary)}
+        run = ListedRun(**fields, notes=read_notes(summary.folder))
+        return before if before is not None and run == before else run
+
+    def _say_why_they_wait(self) -> dict[str, int]:
+        """Give those that wait the reason that the queue knows; returns their places in it."""
+        queued = [name for name, (_, run) in self._known.items() if run.phase == "queued"]
+        if not queued:
+            return {}
+        if time.monotonic() >= self._next_why:
+            self._next_why = time.monotonic() + min(_WHY_EACH * len(queued), _WHY_MOST)
+            self._reasons = why_queued(self.store.runs_dir)
+        for name in queued:
+            stamp, run = self._known[name]
+            # One that has not been claimed yet is only being made.
+            reason = self._reasons.get(name) or (_NOWHERE if run.status.updated else run.observed.reason)
+            if reason != run.observed.reason:
+                self._known[name] = stamp, replace(run, observed=replace(run.observed, reason=reason))
+        return {entry.run: place for place, entry in enumerate(Queue(self.store.runs_dir).entries())}
 
 
 @dataclass(frozen=True)
@@ -102,13 +171,6 @@ def tail_of(path: Path, size: int) -> str:
     return text.partition("\n")[2] if start else text
 
 
-def _is_over(summary: RunSummary) -> bool:
-    return summary.fault is None and summary.phase in OUTCOMES and not summary.observed.held
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+def _is_quiet(run: RunSummary) -> bool:
+    """Whether nothing becomes of a run without a word in its folder."""
+    return run.fault is None and not run.observed.held and not run.observed.is_live

@@ -18,7 +18,7 @@ from craft.errors import CheckpointError, RunBusyError, RunError
 from craft.launch import remove
 from craft.launch.doctor.finding import Patient
 from craft.launch.doctor.leftovers import leftovers
-from craft.launch.queue.dispatch import hold_queue, stop, submit
+from craft.launch.queue.dispatch import hold_queue, submit, withdraw
 from craft.launch.queue.entries import Entry, Queue, Wait
 from craft.launch.workers import kill
 from craft.runs import checkpoints, trash
@@ -90,7 +90,7 @@ def test_a_run_that_waits_is_left_alone_until_it_is_taken_out(tmp_path: Path) ->
     submit(tmp_path / "runs", [(folder, "cpu")])
     save(folder, 1)
     refused(folder, "tiny-001 waits in the queue; 'craft stop tiny-001' takes it out")
-    assert stop(folder)
+    assert withdraw(folder)
     remove.remove_run(folder)
     assert RunStore(tmp_path / "runs").folders() == []
 

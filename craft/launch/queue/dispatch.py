@@ -249,18 +249,6 @@ def withdraw_all(
     return leaving
 
 
-def stop(folder: RunFolder) -> bool:
-    """Take a run out of the queue (True), or ask its worker to finish the step, save and leave (False).
-
-    Raises RunError when it neither waits nor trains.
-    """
-    wait_while_starting(folder)
-    if withdraw(folder):
-        return True
-    workers.ask_to_stop(folder)
-    return False
-
-
 def wait_while_starting(folder: RunFolder, patience: float = _PATIENCE) -> bool:
     """Wait until a worker that was just started for the run has taken it over, or died: as a rule within a second.
 

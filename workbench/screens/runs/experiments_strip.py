@@ -29,6 +29,7 @@ class ExperimentsView(Widget):
         """`counts`: runs by experiment."""
         if (project, check, counts) != (self.project, self.check, self.counts):
             self.project, self.check, self.counts = project, check, counts
+            self.set_class(bool(check and check.count), "-faults")
             self.refresh()
 
     def render(self) -> Content:

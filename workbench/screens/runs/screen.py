@@ -1,32 +1,50 @@
-"""The first screen: the runs, live, and the curve of the selected one."""
+"""The runs: a list of all of them, and the details of the selected one."""
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.content import Content
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from craft.errors import CraftError
-from craft.text import clean_line, shorten
 from workbench.actions import bindings_of
-from workbench.messages import CurveRead, RunOpened, RunSelected
-from workbench.screens.base import WorkbenchScreen
-from workbench.screens.runs.curve_view import CurveView
+from workbench.messages import (
+    FactsRead,
+    FactsWanted,
+    GroupToggled,
+    MarksChanged,
+    RunOpened,
+    RunsArranged,
+    RunSelected,
+    SortAsked,
+    StateRead,
+)
+from workbench.screens.runs.acting import ActingScreen
+from workbench.screens.runs.arrange import Arranged, Arranger, View
+from workbench.screens.runs.columns import COLUMNS, DEFAULT_KEYS, MORE_COLUMNS, columns_of
+from workbench.screens.runs.details.panel import RunDetails
+from workbench.screens.runs.empty import empty_state
 from workbench.screens.runs.experiments_strip import ExperimentsView
-from workbench.screens.runs.rows import QUIET, TONES, phase_word
+from workbench.screens.runs.filter_bar import FilterBar
+from workbench.screens.runs.next_step import State
+from workbench.screens.runs.state_line import StateLine
 from workbench.screens.runs.table import RunTable
+from workbench.widgets.bars import Part
+from workbench.widgets.split import Split
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
-    from workbench.watch import CurveReader
+
+_BESIDE = 190  # columns from which the details stand beside the list
+_NEEDS_RUNS = ("details", "verbs", "sort", "turn", "columns", "fold", "filter")
 
 
-class RunsScreen(WorkbenchScreen):
+class RunsScreen(ActingScreen):
     """Workers read folders and post what they found; the handlers here are the only ones to touch widgets."""
 
     PLACE = "runs"
@@ -35,178 +53,292 @@ class RunsScreen(WorkbenchScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._curve_reader: CurveReader | None = None
+        self._arranger = Arranger()
+        self._arranging = threading.Lock()
+        self._counts: dict[str, int] = {}
+        self._shown_name = ""
 
     def compose_body(self) -> ComposeResult:
         ascii_only = self.app.ascii_only
         yield ExperimentsView(self.app.project, id="experiments")
-        with Vertical(id="main"):
-            yield RunTable(ascii_only=ascii_only, id="runs")
-            yield Static(id="empty")
-            yield CurveView(ascii_only=ascii_only, id="curve")
+        self._filter = FilterBar(self.app.session.get("runs.filter", ""), id="filter")
+        self._table = RunTable(ascii_only=ascii_only, id="runs")
+        self._state = StateLine(ascii_only=ascii_only, id="state")
+        self._details = RunDetails(ascii_only=ascii_only, id="run-details")
+        listed = Vertical(self._filter, self._table, Static(id="empty"), self._state, id="list")
+        self._split = Split(listed, self._details, name="runs", share=0.45, stacked=True, id="main")
+        yield self._split
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one(CurveView).log_scale = self.app.session.get("runs.log_scale", False)
-        self.query_one(RunTable).focus()
-
-    @work(thread=True, group="curve", exclusive=True, exit_on_error=False)
-    def _read_curve(self, run: RunSummary, only_new: bool) -> None:
-        worker = get_current_worker()
-        waiting = why_it_waits(run) if run.phase == "queued" else ""
-        if self._curve_reader is None:
-            from workbench.watch import CurveReader
-
-            self._curve_reader = CurveReader()
-        curve = self._curve_reader.read(
-            run.folder, waiting=waiting, only_new=only_new, wanted=lambda: not worker.is_cancelled
+        session = self.app.session
+        self._view = View(
+            session.get("runs.filter", ""),
+            session.get("runs.sort", ""),
+            session.get("runs.turned", False),
+            session.get("runs.fold", False),
+            frozenset(name for name in session.get("runs.open_groups", []) if isinstance(name, str)),
         )
-        if curve is not None and not worker.is_cancelled:
-            if curve.series:
-                # The first plot needs plotext: 0.1 s that the event loop shall not wait for.
-                import plotext  # noqa: F401
-            self.post_message(CurveRead(curve))
+        self._table.show_columns(columns_of(self._keys()))
+        self._table.marks = {name for name in session.get("runs.marked", []) if isinstance(name, str)}
+        self._table.focus()
+
+    def _keys(self) -> list[str]:
+        keys = [key for key in self.app.session.get("runs.columns", DEFAULT_KEYS) if isinstance(key, str)]
+        return keys or DEFAULT_KEYS
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._split.stacked = event.size.width < _BESIDE
 
     # --- what was read ---
 
+    def show_all(self) -> None:
+        """Another screen may have asked for a run."""
+        self._honour_choice()
+        super().show_all()
+
+    def _honour_choice(self) -> None:
+        wanted = self.app.session.get("runs.selected", "")
+        if wanted and wanted != self._shown_name:
+            self._shown_name = wanted
+            if not self._table.select(wanted) and self._view.words and any(r.name == wanted for r in self.app.runs):
+                self._filter.words = ""  # it is let through then
+
     def show_runs(self) -> None:
-        runs = self.app.runs
-        table = self.query_one(RunTable)
-        table.show(runs)
-        self.set_class(not runs, "-empty")
-        if not runs:
-            self.query_one("#empty", Static).update(self._empty_state())
+        self._arrange(self.app.runs, self._view)
+
+    @work(thread=True, group="arrange", exclusive=True, exit_on_error=False)
+    def _arrange(self, runs: list[RunSummary], view: View) -> None:
+        worker = get_current_worker()
+        with self._arranging:
+            if not worker.is_cancelled:
+                arranged = self._arranger.arrange(runs, view)
+                if not worker.is_cancelled:
+                    self.post_message(RunsArranged(arranged))
+
+    @on(RunsArranged)
+    def _show_rows(self, message: RunsArranged) -> None:
+        arranged: Arranged = message.arranged
+        self._filter.show(arranged.shown, len(self.app.runs), arranged.fault)
+        self._counts = arranged.counts
         self._show_experiments()
+        if not arranged.fault:  # else the list stays as it was
+            self._table.show(arranged)
+        self._show_empty()
+        self._honour_choice()
+        self._show_selected()
+        self.show_title()
         self.refresh_bindings()
-        if table.selected:
-            self._read_curve(table.selected, only_new=True)
-            self._say_how_it_is(table.selected)
+
+    def _show_selected(self) -> None:
+        run = self._table.selected
+        self._details.show(run)
+        if run is None:
+            nothing = State("the filter lets nothing through", "", "warn", "esc takes it away")
+            self._state.show(nothing if self.app.runs else None, len(self._table.marks))
+        else:
+            self._read_state(run)
+
+    @work(thread=True, group="state", exclusive=True, exit_on_error=False)
+    def _read_state(self, run: RunSummary) -> None:
+        from workbench.screens.runs.next_step import state_of
+
+        worker = get_current_worker()
+        state = state_of(run, time.time())
+        if not worker.is_cancelled:
+            self.post_message(StateRead(run, state))
+
+    @on(StateRead)
+    def _show_state(self, message: StateRead) -> None:
+        selected = self._table.selected
+        if selected is not None and selected.path == message.run.path:
+            self._state.show(self._counted(message.state), len(self._table.marks))
+
+    def _counted(self, state: State) -> State:
+        """Of a group, whose best run it is."""
+        row = self._table.row
+        if row is None or row.group is None:
+            return state
+        best = f"{len(row.runs)} runs, the best {row.run.name}"
+        return State(row.group.state, best, "plain", "right shows them, and verbs act on all of them")
 
     @on(RunSelected)
     def _select(self, message: RunSelected) -> None:
+        if message.run is not None:
+            self._shown_name = self._table.row.key if self._table.row else message.run.name
+            self.app.session.set("runs.selected", self._shown_name)
+        self._show_selected()
         self.refresh_bindings()
-        if message.run is None:
-            self.query_one(CurveView).show(None, "")
-        else:
-            self._read_curve(message.run, only_new=False)
 
-    @on(CurveRead)
-    def _show_curve(self, message: CurveRead) -> None:
-        run = self.query_one(RunTable).selected
-        if run and run.folder == message.curve.folder:
-            curve = message.curve
-            self.query_one(CurveView).show(curve, curve.waiting or _why_no_points(run), _note(run))
+    @on(FactsWanted)
+    def _want_facts(self, message: FactsWanted) -> None:
+        self._read_facts(message.runs, [column.key for column in self._table.columns if column.write is None])
 
-    def _say_how_it_is(self, run: RunSummary) -> None:
-        """What the plot says of the run follows its phase; for a queued one the reader says it, with its place."""
-        view = self.query_one(CurveView)
-        if run.phase != "queued" and view.curve and view.curve.folder == run.folder:
-            view.show(view.curve, _why_no_points(run), _note(run))
+    @work(thread=True, group="facts", exit_on_error=False)
+    def _read_facts(self, runs: list[RunSummary], keys: list[str]) -> None:
+        from workbench.screens.runs.arrange import facts_of
+        from workbench.screens.runs.columns import write_value
+
+        worker = get_current_worker()
+        found = []
+        for run in runs:
+            if worker.is_cancelled:
+                return
+            facts = facts_of(run)
+            found.append((run, {key: write_value(facts(key)) for key in keys}))
+        self.post_message(FactsRead(found))
+
+    @on(FactsRead)
+    def _show_facts(self, message: FactsRead) -> None:
+        self._table.show_facts(message.facts)
 
     def show_project(self) -> None:
         self._show_experiments()
+        self._show_empty()
 
     def show_check(self) -> None:
-        self._show_experiments()
+        self.show_project()
 
     def _show_experiments(self) -> None:
-        counts: dict[str, int] = {}
-        for run in self.app.runs:
-            counts[run.experiment] = counts.get(run.experiment, 0) + 1
-        self.query_one(ExperimentsView).show(self.app.project, self.app.check, counts)
+        self.query_one(ExperimentsView).show(self.app.project, self.app.check, self._counts)
 
-    def _empty_state(self) -> Content:
-        """What to do next, as a command to type."""
-        project = self.app.project
-        lines = [Content.styled(f"No runs yet in {shorten(project.shown_runs_dir, 60)}/", QUIET), Content("")]
-        if not project.exists:
-            lines += [
-                Content("Write experiments for a text of your own:"),
-                _command(project.command("init")),
-            ]
-        elif project.fault or (self.app.check and self.app.check.count):
-            lines += [
-                Content("The experiments file has faults. See them all:"),
-                _command(project.command("validate", str(project.file))),
-            ]
+    def _show_empty(self) -> None:
+        empty = self.app.runs_read and not self.app.runs
+        self.set_class(empty, "-empty")
+        if empty:
+            self.query_one("#empty", Static).update(empty_state(self.app))
+
+    def title_parts(self) -> list[Part]:
+        parts: list[Part] = []
+        marked = len(self._table.marks) if self.is_mounted else 0
+        if marked:
+            parts.append((f"{marked} marked  ", "title--good"))
+        if self.is_mounted and self._view.words and self.app.runs:
+            parts.append((f"{self._table.arranged.shown:,} of {len(self.app.runs):,} shown  ", "title--warn"))
+        return parts
+
+    # --- what is acted on ---
+
+    @property
+    def targets(self) -> list[RunSummary]:
+        """The marked runs, else the selected one, or those of the selected group."""
+        if not self.is_mounted:
+            return []
+        marks = self._table.marks
+        if marks:
+            return [run for run in self.app.runs if run.name in marks]
+        return list(self._table.row.runs) if self._table.row else []
+
+    @on(MarksChanged)
+    def _keep_marks(self) -> None:
+        self.app.session.set("runs.marked", sorted(self._table.marks))
+        self._show_selected()
+        self.show_title()
+        self.refresh_bindings()
+
+    # --- the view ---
+
+    def _look_at(self, **changes: Any) -> None:
+        """Another filter, order or folding: kept, and the rows made anew."""
+        from dataclasses import replace
+
+        self._view = replace(self._view, **changes)
+        session, view = self.app.session, self._view
+        session.set("runs.filter", view.words)
+        session.set("runs.sort", view.sort)
+        session.set("runs.turned", view.turned)
+        session.set("runs.fold", view.fold)
+        session.set("runs.open_groups", sorted(view.open_groups))
+        self.show_runs()
+
+    @on(FilterBar.Typed)
+    def _filter_typed(self, message: FilterBar.Typed) -> None:
+        self._look_at(words=message.words)
+
+    @on(FilterBar.Left)
+    def _filter_left(self) -> None:
+        self._table.focus()
+
+    @on(SortAsked)
+    def _sort_by(self, message: SortAsked) -> None:
+        if message.key != self._view.sort:
+            self._look_at(sort=message.key, turned=False)
+        elif not self._view.turned:
+            self._look_at(turned=True)
         else:
-            lines += [Content("Start the experiments:"), _command(project.run_command)]
-            if len(project.experiments) > 1:
-                one = project.command("run", str(project.file), project.experiments[0].name)
-                lines += [Content(""), Content("or one of them:"), _command(one)]
-        return Content("\n").join(lines)
+            self._look_at(sort="", turned=False)
+
+    @on(GroupToggled)
+    def _toggle_group(self) -> None:
+        row = self._table.row
+        if row is not None and row.group is not None:
+            self._look_at(open_groups=self._view.open_groups ^ {row.group.name})
+
+    def action_filter(self) -> None:
+        self._filter.open()
+
+    def action_sort(self) -> None:
+        from workbench.dialogs.choose import Choice, ChooseScreen
+
+        choices = [Choice("", "as they come", "what trains, what waits in its order, then the newest")]
+        choices.append(Choice("run", "run", "by name"))
+        known = {column.key: column for column in (*columns_of(self._keys()), *COLUMNS, *MORE_COLUMNS)}
+        choices += [Choice(key, column.title or key, key) for key, column in known.items()]
+        here = next((n for n, choice in enumerate(choices) if choice.value == self._view.sort), 0)
+
+        def take(key: str | None) -> None:
+            if key is not None:
+                self._look_at(sort=key, turned=False)
+
+        self.app.push_screen(ChooseScreen("Sort by", choices, at=here), take)
+
+    def action_turn(self) -> None:
+        self._look_at(turned=not self._view.turned)
+
+    def action_fold(self) -> None:
+        self._look_at(fold=not self._view.fold)
+
+    def action_columns(self) -> None:
+        from workbench.screens.runs.columns_screen import ColumnsScreen
+
+        def take(keys: list[str] | None) -> None:
+            if keys is not None:
+                self.app.session.set("runs.columns", keys)
+                self._table.show_columns(columns_of(self._keys()))
+
+        run = self._table.selected
+        self.app.push_screen(ColumnsScreen(self._keys(), run.folder if run else None), take)
 
     # --- keys ---
 
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         """Keys that would do nothing are not offered."""
-        if action in ("details", "stop", "log_scale") and self.is_mounted:
-            run = self.query_one(RunTable).selected
-            if run is None:
-                return False
-            if action == "stop":
-                return run.observed.is_live or run.phase == "queued"
-        return True
+        if self.is_mounted and action in _NEEDS_RUNS:
+            return bool(self.app.runs) and (action != "turn" or bool(self._view.sort))
+        if self.is_mounted and action == "back":
+            return bool(self.has_class("-opened") or self._table.marks or self._view.words)
+        return super().check_action(action, parameters)
 
     @on(RunOpened)
     def action_details(self) -> None:
-        run = self.query_one(RunTable).selected
-        if run:
-            from workbench.screens.runs.details import DetailsScreen
+        """The details alone; a group shows its runs."""
+        row = self._table.row
+        if row is not None and row.group is not None:
+            self._toggle_group()
+        elif row is not None and not self.has_class("-opened"):
+            self.add_class("-opened")
+            self._details.take_focus()
+            self.refresh_bindings()
 
-            self.app.push_screen(DetailsScreen(run))
-
-    def action_log_scale(self) -> None:
-        view = self.query_one(CurveView)
-        view.log_scale = not view.log_scale
-        self.app.session.set("runs.log_scale", view.log_scale)
-
-    def action_stop(self) -> None:
-        run = self.query_one(RunTable).selected
-        if run is None:
-            return
-        from workbench.dialogs.confirm import ConfirmScreen
-
-        question, detail = f"Stop {run.name}?", "It finishes its step, saves a checkpoint and leaves. Go on later with"
-        if run.phase == "queued":
-            question, detail = f"Take {run.name} out of the queue?", "It has not begun. Start it later with"
-        command = self.app.resume_command(run)
-
-        def decide(yes: bool | None) -> None:
-            if yes:
-                self._stop(run)
-
-        self.app.push_screen(ConfirmScreen(question, detail, command), decide)
-
-    @work(thread=True, group="stop", exit_on_error=False)
-    def _stop(self, run: RunSummary) -> None:
-        from craft.launch.queue.dispatch import stop
-
-        try:
-            done = "has left the queue" if stop(run.folder) else "was asked to stop"
-            self.app.say(f"{run.name} {done}", "information")
-        except (CraftError, OSError) as error:
-            self.app.say(f"{run.name} was not stopped: {error}", "error")
-
-
-def why_it_waits(run: RunSummary) -> str:
-    """What a queued run waits for, in words."""
-    from craft.launch.queue.dispatch import why_queued
-
-    return f"queued: {why_queued(run.folder.path.parent).get(run.name) or run.reason}"
-
-
-def _command(text: str) -> Content:
-    # Never cut, it is there to be typed.
-    return Content.styled(f"  {clean_line(text)}", "bold $text-accent")
-
-
-def _note(run: RunSummary) -> tuple[str, str]:
-    """What went wrong with a run, and the tone to say it in; nothing while all is well."""
-    tone = TONES.get(phase_word(run), "warn")
-    return (_why_no_points(run), tone) if tone in ("warn", "bad") else ("", "")
-
-
-def _why_no_points(run: RunSummary) -> str:
-    word = phase_word(run)
-    return f"{word}: {shorten(run.reason, 200)}" if run.reason and run.reason != word else word
+    def action_back(self) -> None:
+        """One level back: the list, then no marks, then no filter."""
+        if self.has_class("-opened"):
+            self.remove_class("-opened")
+            self._table.focus()
+        elif not self._table.has_focus:
+            self._table.focus()
+        elif self._table.marks:
+            self._table.mark(set())
+        elif self._view.words:
+            self._filter.action_clear()
+        self.refresh_bindings()

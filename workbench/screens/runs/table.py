@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,25 @@ from textual.strip import Strip
 
 from craft.text import width_of
 from workbench.actions import bindings_of
-from workbench.messages import RunOpened, RunSelected
-from workbench.screens.runs.rows import Cell, cells_of, columns_for, gap_for, header
+from workbench.messages import (
+    FactsWanted,
+    GroupToggled,
+    MarksChanged,
+    RunOpened,
+    RunSelected,
+    SortAsked,
+    VerbsAsked,
+)
+from workbench.screens.runs.arrange import Arranged, Row, View
+from workbench.screens.runs.columns import COLUMNS, Column, columns_for, gap_for
+from workbench.screens.runs.rows import Cell, cells_of, cells_of_group, gap_after, header
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
 
-_MARGIN = 2  # for the cursor's mark, on the left
+_MARGIN = 3  # for the cursor and the mark, on the left
+_ASK_AFTER = 0.03  # seconds in which what a page needs of the files is gathered into one question
+_NO_ROWS = Arranged(View(), [], [], 0, 0, {})
 
 
 class RunTable(ScrollView, can_focus=True):
@@ -32,7 +44,9 @@ class RunTable(ScrollView, can_focus=True):
     BINDINGS = bindings_of("run table")
     COMPONENT_CLASSES = {
         "table--header",
+        "table--sorted",
         "table--cursor",
+        "table--marked",
         "table--plain",
         "table--name",
         "table--quiet",
@@ -49,52 +63,111 @@ class RunTable(ScrollView, can_focus=True):
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:
         super().__init__(id=id)
         self.ascii_only = ascii_only
-        self.runs: list[RunSummary] = []
-        self._selected: Path | None = None
-        self._longest_name = 0
-        self._drawn: dict[int, list[Cell]] = {}
+        self.arranged = _NO_ROWS
+        self.columns: Sequence[Column] = COLUMNS
+        self.marks: set[str] = set()
+        """The names of the marked runs."""
+        self._selected = ""
+        self._said: tuple[str, Path | None] = ("", None)
+        self._facts: dict[Path, tuple[RunSummary, dict[str, str]]] = {}
+        self._missing: dict[Path, RunSummary] = {}
+        self._drawn: dict[int, tuple[list[Cell], bool]] = {}
         self._now = time.time()
 
     # --- what is shown ---
 
     @property
-    def selected(self) -> RunSummary | None:
-        """The run under the cursor."""
-        return self.runs[self.cursor] if self.cursor < len(self.runs) else None
+    def runs(self) -> list[RunSummary]:
+        """The runs of the rows, one each."""
+        return [row.run for row in self.arranged.rows]
 
-    def show(self, runs: Sequence[RunSummary], now: float | None = None) -> None:
-        """Show `runs`, drawing again only the lines that changed. `now` is seconds since 1970."""
+    @property
+    def row(self) -> Row | None:
+        """The row under the cursor."""
+        rows = self.arranged.rows
+        return rows[self.cursor] if self.cursor < len(rows) else None
+
+    @property
+    def selected(self) -> RunSummary | None:
+        """The run under the cursor; of a group its best one."""
+        return self.row.run if self.row else None
+
+    def show(self, arranged: Arranged, now: float | None = None) -> None:
+        """Show rows, drawing again only the lines that changed. `now` is seconds since 1970."""
         self._now = time.time() if now is None else now
-        same_places = [run.folder.path for run in runs] == [run.folder.path for run in self.runs]
-        self.runs = list(runs)
-        longest = max((width_of(run.name) for run in self.runs), default=0)
-        if not same_places or longest != self._longest_name:
-            self._longest_name = longest
+        before, self.arranged = self.arranged, arranged
+        same_heading = before.longest == arranged.longest and before.view == arranged.view
+        if same_heading and before.keys == arranged.keys:
+            self._refresh_changed()
+        else:
             self._drawn.clear()
-            self.virtual_size = Size(0, len(self.runs) + 1)
+            self.virtual_size = Size(0, len(arranged.rows) + 1)
             self.cursor = self._place_of_selected()
             self.refresh(layout=True)
-        else:
-            self._refresh_changed()
-        self._select(self.selected)
+            # Another cursor may be out of sight although its number is the same.
+            self.call_after_refresh(lambda: self._bring_into_view(self.cursor))
+        self._select()
+
+    def show_columns(self, columns: Sequence[Column]) -> None:
+        """Show these columns instead."""
+        self.columns = columns
+        self._drawn.clear()
+        self.refresh()
+
+    def show_facts(self, facts: Sequence[tuple[RunSummary, dict[str, str]]]) -> None:
+        """What the files of some runs say, by column."""
+        self._facts.update((run.path, (run, values)) for run, values in facts)
+        self._refresh_changed()
+
+    def select(self, name: str) -> bool:
+        """Put the cursor on a run; False when it is not in the list."""
+        self._selected = name
+        place = self.arranged.place.get(name)
+        if place is not None:
+            self.cursor = place
+        return place is not None
 
     def _place_of_selected(self) -> int:
         """Where the selected run is now; before anything is selected, the run that is being trained."""
-        if self._selected is None:
-            return next((index for index, run in enumerate(self.runs) if run.observed.is_live), 0)
-        here = (index for index, run in enumerate(self.runs) if run.folder.path == self._selected)
-        return next(here, min(self.cursor, max(len(self.runs) - 1, 0)))
+        rows = self.arranged.rows
+        if not self._selected:
+            return next((index for index, row in enumerate(rows) if row.run.observed.is_live), 0)
+        here = self.arranged.place.get(self._selected)
+        return min(self.cursor, max(len(rows) - 1, 0)) if here is None else here
 
     def _refresh_changed(self) -> None:
         top = self.scroll_offset.y
-        for line in range(1, min(self.size.height, len(self.runs) - top + 1)):
+        for line in range(1, min(self.size.height, len(self.arranged.rows) - top + 1)):
             index = top + line - 1
             if self._drawn.get(index) != self._cells(index):
                 self.refresh(Region(0, line, self.size.width, 1))
 
-    def _cells(self, index: int) -> list[Cell]:
-        name_width, columns = columns_for(self._width - _MARGIN, self._longest_name)
-        return cells_of(self.runs[index], self._now, name_width, columns, self.ascii_only)
+    def _cells(self, index: int) -> tuple[list[Cell], bool]:
+        """The cells of a row, and whether it is marked."""
+        row = self.arranged.rows[index]
+        name_width, columns = columns_for(self._width - _MARGIN, self.arranged.longest + 2, self.columns)
+        if row.group is not None:
+            cells = cells_of_group(row.group, self._now, name_width, columns, self.ascii_only)
+            return cells, all(run.name in self.marks for run in row.runs)
+        fact = self._fact_of(row.run, columns)
+        cells = cells_of(row.run, self._now, name_width, columns, self.ascii_only, fact, inside=row.inside)
+        return cells, row.run.name in self.marks
+
+    def _fact_of(self, run: RunSummary, columns: Sequence[Column]) -> Callable[[str], str]:
+        """What its files say, where it is known; else it is asked for, and what was known is shown meanwhile."""
+        wanted = [column.key for column in columns if column.write is None]
+        known = self._facts.get(run.path)
+        values = known[1] if known else {}
+        if wanted and (known is None or known[0] is not run or any(key not in values for key in wanted)):
+            if not self._missing:
+                self.set_timer(_ASK_AFTER, self._ask)
+            self._missing[run.path] = run
+        return lambda key: values.get(key, "")
+
+    def _ask(self) -> None:
+        missing, self._missing = list(self._missing.values()), {}
+        if missing:
+            self.post_message(FactsWanted(missing))
 
     # --- drawing ---
 
@@ -103,27 +176,36 @@ class RunTable(ScrollView, can_focus=True):
         """Columns beside the scroll bar."""
         return self.scrollable_content_region.width
 
+    def _heading(self) -> list[tuple[str, str]]:
+        view = self.arranged.view
+        width = self._width - _MARGIN
+        return header(width, self.arranged.longest + 2, self.ascii_only, self.columns, view.sort, view.turned)
+
     def render_line(self, y: int) -> Strip:
         width = self._width
         base = self.rich_style
+        gap = " " * gap_for(width - _MARGIN)
         if y == 0:  # the heading stays while the rows scroll below it
-            text = " " * _MARGIN + header(width - _MARGIN, self._longest_name, self.ascii_only)
-            style = self.get_component_rich_style("table--header")
-            return Strip([Segment(text, style)]).adjust_cell_length(width, base)
+            segments = [Segment(" " * _MARGIN, self._style("header"))]
+            for text, key in self._heading():
+                look = "sorted" if key and key == self.arranged.view.sort else "header"
+                segments += [Segment(text, self._style(look)), Segment(gap, self._style("header"))]
+            return Strip(segments).adjust_cell_length(width, base)
         index = self.scroll_offset.y + y - 1
-        if index >= len(self.runs):
+        if index >= len(self.arranged.rows):
             return Strip.blank(width, base)
-        cells = self._cells(index)
-        self._drawn[index] = cells
+        cells, marked = self._drawn[index] = self._cells(index)
         at_cursor = index == self.cursor
         under = self.get_component_rich_style("table--cursor", partial=True) if at_cursor else Style()
-        gap = " " * gap_for(width - _MARGIN)
-        mark = ">" if self.ascii_only else "\u258c"
-        segments = [Segment((mark if at_cursor else " ").ljust(_MARGIN), self._style("bar") + under)]
-        for place, cell in enumerate(cells):
+        bar, mark = (">", "x") if self.ascii_only else ("\u258c", "\u25c6")
+        segments = [
+            Segment(bar if at_cursor else " ", self._style("bar") + under),
+            Segment((mark if marked else " ").ljust(_MARGIN - 1), self._style("marked") + under),
+        ]
+        for cell in cells:
             segments.append(Segment(cell.text, self._style(cell.tone) + under))
-            if place < len(cells) - 1 and cell.tone not in ("bar", "rest"):
-                segments.append(Segment(gap, base + under))
+            if behind := gap_after(width - _MARGIN, cell):
+                segments.append(Segment(" " * behind, base + under))
         return Strip(segments).adjust_cell_length(width, base + under)
 
     def _style(self, tone: str) -> Style:
@@ -131,19 +213,23 @@ class RunTable(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self._drawn.clear()
+        self.call_after_refresh(lambda: self._bring_into_view(self.cursor))
 
     # --- the cursor ---
 
     def validate_cursor(self, cursor: int) -> int:
-        return max(0, min(cursor, len(self.runs) - 1))
+        return max(0, min(cursor, len(self.arranged.rows) - 1))
 
     def watch_cursor(self, old: int, new: int) -> None:
-        top = self.scroll_offset.y
         for index in (old, new):
-            if top <= index < top + self.size.height - 1:
-                self.refresh(Region(0, index - top + 1, self.size.width, 1))
+            self._refresh_row(index)
         self._bring_into_view(new)
-        self._select(self.selected)
+        self._select()
+
+    def _refresh_row(self, index: int) -> None:
+        top = self.scroll_offset.y
+        if top <= index < top + self.size.height - 1:
+            self.refresh(Region(0, index - top + 1, self.size.width, 1))
 
     def _bring_into_view(self, index: int) -> None:
         rows = self.size.height - 1
@@ -151,11 +237,13 @@ class RunTable(ScrollView, can_focus=True):
         if rows > 0 and not top <= index < top + rows:
             self.scroll_to(y=index if index < top else index - rows + 1, animate=False)
 
-    def _select(self, run: RunSummary | None) -> None:
-        path = run.folder.path if run else None
-        if path != self._selected:
-            self._selected = path
-            self.post_message(RunSelected(run))
+    def _select(self) -> None:
+        row = self.row
+        said = (row.key if row else "", row.run.path if row else None)
+        if said != self._said:
+            self._said = said
+            self._selected = said[0] or self._selected
+            self.post_message(RunSelected(row.run if row else None))
 
     def action_cursor_down(self) -> None:
         self.cursor += 1
@@ -173,11 +261,55 @@ class RunTable(ScrollView, can_focus=True):
         self.cursor = 0
 
     def action_last(self) -> None:
-        self.cursor = len(self.runs) - 1
+        self.cursor = len(self.arranged.rows) - 1
+
+    # --- marks ---
+
+    def action_mark(self) -> None:
+        """Mark the row under the cursor, or take the mark away, and go on to the next."""
+        row = self.row
+        if row is None:
+            return
+        names = {run.name for run in row.runs}
+        self.mark(self.marks - names if names <= self.marks else self.marks | names)
+        self.cursor += 1
+
+    def action_mark_all(self) -> None:
+        """Mark all that are shown; where they all are, none of them."""
+        names = {run.name for row in self.arranged.rows for run in row.runs}
+        self.mark(self.marks - names if names <= self.marks else self.marks | names)
+
+    def mark(self, names: set[str]) -> None:
+        """Mark these and no others."""
+        if names != self.marks:
+            self.marks = names
+            self._refresh_changed()
+            self.post_message(MarksChanged())
+
+    # --- the mouse ---
 
     def on_click(self, event: events.Click) -> None:
+        if event.y == 0:
+            self._sort_at(event.x - _MARGIN)
+            return
         index = self.scroll_offset.y + event.y - 1
-        if event.y >= 1 and index < len(self.runs):
-            self.cursor = index
-            if event.chain == 2:
-                self.post_message(RunOpened())
+        if index >= len(self.arranged.rows):
+            return
+        self.cursor = index
+        row = self.arranged.rows[index]
+        if event.button == 3:
+            self.post_message(VerbsAsked())
+        elif event.ctrl or 0 < event.x < _MARGIN:
+            names = {run.name for run in row.runs}
+            self.mark(self.marks - names if names <= self.marks else self.marks | names)
+        elif event.chain == 2:
+            self.post_message(GroupToggled() if row.group else RunOpened())
+
+    def _sort_at(self, x: int) -> None:
+        end = 0
+        for text, key in self._heading():
+            end += width_of(text) + gap_for(self._width - _MARGIN)
+            if x < end:
+                if key:
+                    self.post_message(SortAsked(key))
+                return

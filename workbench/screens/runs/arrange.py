@@ -1,0 +1,244 @@
+"""From all runs to the rows that are shown: filtered, sorted, groups folded. Pure; made in a worker thread.
+
+What a filter found of a run is kept for as long as the run is the same: of ten thousand runs a look asks only those
+with news.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from craft.text import width_of
+from workbench.screens.runs.columns import number, phase_word
+
+if TYPE_CHECKING:
+    from craft.analysis.facts import RunFacts
+    from craft.analysis.filters import Filter, Value
+    from craft.runs.store import RunSummary
+
+TIMED = {"age", "eta", "time"}
+"""What changes without any news of a run."""
+_BROKEN = ("failed", "interrupted", "damaged", "silent")
+_NUMBERED = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True)
+class View:
+    """What a person asked to see."""
+
+    words: str = ""
+    """A filter as it was typed."""
+    sort: str = ""
+    """The figure or setting to sort by; empty: what trains, what waits, then the newest."""
+    turned: bool = False
+    """The largest first."""
+    fold: bool = False
+    """The runs of a group as one line."""
+    open_groups: frozenset[str] = frozenset()
+    """Groups whose runs are shown although groups are folded."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The line of a group: all runs of it that are let through."""
+
+    name: str
+    runs: tuple[RunSummary, ...]
+    folded: bool
+
+    @property
+    def live(self) -> int:
+        """How many train."""
+        return sum(run.observed.is_live for run in self.runs)
+
+    @property
+    def best_run(self) -> RunSummary:
+        """The run with the smallest best figure; without any, the first."""
+        known = [(best, run) for run in self.runs if (best := number(run.status.best)) is not None]
+        return min(known, key=lambda pair: pair[0])[1] if known else self.runs[0]
+
+    @property
+    def best(self) -> float | None:
+        """Its best figure."""
+        return number(self.best_run.status.best)
+
+    @property
+    def progress(self) -> float | None:
+        """The part of all steps that is done."""
+        done = [number(run.status.step) or 0.0 for run in self.runs]
+        most = [number(run.status.max_steps) or 0.0 for run in self.runs]
+        return min(sum(done) / sum(most), 1.0) if sum(most) else None
+
+    @property
+    def state(self) -> str:
+        """The two phases that matter most, counted."""
+        phases = [phase_word(run) for run in self.runs]
+        if self.live:
+            return f"{self.live} live"
+        broken = sum(phase in _BROKEN for phase in phases)
+        queued = phases.count("queued")
+        if broken:
+            return f"{broken} broken"
+        return f"{queued} queued" if queued else f"{phases.count('finished')} finished"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the list: a run, or a group."""
+
+    run: RunSummary
+    """Of a group the best one, whose details are shown."""
+    group: Fold | None = None
+    inside: bool = False
+    """It stands below the line of its group."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+        return f"group {self.group.name}" if self.group else self.run.name
+
+    @property
+    def runs(self) -> tuple[RunSummary, ...]:
+        """What is acted on."""
+        return self.group.runs if self.group else (self.run,)
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """The rows, and all that costs time to know of them."""
+
+    view: View
+    rows: list[Row]
+    keys: list[str]
+    shown: int
+    """How many runs are let through."""
+    longest: int
+    """Columns of the longest name."""
+    counts: dict[str, int]
+    """Of all runs: how many by experiment."""
+    fault: str = ""
+    """What is wrong with the filter."""
+    place: dict[str, int] = field(default_factory=dict)
+    """Which row a run or a group is."""
+
+
+class Arranger:
+    """Arranges the runs again and again. Used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._words = ""
+        self._filter: Filter | None = None
+        self._through: dict[Path, tuple[RunSummary, bool]] = {}
+        self._sort = ""
+        self._values: dict[Path, tuple[RunSummary, Value]] = {}
+        self._widths: dict[str, int] = {}
+
+    def arrange(self, runs: Sequence[RunSummary], view: View) -> Arranged:
+        """The rows of `runs`; those of before where the filter is at fault, which is said. Never raises."""
+        from craft.errors import UsageError
+
+        fault = ""
+        if view.words != self._words or self._filter is None:
+            from craft.analysis.filters import parse_filter
+
+            try:
+                self._filter, self._words, self._through = parse_filter(view.words), view.words, {}
+            except UsageError as error:
+                fault = str(error)
+        through = self._let_through(runs) if self._filter is not None and self._words.strip() else list(runs)
+        ordered = self._sorted(through, view) if view.sort else through
+        rows = _folded(ordered, view.open_groups) if view.fold else [Row(run) for run in ordered]
+        keys = [row.key for row in rows]
+        counts: dict[str, int] = {}
+        for run in runs:
+            counts[run.experiment] = counts.get(run.experiment, 0) + 1
+        longest = max((self._width(row) for row in rows), default=0)
+        place = {key: index for index, key in enumerate(keys)}
+        return Arranged(view, rows, keys, len(through), longest, counts, fault, place)
+
+    def _width(self, row: Row) -> int:
+        name = row.group.name if row.group else row.run.name
+        found = self._widths.get(name)
+        if found is None:
+            found = self._widths[name] = width_of(name)
+        return found + 2 * (row.group is not None or row.inside)
+
+    def _let_through(self, runs: Sequence[RunSummary]) -> list[RunSummary]:
+        assert self._filter is not None
+        keeps = not self._filter.names() & TIMED
+        before, self._through = self._through, {}
+        found = []
+        for run in runs:
+            known = before.get(run.path)
+            if keeps and known is not None and known[0] is run:
+                holds = known[1]
+            else:
+                holds = self._filter.holds(facts_of(run))
+            self._through[run.path] = run, holds
+            if holds:
+                found.append(run)
+        return found
+
+    def _sorted(self, runs: Sequence[RunSummary], view: View) -> list[RunSummary]:
+        """By a figure or a setting, numbers before texts; those that have none last, whichever way round."""
+        if view.sort != self._sort:
+            self._sort, self._values = view.sort, {}
+        before, self._values = self._values, {}
+        for run in runs:
+            known = before.get(run.path)
+            if known is not None and known[0] is run and view.sort not in TIMED:
+                self._values[run.path] = known
+            else:
+                self._values[run.path] = run, sort_value(run, view.sort)
+        known_runs = [run for run in runs if self._values[run.path][1] is not None]
+        known_runs.sort(key=lambda run: _order(self._values[run.path][1]), reverse=view.turned)
+        return [*known_runs, *(run for run in runs if self._values[run.path][1] is None)]
+
+
+def sort_value(run: RunSummary, name: str) -> Value:
+    """The figure or setting that a run is sorted by."""
+    if name == "run":
+        # Numbers in names by their value, so that lr-10 comes after lr-9.
+        return "".join(part.zfill(12) if part.isdecimal() else part for part in _NUMBERED.split(run.name))
+    if name == "progress":
+        most = number(run.status.max_steps)
+        return (number(run.status.step) or 0.0) / most if most else None
+    value = facts_of(run)(name)
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def facts_of(run: RunSummary) -> RunFacts:
+    """What filters and columns ask of a run, with the notes that were read with it."""
+    from workbench.screens.runs.facts import ListedFacts
+
+    return ListedFacts(run)
+
+
+def _order(value: Value) -> tuple[bool, float, str]:
+    if isinstance(value, int | float):
+        return False, float(value), ""
+    return True, 0.0, str(value)
+
+
+def _folded(runs: Sequence[RunSummary], opened: frozenset[str]) -> list[Row]:
+    """The runs of each group as one line, where the first of them stands; a group of one is no group."""
+    members: dict[str, list[RunSummary]] = {}
+    for run in runs:
+        if run.group:
+            members.setdefault(run.group, []).append(run)
+    rows: list[Row] = []
+    for run in runs:
+        group = members.get(run.group or "", [])
+        if len(group) < 2:
+            rows.append(Row(run))
+        elif run is group[0] and run.group:
+            fold = Fold(run.group, tuple(group), run.group not in opened)
+            rows.append(Row(fold.best_run, fold))
+            if not fold.folded:
+                rows += [Row(one, inside=True) for one in group]
+    return rows

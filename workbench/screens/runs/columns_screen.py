@@ -1,0 +1,124 @@
+"""Which columns the list has: known ones, and any setting or metric of a run as one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input, SelectionList, Static
+from textual.widgets.selection_list import Selection
+from textual.worker import get_current_worker
+
+from workbench.actions import bindings_of
+from workbench.dialogs.dialog import Dialog
+from workbench.screens.runs.columns import COLUMNS, MORE_COLUMNS
+
+if TYPE_CHECKING:
+    from craft.runs.folder import RunFolder
+
+_MOST = 300  # that are listed at once; typing finds the others
+_RECORDS = 65_536  # bytes of a log in which its metrics are looked for
+
+
+class ColumnsScreen(Dialog[list[str] | None]):
+    """Gives the keys of the columns in their order, or None."""
+
+    BINDINGS = bindings_of("columns")
+
+    def __init__(self, keys: Sequence[str], folder: RunFolder | None) -> None:
+        super().__init__()
+        self._keys = list(keys)
+        self._folder = folder
+        known = {column.key: column.title for column in (*COLUMNS, *MORE_COLUMNS)}
+        self._offered = {key: known.get(key, "") for key in [*keys, *known]}
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Content.styled("Columns", "bold"))
+            hint = "any setting or metric can be one; narrow terminals drop some"
+            yield Static(Content.styled(hint, "$foreground 60%"))
+            yield Input(placeholder="type to find, or a name and enter", classes="space")
+            yield SelectionList[str](classes="space")
+
+    def on_mount(self) -> None:
+        self._list("")
+        self.query_one(SelectionList).focus()
+        self._read()
+
+    @work(thread=True, group="columns", exit_on_error=False)
+    def _read(self) -> None:
+        """The settings and metrics of the selected run."""
+        if self._folder is None:
+            return
+        from workbench.verbs.changing import definition_of
+
+        found = definition_of(self._folder)
+        try:
+            with self._folder.metrics.open("rb") as file:
+                names = _names(file.read(_RECORDS))
+        except OSError:
+            names = set()
+        offered = dict.fromkeys(sorted(names), "") | found
+        if not get_current_worker().is_cancelled:
+            self.app.call_from_thread(self._offer, offered)
+
+    def _offer(self, offered: dict[str, str]) -> None:
+        self._offered |= {key: value for key, value in offered.items() if key not in self._offered}
+        if self.is_mounted:
+            self._list(self.query_one(Input).value)
+
+    def _list(self, words: str) -> None:
+        wanted = words.lower().split()
+        names = [name for name in self._offered if all(word in name.lower() for word in wanted)][:_MOST]
+        options = self.query_one(SelectionList)
+        options.clear_options()
+        options.add_options(Selection(self._line(name), name, name in self._keys) for name in names)
+
+    def _line(self, name: str) -> Content:
+        about = self._offered[name]
+        return Content.assemble(self.line(name), (f"  {self.line(about)[:40]}", "$foreground 55%"))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._list(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        name = event.value.strip()
+        if name and " " not in name:
+            self._keys.append(name)
+            self._offered.setdefault(name, "")
+            self.query_one(Input).value = ""
+        self.action_accept()
+
+    def on_selection_list_selection_toggled(self, event: SelectionList.SelectionToggled[str]) -> None:
+        key = event.selection.value
+        if key in self._keys:
+            self._keys.remove(key)
+        else:
+            self._keys.append(key)
+
+    def action_accept(self) -> None:
+        self.dismiss(list(dict.fromkeys(self._keys)))
+
+    def action_as_at_first(self) -> None:
+        """The columns that a new project has."""
+        self.dismiss([])
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+def _names(data: bytes) -> set[str]:
+    """The metrics that the first records of a log have."""
+    from craft.runs.json_files import decode_object
+
+    names: set[str] = set()
+    for line in data.split(b"\n")[:-1]:
+        try:
+            names |= {name for name in decode_object(line) if "/" in name}
+        except ValueError:
+            continue
+    return names
