@@ -68,6 +68,7 @@ class Foot:
         self.cells.put(0, 0, self.art["low"] * width, "axis")
         self._labels = rows - 1
         self._labelled: set[int] = set()
+        self._name_at = width
 
     def name(self, x_label: str) -> int:
         """Write the axis' name at the right end, where there is room; how much is left for labels."""
@@ -75,7 +76,8 @@ class Foot:
         needed = width_of(name) + 2
         if not name or self.width < needed + 18:
             return self.width
-        self.cells.put(self._labels, self.width - needed + 1, f" {name}", "label")
+        self._name_at = self.width - needed + 1
+        self.cells.put(self._labels, self._name_at, f" {name}", "label")
         return self.width - needed
 
     def ticks(self, ticks: Sequence[tuple[float, str]], x: Scale, room: int) -> None:
@@ -107,6 +109,9 @@ class Foot:
         ascii_only = self.ink == "ascii"
         text = shorten(label, self.width, ascii_only=ascii_only)
         start = max(0, min(column - width_of(text) // 2, self.width - width_of(text)))
+        if start + width_of(text) >= self._name_at:
+            blank = self.art["low"] if self.rows == 1 else " "
+            self.cells.put(self._labels, self._name_at, blank * (self.width - self._name_at), "axis")
         self.cells.put(self._labels, start - 1, f" {text} ", "cross")
         said = clean_line(said, ascii_only=ascii_only)
         if not said:

@@ -231,8 +231,9 @@ class _Plot:
             beside = [Span(" " * names, "canvas")] if names else []
             foot = self._foot(columns, foot_rows, events)
             rows.extend([*row, *beside] for row in foot.spans(gutter))
-        axes = (None,) * 4 if self.blank else (self.x, self.y, self.whole_x, self.whole_y)
-        return Drawing(self.width, rows, *axes, gutter, len(head), columns, lines)
+        if self.blank:
+            return Drawing(self.width, rows)
+        return Drawing(self.width, rows, self.x, self.y, self.whole_x, self.whole_y, gutter, len(head), columns, lines)
 
     # --- words ---
 

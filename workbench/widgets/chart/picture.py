@@ -1,0 +1,250 @@
+"""A plot on the screen: drawn again only when there is something new in it, and sent only where it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from craft.text import shorten, width_of
+
+if TYPE_CHECKING:
+    from craft.analysis.axes import Axis
+    from craft.analysis.curves import Curve, Curves
+    from craft.analysis.plots import Drawing, Mark, Series, View
+
+LOOKS = 8
+"""Colours of series; the marks go on where these begin again."""
+_LEAST_WIDTH, _LEAST_HEIGHT = 4, 2
+
+Range = tuple[float, float]
+
+
+class Picture(Widget):
+    """What is shown, and how it is looked at. Keys and mouse are `Chart`'s."""
+
+    COMPONENT_CLASSES = {
+        *(
+            f"chart--{look}"
+            for look in (
+                *("title", "focused", "axis", "label", "legend", "note", "empty", "canvas", "mark", "cross"),
+                *("quiet", "live", "good", "warn", "bad"),
+            )
+        ),
+        *(f"chart--{look}{index}" for look in ("series", "faint") for index in range(LOOKS)),
+    }
+
+    log_x: reactive[bool] = reactive(False, repaint=False)
+    log_y: reactive[bool] = reactive(False, repaint=False)
+    smoothing: reactive[float] = reactive(0.0, repaint=False)
+    """Weight of the past in an exponential average, 0 (none) to below 1; see `craft.analysis.smoothing`."""
+    robust: reactive[bool] = reactive(True, repaint=False)
+    """Whether a few far-off values are left out of the range of y, and said so."""
+
+    def __init__(self, *, ascii_only: bool, name: str | None = None, id: str | None = None) -> None:
+        super().__init__(name=name, id=id)
+        self.ascii_only = ascii_only
+        self.series: Sequence[Series] = ()
+        self.title = self.x_label = self.empty = ""
+        self.marks: Sequence[Mark] = ()
+        self.note = ("", "")
+        self._sizes: Sequence[int] = ()
+        self.axis: Axis | None = None
+        self.x_range: Range | None = None
+        """The part of the x axis that is shown; None for all."""
+        self.y_range: Range | None = None
+        self.cross: float | None = None
+        """Where the crosshair stands on the x axis."""
+        self.chosen: Range | None = None
+        """The part of the x axis that is being chosen."""
+        self._curves: Curves | None = None
+        self._drawing: Drawing | None = None
+        self._strips: dict[int, Strip] = {}
+        self._stale = True
+        self.drawings = 0
+        """How often it was drawn."""
+
+    def put(
+        self,
+        series: Sequence[Series],
+        title: str,
+        x_label: str,
+        marks: Sequence[Mark],
+        empty: str,
+        note: tuple[str, str],
+        axis: Axis | None,
+    ) -> bool:
+        """Show all this; whether anything of it is new."""
+        sizes = [len(one.ys) for one in series]
+        asked = (series, title, x_label, marks, empty, note, axis, sizes)
+        shown = (self.series, self.title, self.x_label, self.marks, self.empty, self.note, self.axis)
+        if asked[:-1] == shown and sizes == self._sizes:
+            return False
+        self.series, self.title, self.x_label, self.marks, self.empty, self.note, self.axis, self._sizes = asked
+        self.draw_again()
+        return True
+
+    # --- drawing ---
+
+    def draw_again(self) -> None:
+        """Draw at the next chance; asked for several times, it is done once."""
+        if not self._stale:
+            self._stale = True
+            self.call_later(self._renew)
+
+    def _renew(self) -> None:
+        before = self._drawing
+        if not self._stale:
+            return
+        if before is None or not self.is_attached or not self.is_on_screen or self._size_of(before) != self._room():
+            self._drawing = None
+            self.refresh()
+            return
+        self._draw()
+        if self._drawing is None:
+            self.refresh()
+        else:
+            changed = _changed(before, self._drawing, self._note_rows)
+            self.refresh(*(region.translate(self.gutter.top_left) for region in changed))
+
+    def _room(self) -> tuple[int, int]:
+        return self.size.width, self.size.height - self._note_rows
+
+    @property
+    def _note_rows(self) -> int:
+        return 1 if self.note[0] else 0
+
+    @staticmethod
+    def _size_of(drawing: Drawing) -> tuple[int, int]:
+        return drawing.width, len(drawing.rows)
+
+    @property
+    def drawing(self) -> Drawing | None:
+        """The plot with all that was asked for; None where there is no room for one."""
+        self._renew()
+        return self._on_screen()
+
+    def _on_screen(self) -> Drawing | None:
+        """The plot of which some lines may have been sent already."""
+        if self._drawing is None or self._size_of(self._drawing) != self._room():
+            self._draw()
+        return self._drawing
+
+    def _draw(self) -> None:
+        self._stale = False
+        self._strips.clear()
+        self._drawing = None
+        width, height = self._room()
+        if width < _LEAST_WIDTH or height < _LEAST_HEIGHT:
+            return
+        from craft.analysis.curves import Curves
+        from craft.analysis.plots import draw_plot
+
+        self._curves = self._curves or Curves()
+        self.drawings += 1
+        self._drawing = draw_plot(
+            self.series,
+            width=width,
+            height=height,
+            title=shorten(self.title, max(width // 2, 8), ascii_only=self.ascii_only),
+            x_label=self.axis.label if self.axis else self.x_label,
+            ink="ascii" if self.ascii_only else "braille",
+            view=self.view(),
+            axis=self.axis,
+            marks=self.marks,
+            empty=self.empty,
+            curves=self._curves,
+        )
+
+    def view(self) -> View:
+        """How it is looked at now."""
+        from craft.analysis.plots import View
+
+        return View(
+            log_x=self.log_x,
+            log_y=self.log_y,
+            x_range=self.x_range,
+            y_range=self.y_range,
+            robust=self.robust,
+            smoothing=self.smoothing,
+            cross=self.cross,
+            chosen=self.chosen,
+            focused=self.has_focus,
+        )
+
+    @property
+    def curves(self) -> list[Curve]:
+        """What is known of the series."""
+        from craft.analysis.curves import Curves
+
+        self._curves = self._curves or Curves()
+        return self._curves.of(self.series)
+
+    def watch_log_x(self) -> None:
+        self.draw_again()
+
+    def watch_log_y(self) -> None:
+        self.y_range = None  # chosen by eye on the other axis
+        self.draw_again()
+
+    def watch_smoothing(self) -> None:
+        self.draw_again()
+
+    def watch_robust(self) -> None:
+        self.draw_again()
+
+    def on_focus(self) -> None:
+        self.draw_again()
+
+    def on_blur(self) -> None:
+        self.draw_again()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips.clear()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        text, tone = self.note
+        if text and y == 0:
+            said = shorten(text, width, ascii_only=self.ascii_only)
+            return Strip([Segment(said, self._look(tone))]).adjust_cell_length(width, self.rich_style)
+        drawing = self._on_screen()
+        row = y - self._note_rows
+        if drawing is None or row >= len(drawing.rows):
+            return Strip.blank(width, self.rich_style)
+        strip = self._strips.get(row)
+        if strip is None:
+            segments = [Segment(span.text, self._look(span.role)) for span in drawing.rows[row]]
+            strip = self._strips[row] = Strip(segments, width)
+        return strip
+
+    def _look(self, role: str) -> Style:
+        name = role.rstrip("0123456789")
+        if name in ("series", "raw", "band"):
+            index = int(role[len(name) :]) % LOOKS
+            role = f"{'series' if name == 'series' else 'faint'}{index}"
+        elif role == "title" and self.has_focus:
+            role = "focused"
+        return self.get_component_rich_style(f"chart--{role or 'quiet'}")
+
+
+def _changed(before: Drawing, after: Drawing, top: int) -> list[Region]:
+    """The cells in which two drawings of one size differ, as few regions as rows."""
+    regions = []
+    for y, (old, new) in enumerate(zip(before.rows, after.rows, strict=True)):
+        if old == new:
+            continue
+        same = min(len(old), len(new))
+        start = next((i for i in range(same) if old[i] != new[i]), same)
+        end = next((i for i in range(1, same - start + 1) if old[-i] != new[-i]), same - start + 1) - 1
+        left = sum(width_of(span.text) for span in new[:start])
+        right = sum(width_of(span.text) for span in new[len(new) - end :]) if end else 0
+        regions.append(Region(left, y + top, max(after.width - left - right, 1), 1))
+    return regions

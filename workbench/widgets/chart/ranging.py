@@ -1,0 +1,53 @@
+"""Which part of the axes is shown, and how keys and mouse change it."""
+
+from __future__ import annotations
+
+from craft.analysis.plots import Drawing
+from craft.analysis.scales import Scale
+
+Range = tuple[float, float]
+
+
+def zoomed(shown: Scale, whole: Scale, factor: float, around: float) -> Range | None:
+    """The part of an axis after a zoom around a place of it, between 0 and 1; None for all of it."""
+    return within(shown.zoomed(factor, around), whole)
+
+
+def panned(shown: Scale, whole: Scale, by: float) -> Range | None:
+    """The part after moving by a share of itself, not beyond the ends."""
+    low, high = whole.ends
+    first, last = shown.ends
+    by *= last - first
+    by = max(by, low - first) if by < 0 else min(by, high - last)
+    span = last - first
+    return within(shown.moved(by / span), whole) if span > 0 and by else within(shown, whole)
+
+
+def within(part: Scale, whole: Scale) -> Range | None:
+    """The part that there is; None for all."""
+    low, high = max(part.low, whole.low), min(part.high, whole.high)
+    return None if (low <= whole.low and high >= whole.high) or low >= high else (low, high)
+
+
+def followed(shown: Range, newest: float, newest_now: float) -> Range:
+    """A range that held the newest point holds it still, as long as it was."""
+    if shown[1] < newest or newest_now <= shown[1]:
+        return shown
+    return newest_now - (shown[1] - shown[0]), newest_now
+
+
+def x_at(drawing: Drawing, column: int) -> float | None:
+    """The value of the x axis in the middle of a column of the widget."""
+    if drawing.x is None or not drawing.columns:
+        return None
+    return drawing.x.value((max(0, min(column - drawing.left, drawing.columns - 1)) + 0.5) / drawing.columns)
+
+
+def x_place(drawing: Drawing, column: int) -> float:
+    """Where along the x axis a column of the widget lies, 0 to 1."""
+    return max(0.0, min((column - drawing.left + 0.5) / max(drawing.columns, 1), 1.0))
+
+
+def y_place(drawing: Drawing, row: int) -> float:
+    """Where along the y axis, from below, a row of the widget lies, 0 to 1."""
+    return max(0.0, min(1 - (row - drawing.top + 0.5) / max(drawing.lines, 1), 1.0))
