@@ -27,4 +27,12 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("other", ("o",), "the search of the next source", "other source"),
         Action("copy_tree", ("Y",), "copy the tree as text"),
     ),
+    "batch": (
+        Action("file", ("f6",), "the prompts of a file, or again those that are typed", "file"),
+        Action("copy_row", ("y",), "copy prompt and text of the selected row", "copy"),
+        Action("export", ("x",), "write all texts to a file: JSON lines, CSV or Markdown", "export"),
+        Action("copy_all", ("Y",), "copy all texts"),
+    ),
+    "batch prompts": (Action("leave", ("escape",), "from the prompts to the texts", "to the texts"),),
+    "batch table": _ROWS,
 }
