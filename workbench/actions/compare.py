@@ -1,5 +1,55 @@
-"""What works on this screen."""
+"""What works on the screen that compares runs."""
 
 from workbench.actions.action import Action
 
-PLACES: dict[str, tuple[Action, ...]] = {"compare": ()}
+PLACES: dict[str, tuple[Action, ...]] = {
+    "compare": (
+        Action("pane('runs')", ("p",), "the runs to choose from", "runs"),
+        Action("metric", ("m",), "compare by another metric", "metric"),
+        Action("axis", ("x",), "over steps, tokens, training time or FLOPs", "axis"),
+        Action("seeds", ("b",), "runs of several seeds: apart, as one with their range, with their deviation", "seeds"),
+        Action("export", ("e",), "write the curves as SVG or PNG, the tables as Markdown or CSV", "export"),
+        Action("copy", ("y",), "copy the tables as Markdown"),
+        Action("pane('chart')", ("c",), "the curves"),
+        Action("pane('figures')", ("f",), "the table of figures"),
+        Action("pane('settings')", ("s",), "the settings in which the runs differ"),
+        Action("pane('words')", ("w",), "what follows from the figures, in words"),
+        Action("all_settings", ("a",), "all settings, or only those that differ"),
+        Action("order", ("o",), "order the table by the next figure; a click on a heading orders by that"),
+        Action("turn_order", ("O",), "turn the order of the table round"),
+        Action("reference", ("r",), "measure the others against the run under the cursor"),
+        Action("unmark_all", ("u",), "compare nothing"),
+        Action("filter", ("slash",), "list only some runs: words, or an expression such as val/loss < 1.9"),
+        Action("show_run", ("enter",), "the details of the run under the cursor"),
+        Action("log_y", ("L",), "logarithmic or linear values"),
+        Action("back", ("escape",), "one step back"),
+    ),
+    "compare picker": (
+        Action("mark", ("space",), "take a run into the comparison, or a whole sweep; or out of it", "mark"),
+        Action("cursor_down", ("down", "j"), "next run"),
+        Action("cursor_up", ("up", "k"), "previous run"),
+        Action("page_down", ("pagedown", "ctrl+d"), "a page down"),
+        Action("page_up", ("pageup", "ctrl+u"), "a page up"),
+        Action("first", ("home", "g"), "first run"),
+        Action("last", ("end", "G"), "last run"),
+        Action("fold", ("h", "l", "left", "right"), "close or open the sweep under the cursor"),
+    ),
+    "compare table": (
+        Action("cursor_down", ("j",), "next row"),
+        Action("cursor_up", ("k",), "previous row"),
+        Action("cursor_left", ("h",), "to the left"),
+        Action("cursor_right", ("l",), "to the right"),
+        Action("page_down", ("ctrl+d",), "a page down"),
+        Action("page_up", ("ctrl+u",), "a page up"),
+        Action("scroll_top", ("g",), "first row"),
+        Action("scroll_bottom", ("G",), "last row"),
+    ),
+    "compare words": (
+        Action("scroll_down", ("down", "j"), "a line down"),
+        Action("scroll_up", ("up", "k"), "a line up"),
+        Action("page_down", ("pagedown", "ctrl+d"), "a page down"),
+        Action("page_up", ("pageup", "ctrl+u"), "a page up"),
+        Action("scroll_home", ("home", "g"), "to the beginning"),
+        Action("scroll_end", ("end", "G"), "to the end"),
+    ),
+}

@@ -70,9 +70,19 @@ class Row:
         if len(self.runs) == 1:
             return figure.write(figure.value(self.runs[0]))
         mean, std = self.mean(figure), self.std(figure)
-        if std is None or std == 0:
+        if mean is None or std is None or std == 0:
             return figure.write(mean)
-        return f"{figure.write(mean)} {'+-' if ascii_only else chr(0xB1)} {figure.write(std)}"
+        return with_std(mean, std, figure.write, ascii_only=ascii_only)
+
+
+def with_std(mean: float, std: float, write: Callable[[float | None], str], *, ascii_only: bool = False) -> str:
+    """A mean and its deviation in as many decimals: 1.679 ± 0.006; in two digits where those would be none."""
+    text = write(mean)
+    _, dot, decimals = text.partition(".")
+    digits = f"{std:.{len(decimals)}f}" if decimals.isdecimal() else ""
+    if not digits or not float(digits):
+        digits = write(std) if not dot and std >= 1 else format_number(float(f"{std:.2g}"))
+    return f"{text} {'+-' if ascii_only else chr(0xB1)} {digits}"
 
 
 def rows_of(groups: Sequence[Sequence[ComparedRun]]) -> list[Row]:
@@ -147,7 +157,7 @@ def difference(figure: Figure, row: Row, reference: Row) -> str:
     if not math.isfinite(percent):
         return ""
     if abs(percent) < 0.05:
-        return "=" if ours == theirs else "+0.0%" if percent > 0 else "-0.0%"
+        return "" if ours == theirs else "+0.0%" if percent > 0 else "-0.0%"
     if abs(percent) >= 999.5:
         return f"x{ours / theirs:,.0f}" if ours / theirs > 0 else ""
     return f"{percent:+.1f}%" if abs(percent) < 99.95 else f"{percent:+.0f}%"

@@ -1,0 +1,155 @@
+"""Tables of figures and of settings. Cells are parts of text with a look; only those that changed are drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.widgets import DataTable
+
+from craft.text import clean_line, shorten, width_of
+from workbench.actions import bindings_of
+
+if TYPE_CHECKING:
+    from workbench.screens.compare.reading import Shown
+
+Cell = tuple[tuple[str, str], ...]
+"""Parts of text, each with its look: plain, quiet, good, warn, or "" for that of the row."""
+_WIDEST = 44
+"""Columns of a cell: longer texts end in an ellipsis."""
+
+
+class FitTable(DataTable[Text]):
+    """A table whose rows and columns have names; it keeps cursor and place when it is filled anew."""
+
+    BINDINGS = bindings_of("compare table")
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"cell--{look}" for look in ("plain", "quiet", "good", "warn", "head")}
+
+    def __init__(self, style_of: Callable[[str], Style], *, ascii_only: bool, id: str | None = None) -> None:
+        """`style_of` gives the looks of curves: series0, series1, ..."""
+        super().__init__(cursor_type="row", fixed_columns=1, id=id)
+        self._style_of = style_of
+        self.ascii_only = ascii_only
+        self._columns: list[tuple[str, Cell]] = []
+        self._cells: dict[str, list[Cell]] = {}
+
+    def fill(self, columns: list[tuple[str, Cell]], rows: dict[str, list[Cell]], *, right: bool = True) -> None:
+        """Show rows by their names; `columns` are names and headings. All but the first stand at the right."""
+        if columns == self._columns and list(rows) == list(self._cells):
+            for name, cells in rows.items():
+                for (column, _), cell, before in zip(columns, cells, self._cells[name], strict=True):
+                    if cell != before:
+                        place = columns.index((column, _))
+                        text = self._text(cell, right and place > 0)
+                        self.update_cell(name, column, text, update_width=True)
+            self._cells = rows
+            return
+        here, offset = self.row_name, self.scroll_offset
+        self.clear(columns=True)
+        for place, (name, heading) in enumerate(columns):
+            self.add_column(self._text(heading, right and place > 0), key=name)
+        for name, cells in rows.items():
+            self.add_row(*(self._text(cell, right and place > 0) for place, cell in enumerate(cells)), key=name)
+        self._columns, self._cells = columns, rows
+        if here in rows:
+            self.move_cursor(row=list(rows).index(here), scroll=False)
+        self.scroll_to(offset.x, offset.y, animate=False)
+
+    @property
+    def row_name(self) -> str:
+        """The row under the cursor; empty where there is none."""
+        names = list(self._cells)
+        return names[self.cursor_row] if 0 <= self.cursor_row < len(names) else ""
+
+    def forget(self) -> None:
+        """Draw all cells again with the next filling, as for another theme."""
+        self._columns = []
+
+    def _text(self, cell: Cell, right: bool) -> Text:
+        text = Text(justify="right" if right else "left", no_wrap=True, end="")
+        for part, look in cell:
+            text.append(shorten(part, _WIDEST, ascii_only=self.ascii_only), self._look(look))
+        return text
+
+    def _look(self, look: str) -> Style:
+        if not look or look.startswith("series"):
+            return self._style_of(look) if look else Style()
+        style = self.get_component_rich_style(f"cell--{look}")
+        return Style(color=style.color, bold=style.bold)
+
+
+Mark = Callable[[str], tuple[str, str]]
+"""The sign of a row's curve, and its look."""
+
+
+def figure_cells(
+    shown: Shown, sign_of: Mark, *, ascii_only: bool
+) -> tuple[list[tuple[str, Cell]], dict[str, list[Cell]]]:
+    """Columns and rows of the figures: the best marked, and the difference to the reference in per cent."""
+    from craft.analysis.comparison.table import best_rows, difference, used_figures
+
+    found, rows = shown.found, shown.rows
+    reference = found.reference_of(rows)
+    used = used_figures(found.figures, rows)
+    star = "*" if ascii_only else "\u2605"
+    best = {one.name: best_rows(rows, one) for one in used}
+    sorted_sign = ("^", "v") if ascii_only else ("\u25b2", "\u25bc")
+    down = found.descending
+    columns: list[tuple[str, Cell]] = [("run", (("run", "head"),))]
+    for one in used:
+        heading = one.heading
+        if one.name == found.sort:
+            falling = one.mode(rows) == "max" if down is None else down
+            heading = f"{heading} {sorted_sign[falling]}"
+        columns.append((one.name, ((heading, "head"),)))
+    apart = {one.name: [difference(one, row, reference) for row in rows] for one in used}
+    widest = {name: max(map(len, texts)) for name, texts in apart.items()}
+    cells: dict[str, list[Cell]] = {}
+    for place, row in enumerate(rows):
+        sign, look = sign_of(row.name)
+        name = clean_line(row.name, ascii_only=ascii_only)
+        line: list[Cell] = [((f"{sign} ", look), (name, ""), (" ref" if row is reference else "", "good"))]
+        for one in used:
+            size = widest[one.name]
+            line.append(
+                (
+                    (f"{star} " if place in best[one.name] else "", "good"),
+                    (row.write(one, ascii_only=ascii_only), ""),
+                    (f" {apart[one.name][place]:>{size}}" if size else "", "quiet"),
+                )
+            )
+        cells[row.runs[0].name] = line
+    return columns, cells
+
+
+def setting_cells(shown: Shown, width: int) -> tuple[list[tuple[str, Cell]], dict[str, list[Cell]]]:
+    """Columns and rows of the settings: a column a run where they fit into `width`, else a row a run, which are few
+    settings more often than few runs."""
+    rows, settings = shown.rows, shown.settings
+    needed = 2 + max(map(len, settings), default=0)
+    for place, row in enumerate(rows):
+        needed += 2 + min(max([width_of(row.name), *(width_of(cells[place]) for cells in settings.values())]), _WIDEST)
+    turned = 2 + max((width_of(row.name) for row in rows), default=0)
+    turned += sum(2 + max(len(path), *map(width_of, cells)) for path, cells in settings.items())
+    if needed <= width or needed <= turned:
+        columns: list[tuple[str, Cell]] = [("setting", (("setting", "head"),))]
+        columns += [(row.runs[0].name, ((row.name, "head"),)) for row in rows]
+        return columns, {
+            path: [((path, "plain"),), *(((cell, _look_of(cells, place)),) for place, cell in enumerate(cells))]
+            for path, cells in settings.items()
+        }
+    columns = [("run", (("run", "head"),)), *((path, ((path, "head"),)) for path in settings)]
+    return columns, {
+        row.runs[0].name: [
+            ((row.name, "plain"),),
+            *(((cells[place], _look_of(cells, place)),) for cells in settings.values()),
+        ]
+        for place, row in enumerate(rows)
+    }
+
+
+def _look_of(cells: Sequence[str], place: int) -> str:
+    """What differs from the first is plain, what is the same is quiet."""
+    return "quiet" if place and cells[place] == cells[0] else "plain"
