@@ -109,6 +109,7 @@ class KeyBar(_Bar):
         super().__init__(id)
         self._places: list[tuple[int, str]] = []
         self._namespaces: dict[str, DOMNode] = {}
+        self._last = 0  # how many of the parts are of keys that work everywhere
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda screen: self._read())
@@ -118,8 +119,10 @@ class KeyBar(_Bar):
         active = self.screen.active_bindings
         self._namespaces = {found.binding.action: found.node for found in active.values()}
         parts: list[Part] = []
-        for _, action, keys in bound_now(active):
+        self._last = 0
+        for place, action, keys in bound_now(active):
             if action.label:
+                self._last += 2 * (place == "everywhere")
                 parts += [(key_name(keys[0], ascii_only=self.app.ascii_only), action.name), (action.label, "")]
         self.set_parts(parts)
 
@@ -127,13 +130,18 @@ class KeyBar(_Bar):
         shown: list[Part] = []
         self._places = []
         used = 0
-        for (key, action), (label, _) in zip(self._parts[::2], self._parts[1::2], strict=True):
-            size = width_of(key) + width_of(label) + 3
-            if used + size > width:
-                break
-            shown += [(f" {key}", "keys--key"), (f" {label} ", "keys--label")]
-            used += size
-            self._places.append((used, action))
+        first = self._parts[: len(self._parts) - self._last]
+        last = self._parts[len(first) :]
+        # Help and the way out are there however much else a screen can do.
+        kept = sum(width_of(text) for text, _ in last) + 3 * len(last) // 2
+        for parts, room in ((first, width - kept), (last, width)):
+            for (key, action), (label, _) in zip(parts[::2], parts[1::2], strict=True):
+                size = width_of(key) + width_of(label) + 3
+                if used + size > room:
+                    break
+                shown += [(f" {key}", "keys--key"), (f" {label} ", "keys--label")]
+                used += size
+                self._places.append((used, action))
         return shown
 
     async def on_click(self, event: events.Click) -> None:
