@@ -61,16 +61,22 @@ def read_samples(folder: RunFolder) -> list[Record]:
     """All samples that count, oldest first: a run that went back to an earlier step writes those after it anew."""
     kept: list[Record] = []
     for sample in read_lines(folder.samples):
-        step, prompt = sample.get("step"), sample.get("prompt")
-        if not isinstance(step, int):
-            continue
-        while kept and kept[-1]["step"] > step:
-            kept.pop()
-        at_step = len(kept)
-        while at_step and kept[at_step - 1]["step"] == step:
-            at_step -= 1
-        kept[at_step:] = [*(other for other in kept[at_step:] if other.get("prompt") != prompt), sample]
+        take_sample(kept, sample)
     return kept
+
+
+def take_sample(kept: list[Record], sample: Record) -> bool:
+    """Add a sample to those that count so far, and drop what it writes anew; False for one that says no step."""
+    step, prompt = sample.get("step"), sample.get("prompt")
+    if not isinstance(step, int):
+        return False
+    while kept and kept[-1]["step"] > step:
+        kept.pop()
+    at_step = len(kept)
+    while at_step and kept[at_step - 1]["step"] == step:
+        at_step -= 1
+    kept[at_step:] = [*(other for other in kept[at_step:] if other.get("prompt") != prompt), sample]
+    return True
 
 
 def _append(path: Path, record: Record) -> None:
