@@ -5,6 +5,9 @@ Lines are drawn as they are needed; a token that comes costs the line that it st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -36,6 +39,8 @@ def level_of(token: Token, tint: str) -> int:
 class TokenText(ScrollView, can_focus=True):
     """The tokens of one text after its prompt."""
 
+    FOLLOWS: ClassVar[bool] = True
+    """Whether the end stays in view while the text grows."""
     BINDINGS = bindings_of("tokens")
     COMPONENT_CLASSES = {
         *(f"text--level{level}" for level in range(5)),
@@ -70,7 +75,7 @@ class TokenText(ScrollView, can_focus=True):
 
     def __init__(self, *, ascii_only: bool) -> None:
         super().__init__()
-        self.tokens: list[Token] = []
+        self.tokens: Sequence[Token] = []
         self.prompt = ""
         self.cursor: int | None = None
         self.hover: int | None = None
@@ -85,12 +90,12 @@ class TokenText(ScrollView, can_focus=True):
 
     # --- what is shown ---
 
-    def show(self, tokens: list[Token], prompt: str, *, cursor: int | None = None) -> None:
+    def show(self, tokens: Sequence[Token], prompt: str, *, cursor: int | None = None) -> None:
         """Another text. The list is kept: tokens that are added to it later are shown by `grown`."""
         self.tokens, self.prompt, self.cursor, self.hover = tokens, prompt, cursor, None
         self.parting = None
         self._wrap()
-        if cursor is None:
+        if cursor is None and self.FOLLOWS:
             self.scroll_end(animate=False, immediate=True)
 
     def show_tint(self, tint: str) -> None:
@@ -119,7 +124,7 @@ class TokenText(ScrollView, can_focus=True):
         after = len(self._wrapped)
         if after != before:
             self.virtual_size = Size(self._wrapped.width, after)
-            if at_end and self.hover is None:
+            if self.FOLLOWS and at_end and self.hover is None:
                 self.scroll_end(animate=False, immediate=True)
         # A word may have moved from the line before.
         first = before - 1
@@ -137,9 +142,13 @@ class TokenText(ScrollView, can_focus=True):
         if self._wrapped.numbers and self.tokens:
             self._wrap()
 
+    def new_lines(self, width: int) -> Wrapped:
+        """What breaks the text into lines, without any yet."""
+        return Wrapped(width, ascii_only=self._ascii, numbers=self.tint == "numbers")
+
     def _wrap(self) -> None:
         width = max(self.size.width, 4)
-        self._wrapped = Wrapped(width, ascii_only=self._ascii, numbers=self.tint == "numbers")
+        self._wrapped = self.new_lines(width)
         self._wrapped.add_prompt(self.prompt)
         for place, token in enumerate(self.tokens):
             self._wrapped.add(place, token.text)
@@ -159,7 +168,7 @@ class TokenText(ScrollView, can_focus=True):
         if event.size.width != self._wrapped.width:
             at_end = self.max_scroll_y - self.scroll_offset.y <= 1
             self._wrap()
-            if at_end and self.cursor is None:
+            if self.FOLLOWS and at_end and self.cursor is None:
                 self.call_after_refresh(self.scroll_end, animate=False)
 
     def notify_style_update(self) -> None:
