@@ -56,8 +56,8 @@ def test_the_places_are_reached_by_key_and_mouse_and_the_last_one_is_remembered(
     async def story() -> None:
         async with opened(file) as (app, pilot):
             assert app.current_mode == "runs"
-            for key, place in zip("1342", ("experiments", "compare", "playground", "runs"), strict=True):
-                await pilot.press("escape", f"alt+{key}")
+            for key, place in zip("6897", ("experiments", "compare", "playground", "runs"), strict=True):
+                await pilot.press("escape", f"f{key}")
                 await until(pilot, lambda place=place: app.current_mode == place)
                 await until(pilot, lambda: "7 runs" in screen_text(app).splitlines()[0])
             bar = app.screen.query_one(TitleBar)
@@ -67,7 +67,7 @@ def test_the_places_are_reached_by_key_and_mouse_and_the_last_one_is_remembered(
     async def again() -> None:
         async with opened(file) as (app, pilot):
             assert app.current_mode == "compare"
-            await pilot.press("alt+2")
+            await pilot.press("f7")
             await until(pilot, lambda: app.current_mode == "runs")
 
     play(story())
