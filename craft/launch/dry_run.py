@@ -221,5 +221,8 @@ def _flops(run: PlannedRun, device: str) -> float | None:
 def _ending(status: int, log: Path) -> str:
     if status == -signal.SIGKILL:
         return "something killed it; where memory runs out, Linux does"
-    lines = log.read_text(errors="replace").strip().splitlines()
+    try:
+        lines = log.read_text(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
     return lines[-1] if lines else f"exit status {status}"

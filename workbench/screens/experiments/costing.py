@@ -19,7 +19,7 @@ from craft.config.definition import definition_hash
 from craft.config.experiments import Inspection, PlannedRun, inspect_experiments
 from craft.errors import CraftError, NotMeasuredError
 from craft.launch.costs import Costs, Totals, costs_of, costs_of_all
-from workbench.screens.experiments.rows import Brief, Kind
+from workbench.screens.experiments.rows import Brief, Kind, about_of
 
 if TYPE_CHECKING:
     from craft.config.resolve import Entry
@@ -100,6 +100,7 @@ class CostsReader:
             return replace(found, problems=tuple(inspection.problems[:1]), note="not TOML at this moment")
         if entry is None:
             return replace(found, note="it is not in the text any more")
+        found = replace(found, about=about_of(entry.body))
         if kind == "template":
             children = [one.name for one in inspection.entries if any(parent == name for parent, _ in one.extends)]
             by = f"extended by {', '.join(children)}" if children else "nothing extends it yet"

@@ -28,6 +28,9 @@ class Order:
 class Launching(Parts):
     """A launch uses the saved file, as `craft run` does; the runs freeze what it says at that moment."""
 
+    _awaited = ""
+    """A run that was made here and is to be shown."""
+
     def action_problem(self) -> None:
         row = self.listing.selected
         if row is not None and (problem := self.first_problem([row.name])) is not None:
@@ -45,7 +48,9 @@ class Launching(Parts):
         from craft.config.annotate import annotated
         from workbench.screens.experiments.text_dialog import TextScreen
 
-        self.app.push_screen(TextScreen(f"'{row.name}' with nothing left to defaults", annotated(runs)))
+        file = self.app.project.file
+        text = annotated(runs).replace(f"# {file}:", f"# {file.name}:")
+        self.app.push_screen(TextScreen(f"'{row.name}' with nothing left to defaults", text))
 
     # --- the launch ---
 
@@ -151,5 +156,11 @@ class Launching(Parts):
             self.app.say(warning, "warning")
         self.listing.marked = set()
         self.app.session.set("experiments.marked", [])
+        self._awaited = names[0]
         self.app.look_soon()
-        self.app.show_run(names[0])
+
+    def go_to_awaited_run(self) -> None:
+        """The runs were read: go to the first of those that were just made, once it is among them."""
+        if self._awaited and any(run.name == self._awaited for run in self.app.runs):
+            name, self._awaited = self._awaited, ""
+            self.app.show_run(name)

@@ -88,11 +88,12 @@ def rows_of(inspection: Inspection, before: Sequence[Row], *, main: str, uncheck
         rows.append(
             replace(
                 old,
-                about=_about(entry.body),
+                about=about_of(entry.body),
                 verdict=verdict,
                 problems=problems or is_broken,
                 points=points,
                 elsewhere=elsewhere,
+                brief=old.brief if verdict != "wrong" else Brief(),
             )
         )
     return rows
@@ -102,7 +103,7 @@ def _is_of(experiment: str, where: str, name: str, kind: Kind) -> bool:
     return (experiment == name and kind == "experiment") or where == f"{kind} '{name}'"
 
 
-def _about(body: object) -> str:
+def about_of(body: object) -> str:
     from craft.config.tree import Leaf
 
     if isinstance(body, dict):
@@ -150,7 +151,7 @@ COLUMNS = (
     Column("runs", 4),
     Column("best", 6),
 )
-_NEEDED = ("check", "memory", "runs", "time", "params", "best")
+_NEEDED = ("check", "memory", "time", "runs", "best", "params")
 """In this order columns are given room."""
 
 

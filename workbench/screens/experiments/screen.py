@@ -223,6 +223,7 @@ class ExperimentsScreen(Launching, Measuring, Changing):
             ]
         )
         self._learn_speed()
+        self.go_to_awaited_run()
 
     @work(thread=True, group="speed", exclusive=True, exit_on_error=False)
     def _learn_speed(self) -> None:
