@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from craft.analysis.decimate import fraction, segments
 from craft.analysis.inking import GLYPHS, Ink, Paper
 from craft.text import width_of
-
-Piece = tuple[Sequence[float], Sequence[float]]
-"""xs and ys of points that a line joins."""
 
 
 class Span(NamedTuple):
@@ -22,43 +16,6 @@ class Span(NamedTuple):
 
     text: str
     role: str
-
-
-@dataclass(frozen=True)
-class Plane:
-    """Curves in the coordinates of the paper, and its limits. With `log_y`, y is log10 of the value."""
-
-    curves: list[list[Piece]]
-    x_low: float
-    x_high: float
-    y_low: float
-    y_high: float
-    log_y: bool
-
-    @property
-    def blank(self) -> bool:
-        return not any(self.curves)
-
-    @classmethod
-    def around(cls, curves: list[list[Piece]], log_y: bool) -> Plane:
-        every = [piece for pieces in curves for piece in pieces]
-        if not every:
-            return cls(curves, 0.0, 1.0, 0.0, 1.0, log_y)
-        # Pieces are ordered by x, so their ends are its limits.
-        x_low, x_high = min(xs[0] for xs, _ in every), max(xs[-1] for xs, _ in every)
-        y_low, y_high = min(min(ys) for _, ys in every), max(max(ys) for _, ys in every)
-        return cls(curves, x_low, x_high, y_low, y_high, log_y)
-
-
-def split(xs: Sequence[float | None], ys: Sequence[float | None], log_y: bool) -> list[Piece]:
-    """The gapless pieces of a series; on a logarithmic axis a value that is not positive is a gap too."""
-    if log_y:
-        ys = [math.log10(y) if y is not None and 0 < y < math.inf else None for y in ys]
-    return list(segments(xs, ys))
-
-
-def pixel_of(value: float, low: float, high: float, size: int) -> int:
-    return max(0, min(size - 1, int(fraction(value, low, high) * size)))
 
 
 _MARKS: dict[Ink, str] = {

@@ -13,47 +13,26 @@ Nothing here is imported that takes long; a plot of two curves of 2000 points ta
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from craft.analysis.axes import Axis, format_step
-from craft.analysis.canvas import BAND, LINE, RAW, Canvas, Span, mark_of
-from craft.analysis.curves import Curve, Curves, Piece
+from craft.analysis.canvas import Canvas, Span, mark_of
+from craft.analysis.curves import Curve, Curves
 from craft.analysis.frame import Foot, frame_of, x_ticks, y_marks
-from craft.analysis.inking import PIXELS, Ink, Paper
+from craft.analysis.inking import Ink
 from craft.analysis.legend import Entry, end_labels, header
-from craft.analysis.marks import by_column, said, sign_of
-from craft.analysis.ranges import robust_range
+from craft.analysis.marks import by_column, said
+from craft.analysis.painter import Painter
 from craft.analysis.scales import Scale
 from craft.analysis.series import EMPTY, Mark, Series, last_value
-from craft.analysis.smoothing import LIGHT, STRONG
+from craft.analysis.sight import Sight, View
 from craft.text import clean_line, shorten, shows_unicode, wants_color, width_of
 
 __all__ = ["EMPTY", "Drawing", "Mark", "Series", "View", "draw_plot", "last_value", "plot_text"]
 
-Range = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class View:
-    """How curves are looked at."""
-
-    log_x: bool = False
-    log_y: bool = False
-    x_range: Range | None = None
-    """The part of the x axis that is shown; None for all."""
-    y_range: Range | None = None
-    robust: bool = False
-    """Whether a few stray points are left out of the range of y, and said so."""
-    smoothing: float = 0.0
-    """The weight of `smoothing.smooth`; what was measured is then drawn faintly behind."""
-    cross: float | None = None
-    """Where the crosshair stands on the x axis."""
-    chosen: Range | None = None
-    """A part of the x axis that is being chosen."""
-    focused: bool = False
+_WHOLE = View()
 
 
 @dataclass(frozen=True)
@@ -115,7 +94,7 @@ def draw_plot(
     title: str = "",
     x_label: str = "",
     ink: Ink = "braille",
-    view: View = View(),
+    view: View = _WHOLE,
     axis: Axis | None = None,
     marks: Sequence[Mark] = (),
     empty: str = EMPTY,
@@ -127,100 +106,41 @@ def draw_plot(
     that are not positive, as gaps, and says how many. `empty` is said where there is nothing to draw. `curves` keeps
     what is found out about the series for the next drawing.
     """
-    plot = _Plot((curves or Curves()).of(series), max(width, 1), max(height, 1), ink, view, axis, x_label)
-    return plot.drawn(title, marks, empty)
+    sight = Sight((curves or Curves()).of(series), view)
+    return _Plot(sight, max(width, 1), max(height, 1), ink, axis, x_label).drawn(title, marks, empty)
 
 
 @dataclass
 class _Plot:
-    """One drawing in the making."""
+    """One drawing in the making: what stands where around the curves."""
 
-    curves: list[Curve]
+    sight: Sight
     width: int
     height: int
     ink: Ink
-    view: View
     axis: Axis | None
     x_label: str
-    x: Scale = field(init=False)
-    y: Scale = field(init=False)
-    whole_x: Scale = field(init=False)
-    whole_y: Scale = field(init=False)
-    span: float = field(init=False)
-    blank: bool = field(init=False)
-    outside: int = 0
-
-    def __post_init__(self) -> None:
-        log_x, log_y = self.view.log_x, self.view.log_y
-        pieces = [
-            (xs, ys) for curve in self.curves for xs, ys in curve.fit(("measured",), curve.measured, log_x, log_y)
-        ]
-        self.blank = not pieces
-        ends = [x for xs, _ in pieces for x in (xs[0], xs[-1])]
-        ends += [x for curve in self.curves for x in curve.gaps if not log_x or x > 0] if pieces else []
-        low, high = (min(ends), max(ends)) if ends else (1.0, 1.0)
-        self.whole_x = Scale(low, high, log_x)
-        self.span = 2 * (high / 2 - low / 2)
-        if self.view.x_range and not self.blank:
-            first, last = self.view.x_range
-            low, high = (first if first > 0 or not log_x else low), (last if last > 0 or not log_x else high)
-        self.x = Scale(low, max(low, high), log_x)
-        self.y = self._y_scale()
-
-    def _y_scale(self) -> Scale:
-        log = self.view.log_y
-        found = [extent for curve in self.curves if (extent := curve.extent(self.x, log))]
-        low, high = (min(first for first, _ in found), max(last for _, last in found)) if found else (1.0, 1.0)
-        first, last = low, high
-        self.whole_y = Scale(low, high, log)
-        if self.view.y_range and (self.view.y_range[0] > 0 or not log):
-            low, high = self.view.y_range
-        elif self.view.robust:
-            ends = Scale(low, high, log).ends
-            kept = robust_range((one for curve in self.curves for one in curve.stretches(self.x, log)), *ends)
-            low = low if kept[0] == ends[0] else _power(kept[0], log)
-            high = high if kept[1] == ends[1] else _power(kept[1], log)
-        if low > first or high < last:
-            self.outside = sum(curve.outside(self.x, log, low, high) for curve in self.curves)
-        return Scale(low, max(low, high), log)
 
     def drawn(self, title: str, marks: Sequence[Mark], empty: str) -> Drawing:
-        last = [self._entry(index, curve) for index, curve in enumerate(self.curves)]
-        seen = last
-        if self.view.cross is not None and not self.blank:
-            seen = [self._entry(index, curve, self.view.cross) for index, curve in enumerate(self.curves)]
-        ascii_only = self.ink == "ascii"
-        most = 0 if self.height < 4 else 1 if self.height < 8 else max(2, self.height // 6)
-        notes = self._notes()
-        head = header(title, notes, last, self.width, most, ascii_only=ascii_only)
-        names = self._names_width(last) if len(head) > 1 else 0
-        if names:
-            head = header(title, notes, (), self.width, 1, ascii_only=ascii_only)
-        elif seen is not last:
-            head = header(title, notes, seen, self.width, most, ascii_only=ascii_only, rows=len(head))
-
+        sight, view, ascii_only = self.sight, self.sight.view, self.ink == "ascii"
+        head, names, entries = self._head(title)
         foot_rows = 2 if self.height - len(head) >= 8 else 1 if self.height - len(head) >= 3 else 0
         lines = self.height - len(head) - foot_rows
-        y_labels = {} if self.blank else y_marks(self.y, lines, self.width // 3)
+        y_labels = {} if sight.blank else y_marks(sight.y, lines, self.width // 3)
         gutter = max((len(label) for label in y_labels.values()), default=0) + 2 if self.width >= 12 else 0
         columns = self.width - gutter - names
-        events = {} if self.blank else by_column([*marks, *self._gaps()], self.x, columns)
 
         canvas = Canvas(columns, lines, self.ink)
-        if self.blank:
-            words = shorten(self._why_blank() or empty, columns, ascii_only=ascii_only)
+        events: dict[int, list[Mark]] = {}
+        if sight.blank:
+            words = shorten(sight.why_blank() or empty, columns, ascii_only=ascii_only)
             canvas.put(lines // 2, max(0, (columns - width_of(words)) // 2), words, "empty")
         else:
-            for index, curve in enumerate(self.curves):
-                self._ink(canvas, index, curve)
-            for index, curve in enumerate(self.curves):
-                self._mark_points(canvas, index, curve)
-            self._draw_over(canvas, events)
+            events = by_column([*marks, *self._gaps()], sight.x, columns)
+            Painter(canvas, sight).paint(events)
 
-        art = frame_of(self.ink, self.view.focused)
-        labels: list[Span] = []
-        if names:
-            labels = end_labels(self._ends(seen, lines), names, lines, ascii_only=ascii_only)
+        art = frame_of(self.ink, view.focused)
+        labels = end_labels(self._ends(entries, lines), names, lines, ascii_only=ascii_only) if names else []
         rows = list(head)
         for row, cells in enumerate(canvas.spans()):
             if gutter:
@@ -229,21 +149,38 @@ class _Plot:
             rows.append([*cells, labels[row]] if names else cells)
         if foot_rows:
             beside = [Span(" " * names, "canvas")] if names else []
-            foot = self._foot(columns, foot_rows, events)
-            rows.extend([*row, *beside] for row in foot.spans(gutter))
-        if self.blank:
+            rows.extend([*row, *beside] for row in self._foot(columns, foot_rows, events).spans(gutter))
+        if sight.blank:
             return Drawing(self.width, rows)
-        return Drawing(self.width, rows, self.x, self.y, self.whole_x, self.whole_y, gutter, len(head), columns, lines)
+        axes = sight.x, sight.y, sight.whole_x, sight.whole_y
+        return Drawing(self.width, rows, *axes, gutter, len(head), columns, lines)
 
     # --- words ---
 
+    def _head(self, title: str) -> tuple[list[list[Span]], int, list[Entry]]:
+        """The lines above the curves, columns for names at their ends, and what those say."""
+        ascii_only, cross = self.ink == "ascii", self.sight.view.cross
+        most = 0 if self.height < 4 else 1 if self.height < 8 else max(2, self.height // 6)
+        notes = self.sight.notes(", " if ascii_only else " \u00b7 ")
+        last = [self._entry(index, curve) for index, curve in enumerate(self.sight.curves)]
+        head = header(title, notes, last, self.width, most, ascii_only=ascii_only)
+        names = self._names_width(last) if len(head) > 1 else 0
+        if names:
+            head = header(title, notes, (), self.width, 1, ascii_only=ascii_only)
+        if cross is None or self.sight.blank:
+            return head, names, last
+        entries = [self._entry(index, curve, cross) for index, curve in enumerate(self.sight.curves)]
+        if not names:
+            head = header(title, notes, entries, self.width, most, ascii_only=ascii_only, rows=len(head))
+        return head, names, entries
+
     def _entry(self, index: int, curve: Curve, cross: float | None = None) -> Entry:
+        """What is said of a curve: its last value, or that at the crosshair."""
         series = curve.series
         # The first curve is a plain line; the others carry their marks.
         sample = mark_of(index, self.ink) if index or self.ink == "ascii" else "\u2500"
         name, value, place = clean_line(series.name, ascii_only=self.ink == "ascii"), last_value(series), ""
-        point = None if cross is None else curve.at(cross, self.x, self.view.smoothing, self.span)
-        if cross is not None and point is not None:
+        if cross is not None and (point := self.sight.at(curve, cross)) is not None:
             value = series.write(point.y)
             if point.smoothed is not None:
                 value += f" (~{series.write(point.smoothed)})"
@@ -253,168 +190,49 @@ class _Plot:
     def _write_x(self, x: float) -> str:
         return self.axis.write(x) if self.axis else format_step(x)
 
-    def _notes(self) -> str:
-        """What a reader must know to believe the picture; the gravest first."""
-        if self.blank:
-            return ""
-        view = self.view
-        left_out = sum(curve.left_out(view.log_x, view.log_y) for curve in self.curves)
-        broken = sum(len(curve.gaps) for curve in self.curves)
-        levels = {LIGHT: "lightly smoothed", STRONG: "strongly smoothed"}
-        smoothed = view.smoothing and any(not curve.series.raw for curve in self.curves)
-        axes = [name for name, log in (("x", view.log_x), ("y", view.log_y)) if log]
-        notes = (
-            f"{self.outside:,} point{'s' * (self.outside != 1)} outside" if self.outside else "",
-            f"{left_out:,} not positive, left out" if left_out else "",
-            f"{broken:,} not finite" if broken else "",
-            levels.get(view.smoothing, f"smoothed {view.smoothing:g}") if smoothed else "",
-            f"log {', '.join(axes)}" if axes else "",
-            "zoomed" if view.x_range or view.y_range else "",
-        )
-        return (", " if self.ink == "ascii" else " \u00b7 ").join(filter(None, notes))
-
-    def _why_blank(self) -> str:
-        if any(curve.measured for curve in self.curves):
-            return "no point is positive: a logarithmic axis has no place for them"
-        return "no value is finite" if any(curve.gaps for curve in self.curves) else ""
-
     def _gaps(self) -> list[Mark]:
         """Where values are not finite, one of many in a row."""
-        named = len(self.curves) > 1
+        curves = self.sight.curves
         return [
-            Mark(x, f"{clean_line(curve.series.name)} is not finite" if named else "not finite", "nonfinite")
-            for curve in self.curves
+            Mark(x, f"{clean_line(curve.series.name)} is not finite" if len(curves) > 1 else "not finite", "nonfinite")
+            for curve in curves
             for x in curve.gaps[:: max(1, len(curve.gaps) // (4 * self.width))]
         ]
 
     def _names_width(self, entries: list[Entry]) -> int:
         """Columns for names at the ends of the curves: where there are several curves, and room."""
-        if len(entries) < 3 or self.blank or self.height < min(len(entries), 12) + 5:
+        if len(entries) < 3 or self.sight.blank or self.height < min(len(entries), 12) + 5:
             return 0
         needed = min(max(width_of(entry.text("value")) for entry in entries) + 2, self.width // 3)
         return needed if self.width - needed >= 60 else 0
 
-    # --- curves ---
-
-    def _lines(self, curve: Curve) -> tuple[tuple[object, ...], list[Piece]]:
-        pieces = curve.lines(self.view.smoothing, self.span)
-        what = ("measured",) if pieces is curve.measured else ("lines", self.view.smoothing, self.span)
-        return what, pieces
-
-    def _paths(
-        self, curve: Curve, what: tuple[object, ...], pieces: list[Piece], columns: int, lines: int
-    ) -> list[list[tuple[int, int]]]:
-        """The pixels that lines join, those of a point beyond either end included."""
-        across, down = PIXELS[self.ink]
-        width, height = columns * across, lines * down
-        x, y = self.x, self.y
-        paths = []
-        for points in curve.reduced(what, pieces, x, y.log, width):
-            pixels = [(x.pixel(px, width), y.pixel(py, height)) for px, py in points]
-            paths.append([pixel for i, pixel in enumerate(pixels) if i == 0 or pixel != pixels[i - 1]])
-        return paths
-
-    def _ink(self, canvas: Canvas, index: int, curve: Curve) -> None:
-        what, pieces = self._lines(curve)
-        low, high = curve.band()
-        if low and high:
-            edges = []
-            for side, edge in (("low", low), ("high", high)):
-                paper = Paper(canvas.width, canvas.height, self.ink)
-                for path in self._paths(curve, (side,), edge, canvas.width, canvas.height):
-                    paper.line(path)
-                edges.append(paper)
-            edges[0].fill_between(edges[1])
-            if self.ink != "ascii":
-                edges[0].thin()
-            canvas.lay(edges[0], index, BAND)
-        for name, drawn, rank in ((("measured",), curve.measured, RAW), (what, pieces, LINE)):
-            if rank == RAW and pieces is curve.measured:
-                continue
-            paper = Paper(canvas.width, canvas.height, self.ink)
-            for path in self._paths(curve, name, drawn, canvas.width, canvas.height):
-                paper.line(path)
-            canvas.lay(paper, index, rank)
-
-    def _mark_points(self, canvas: Canvas, index: int, curve: Curve) -> None:
-        across, down = PIXELS[self.ink]
-        width, height = canvas.width * across, canvas.height * down
-        what, pieces = self._lines(curve)
-        dots: list[tuple[int, int]] = []
-        for path in self._paths(curve, what, pieces, canvas.width, canvas.height):
-            dots.extend(path if index or len(path) == 1 else ())
-        inside = [(x, y) for x, y in dots if 0 <= x < width and 0 <= y < height]
-        for x, y in _spread(inside, index, canvas.width):
-            canvas.put(canvas.height - 1 - y // down, x // across, mark_of(index, self.ink), f"series{index}")
-        if self.outside:
-            above, below = ("^", "v") if self.ink == "ascii" else ("\u25b4", "\u25be")
-            for path in self._paths(curve, ("measured",), curve.measured, canvas.width, canvas.height):
-                for x, y in path:
-                    if not 0 <= y < height and 0 <= x < width:
-                        row, arrow = (canvas.height - 1, below) if y < 0 else (0, above)
-                        canvas.put(row, x // across, arrow, f"series{index}")
-
-    def _draw_over(self, canvas: Canvas, events: dict[int, list[Mark]]) -> None:
-        """Thin lines: of events, of the part that is being chosen, and of the crosshair with its points."""
-        thin, thick = (":", "|") if self.ink == "ascii" else ("\u250a", "\u2502")
-        telling = {column: sign for column, here in events.items() if (sign := sign_of(here[0].kind)).line}
-        if len(telling) <= max(1, canvas.width // 8):
-            for column, sign in telling.items():
-                for row in range(canvas.height):
-                    canvas.put(row, column, thin, sign.role, over=False)
-        places = [*(self.view.chosen or ()), *([] if self.view.cross is None else [self.view.cross])]
-        for place in places:
-            if self.x.holds(place):
-                for row in range(canvas.height):
-                    canvas.put(row, self.x.near(place, canvas.width), thick, "cross", over=False)
-        if self.view.cross is None:
-            return
-        for index, curve in enumerate(self.curves):
-            point = curve.at(self.view.cross, self.x, self.view.smoothing, self.span)
-            if point and self.x.holds(point.x) and (self.y.low <= point.y <= self.y.high):
-                height = point.y if point.smoothed is None else point.smoothed
-                if self.y.holds(height):
-                    row = canvas.height - 1 - self.y.near(height, canvas.height)
-                    spot = mark_of(index, self.ink) if index or self.ink == "ascii" else "\u25cf"
-                    canvas.put(row, self.x.near(point.x, canvas.width), spot, f"series{index}")
-
     def _ends(self, entries: list[Entry], lines: int) -> list[tuple[int, Entry]]:
         """For each curve the row of its last point that is seen."""
+        sight = self.sight
         found = []
-        for entry, curve in zip(entries, self.curves, strict=True):
+        for entry, curve in zip(entries, sight.curves, strict=True):
             row = lines - 1
-            for points in curve.reduced(*self._lines(curve), self.x, self.y.log, 4 * self.width):
-                seen = [y for x, y in points if self.x.holds(x)]
+            for points in curve.reduced(*sight.lines(curve), sight.x, sight.y.log, 2):
+                seen = [y for x, y in points if sight.x.holds(x)]
                 if seen:
-                    row = lines - 1 - self.y.near(seen[-1], lines)
+                    row = lines - 1 - sight.y.near(seen[-1], lines)
             found.append((row, entry))
         return found
 
     def _foot(self, columns: int, rows: int, events: dict[int, list[Mark]]) -> Foot:
-        foot = Foot(columns, rows, self.ink, self.view.focused)
+        x, view = self.sight.x, self.sight.view
+        foot = Foot(columns, rows, self.ink, view.focused)
         room = foot.name(self.x_label)
-        if self.blank:
+        if self.sight.blank:
             return foot
-        foot.ticks(x_ticks(self.x, max(2, min(9, columns // 12)), self.axis), self.x, room)
+        foot.ticks(x_ticks(x, max(2, min(9, columns // 12)), self.axis), x, room)
         foot.events(events)
-        if self.view.chosen:
-            foot.chosen(*(self.x.near(place, columns) for place in self.view.chosen))
-        if self.view.cross is not None and self.x.holds(self.view.cross):
-            column = self.x.near(self.view.cross, columns)
-            foot.cross(column, self._write_x(self.view.cross), said(events, column))
+        if view.chosen:
+            foot.chosen(*(x.near(place, columns) for place in view.chosen))
+        if view.cross is not None and x.holds(view.cross):
+            column = x.near(view.cross, columns)
+            foot.cross(column, self._write_x(view.cross), said(events, column))
         return foot
-
-
-def _power(value: float, log: bool) -> float:
-    return 10.0 ** min(value, 308.25) if log else value
-
-
-def _spread(dots: list[tuple[int, int]], index: int, width: int) -> list[tuple[int, int]]:
-    """All places for marks while they are few, else some of them, evenly, and not where those of other curves are."""
-    if len(dots) <= max(2, width // 4):
-        return dots
-    stride = math.ceil(len(dots) / max(2, width // 12))
-    return dots[stride * (index % 4 + 1) // 5 :: stride]
 
 
 _SGR = {"title": "1", "axis": "2", "label": "2", "empty": "2", "legend": "2", "note": "2", "mark": "2", "cross": "1"}

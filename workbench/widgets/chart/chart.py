@@ -85,8 +85,8 @@ class Chart(Mouse, can_focus=True):
         newest = self._newest()
         if not self.put(series, title, x_label, marks, empty, note, axis):
             return
-        if other_axis:
-            self.x_range = self.cross = self._pinned = self._anchor = self.chosen = None
+        if other_axis or not series:  # another run, or another measure: no place on the old axis means anything
+            self.x_range = self.y_range = self.cross = self._pinned = self._anchor = self.chosen = None
         elif self.x_range is not None and newest is not None and (now := self._newest()) is not None:
             from workbench.widgets.chart.ranging import followed
 
