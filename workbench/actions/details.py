@@ -4,10 +4,10 @@ from workbench.actions.action import Action
 
 _TABS = (
     ("charts", "C", "the charts"),
-    ("samples", "S", "the samples, as a film"),
-    ("log", "L", "what the worker printed"),
+    ("samples", "M", "the samples, as a film"),
+    ("log", "W", "what the worker printed"),
     ("events", "E", "what happened"),
-    ("system", "M", "memory, processor and GPU of the machine"),
+    ("system", "U", "memory, processor and GPU of the machine"),
     ("definition", "D", "the definition, and its difference from the parent's"),
     ("about", "A", "identity, notes, checkpoints, heartbeat"),
 )
@@ -23,8 +23,8 @@ PLACES = {
         Action("enlarge", ("enter",), "this chart alone, or all again", "enlarge"),
         Action("pick", ("v",), "which metrics are shown", "metrics"),
         Action("filter", ("slash",), "only charts with these words", "filter"),
-        Action("next_page", ("pagedown", "ctrl+d", "greater_than_sign"), "the next charts"),
-        Action("previous_page", ("pageup", "ctrl+u", "less_than_sign"), "the charts before"),
+        Action("next_page", ("pagedown", "ctrl+d"), "the next charts"),
+        Action("previous_page", ("pageup", "ctrl+u"), "the charts before"),
         Action("explain", ("i",), "what this metric is, and which shapes are bad", "what is it"),
         Action("back", ("escape",), "all charts again, no filter"),
     ),

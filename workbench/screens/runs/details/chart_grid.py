@@ -138,8 +138,11 @@ class ChartGrid(Container):
             for name in (*_TOGETHER, "log_y"):
                 self.watch(chart, name, self._heed_looks, init=False)
         self._sharing = True
+        left_over = columns * rows - len(seen)
         for place, chart in enumerate(self._charts):
             chart.display = place < len(seen)
+            # What no chart fills goes to the first.
+            chart.styles.column_span = 1 + left_over if place == 0 and left_over < columns else 1
             if place < len(seen):
                 chart.log_y = seen[place].key in self.log_y
         self._sharing = False

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 TABS = {
     "charts": ("C", "charts", "ChartsTab"),
-    "log": ("L", "log", "LogTab"),
+    "samples": ("M", "samples", "SamplesTab"),
+    "log": ("W", "log", "LogTab"),
     "events": ("E", "events", "EventsTab"),
+    "system": ("U", "system", "SystemTab"),
     "definition": ("D", "definition", "DefinitionTab"),
     "about": ("A", "about", "AboutTab"),
 }
@@ -58,9 +60,8 @@ class RunDetails(Container):
         yield Container(Static(Content("no run selected"), id="no-run"), id="tab-body")
 
     def on_mount(self) -> None:
-        first = next(iter(TABS))
-        known = self.app.session.get(_KEPT, first)
-        self.tab_name = known if known in TABS else first
+        known = self.app.session.get(_KEPT, "charts")
+        self.tab_name = known if known in TABS else "charts"
         self.query_one(TabStrip).here = self.tab_name
         self.set_interval(_PAUSE, self._look)
 
@@ -81,9 +82,9 @@ class RunDetails(Container):
         self._tab().show(run)
 
     def _look(self) -> None:
-        run = self.run
-        if run is not None and run.observed.is_live and self.is_seen:
-            self._tab().look()
+        tab = self._tabs.get(self.tab_name)
+        if self.run is not None and tab is not None and tab.is_due and self.is_seen:
+            tab.look()
 
     @property
     def is_seen(self) -> bool:
@@ -129,10 +130,6 @@ class RunDetails(Container):
     def _chosen(self, message: TabStrip.Chosen) -> None:
         message.stop()
         self.choose(message.name)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that would do nothing are not offered."""
-        return action != "show_tab" or parameters[0] in TABS
 
     def action_show_tab(self, name: str) -> None:
         self.choose(name)

@@ -63,6 +63,11 @@ class DetailTab(Container):
         if other or known != run or run.observed.is_live:
             self.look()
 
+    @property
+    def is_due(self) -> bool:
+        """Whether another look may find something, although nobody said so."""
+        return self.run is not None and self.run.observed.is_live
+
     def look(self) -> None:
         """Read what is new, in a thread."""
         if self.run is None or not self._ready:
