@@ -12,6 +12,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
             "form/TOML",
             "editor",
         ),
+        Action("decide", ("f9",), "decide what the line above the text asks", "decide", "editor"),
         Action("undo", ("ctrl+z",), "take back the last change, wherever it was made", "", "editor"),
         Action("redo", ("ctrl+y",), "make it again", "", "editor"),
         Action("external_editor", ("f4",), "edit the text with $VISUAL or $EDITOR", "", "editor"),
@@ -37,5 +38,31 @@ PLACES: dict[str, tuple[Action, ...]] = {
     "find": (
         Action("leave", ("escape",), "back to the text", "back", "editor"),
         Action("find_previous", ("up", "shift+f3"), "the place before", "", "editor"),
+    ),
+    "form": (
+        Action("edit", ("enter",), "edit the setting, or fold the section", "edit", "form"),
+        Action("step", ("space",), "the next value of a switch or a choice", "", "form"),
+        Action(
+            "reset", ("delete", "backspace", "x"), "take the own value away: the inherited one holds", "reset", "form"
+        ),
+        Action("add", ("a",), "add a callback, a metric or an axis to this section", "add", "form"),
+        Action("origin", ("o",), "go to the line that the value comes from", "origin", "form"),
+        Action("copy_setting", ("y",), "copy path=value, as the command line takes it", "", "form"),
+        Action("cursor_down", ("down", "j"), "next row", "", "form"),
+        Action("cursor_up", ("up", "k"), "previous row", "", "form"),
+        Action("page_down", ("pagedown", "ctrl+d"), "a page down", "", "form"),
+        Action("page_up", ("pageup", "ctrl+u"), "a page up", "", "form"),
+        Action("first", ("home", "g"), "first row", "", "form"),
+        Action("last", ("end", "G"), "last row", "", "form"),
+        Action("next_section", ("right_curly_bracket", "J"), "next section", "", "form"),
+        Action("previous_section", ("left_curly_bracket", "K"), "previous section", "", "form"),
+        Action("close", ("left", "h"), "fold the section", "", "form"),
+        Action("open", ("right", "l"), "unfold it", "", "form"),
+        Action("fold_all", ("minus",), "fold or unfold all sections", "", "form"),
+    ),
+    "form pane": (
+        Action("filter", ("slash",), "only settings with these words", "filter", "form"),
+        Action("unfilter", ("escape",), "all settings again", "", "form"),
+        Action("view", ("v",), "all settings, those that are set, or only those that are set here", "view", "form"),
     ),
 }

@@ -25,7 +25,7 @@ class ChangedOnDiskError(CraftError):
 class Buffer:
     """The text of `path` as it is edited. Line ends are the file's own; nothing is ever changed but what was typed.
 
-    `save` and `keep_draft` force to disk and may take long: call them from a thread. All others are quick.
+    What touches the disk may take long: call it from a thread. Text and version belong to the event loop.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class Buffer:
         self._stamp: Stamp | None = None
         self._kept: str | None = None  # the text that the draft on disk holds
         self._keeper = DraftKeeper(path)
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
         self.reload()
 
     # --- the text ---
@@ -83,14 +83,14 @@ class Buffer:
 
     def changed_on_disk(self) -> bool:
         """Whether another program wrote or removed the file since it was read or saved. Reads it only when touched."""
-        stamp = _stamp(self.path)
-        if stamp == self._stamp:
-            return False
-        content, stamp, fault = _read(self.path)
-        if content == self._base and not fault:
-            self._stamp = stamp
-            return False
-        return True
+        with self._writing:
+            if _stamp(self.path) == self._stamp:
+                return False
+            content, stamp, fault = _read(self.path)
+            if content == self._base and not fault:
+                self._stamp = stamp
+                return False
+            return True
 
     def disk_text(self) -> str:
         """What the file holds now, as far as it can be read; nothing when there is none."""
@@ -98,8 +98,9 @@ class Buffer:
 
     def keep_mine(self) -> None:
         """Take the file as it is now for the one that was read: the next save writes over it."""
-        self._base, self._stamp, _ = _read(self.path)
-        self.saved_text = _decoded(self._base)
+        with self._writing:
+            self._base, self._stamp, _ = _read(self.path)
+            self.saved_text = _decoded(self._base)
 
     def save(self, *, force: bool = False) -> None:
         """Put the text into the file, on disk when this returns: the old content or the new, never a part.

@@ -170,7 +170,7 @@ def _values(where: Where, names: Names) -> Iterator[Completion]:
     if inside is None:
         return
     if inside == ("extends",):
-        own = where.owner[1]
+        own = where.key[1]
         yield from (Completion(write_value(name)) for name in names.entries if name != own)
     elif inside == ("unset",):
         sections = (Completion(name) for name in fields.sections())

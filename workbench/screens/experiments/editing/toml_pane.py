@@ -10,12 +10,14 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 from textual.geometry import Offset
+from textual.message import Message
 from textual.widgets import Static, TextArea
 
 from craft.text import clean_line
 from workbench.actions import bindings_of
 from workbench.screens.experiments.editing.find import FindBar, places_of
 from workbench.screens.experiments.editing.popup import Popup
+from workbench.screens.experiments.editing.scan import parts_of
 from workbench.screens.experiments.editing.toml_face import TomlFace
 from workbench.screens.experiments.editing.where import Where, where_is
 
@@ -31,12 +33,21 @@ class TomlPane(Container):
     app: Workbench
     BINDINGS = bindings_of("toml pane")
 
+    class Entered(Message):
+        """The cursor is in the table of another template or experiment: kind and name, empty for none."""
+
+        def __init__(self, owner: tuple[str, str]) -> None:
+            super().__init__()
+            self.owner = owner
+
     def __init__(self, text: str, *, ascii_only: bool = False, id: str | None = None) -> None:
         super().__init__(id=id)
         self._text, self.ascii_only = text, ascii_only
         self.ready = False
         self.names: Names | None = None
         self._where: Where | None = None
+        self.owner = ("", "")
+        """Kind and name of the table that the cursor is in."""
 
     def compose(self) -> ComposeResult:
         yield TomlFace(self._text, ascii_only=self.ascii_only, id="toml")
@@ -154,6 +165,27 @@ class TomlPane(Container):
         if self._where is not None and self.popup.is_open and column < self._where.start:
             self.popup.close()
         self.show_help()
+        owner = owner_of(self.face.document.table_at(self.face.cursor_location[0]))
+        if owner != self.owner:
+            self.owner = owner
+            self.post_message(self.Entered(owner))
+
+    def go_to_table(self, path: tuple[str, ...]) -> None:
+        """The cursor to the first header of a table, or to the line that makes it."""
+        document = self.face.document
+        for row in range(document.line_count):
+            tokens = document.tokens(row)
+            if not tokens or tokens[0].kind not in ("header", "key"):
+                continue
+            table = (
+                document.table_at(row)
+                if tokens[0].kind == "header"
+                else (*document.table_at(row), *parts_of(document[row][tokens[0].start : tokens[0].stop]))
+            )
+            if table[: len(path)] == path:
+                self.owner = owner_of(document.table_at(row))
+                self.face.go_to(row + 1)
+                return
 
     def show_help(self) -> None:
         """Say what is wrong in the cursor's line, else what the setting at the cursor is."""
@@ -252,6 +284,13 @@ class TomlPane(Container):
                 self.face.go_to(int(text))
 
         self.app.push_screen(PromptScreen("Go to line", check=check), go)
+
+
+def owner_of(table: tuple[str, ...]) -> tuple[str, str]:
+    """Kind and name of the template or experiment that a table belongs to; the defaults have no name."""
+    if table[:1] == ("defaults",):
+        return "defaults", ""
+    return (table[0], table[1]) if len(table) > 1 and table[0] in ("template", "experiment") else ("", "")
 
 
 def _words_on(problem: Problem) -> Content:

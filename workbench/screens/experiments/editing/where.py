@@ -30,14 +30,6 @@ class Where:
     is_element: bool = False
     """Whether the value stands in an array."""
 
-    @property
-    def owner(self) -> tuple[str, str]:
-        """Kind and name of the template or experiment that it stands in; empty when in none."""
-        path = self.table or self.key
-        if path[:1] == ("defaults",):
-            return "defaults", ""
-        return (path[0], path[1]) if len(path) > 1 and path[0] in ("template", "experiment") else ("", "")
-
 
 def where_is(document: FileDocument, row: int, column: int) -> Where:
     """What the cursor at a row and column, both from 0, stands in."""

@@ -1,0 +1,226 @@
+"""Between the text and its file: saving, drafts, and what to do when another program wrote the file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from craft.errors import CraftError
+from workbench.screens.experiments.editing.buffer import ChangedOnDiskError, changed_lines
+from workbench.screens.experiments.editing.drafts import Draft, drop
+from workbench.screens.experiments.editing.notice import Decision, Notice, NoticeBar
+
+if TYPE_CHECKING:
+    from workbench.screens.experiments.editing.panel import EditPanel
+
+DRAFT_EVERY = 0.4
+"""Seconds between two looks whether what was typed is on disk."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks whether another program wrote the file."""
+
+
+class FileCare:
+    """Keeps the drafts of a panel's buffer, watches its file, and asks what to do where that is a person's to say."""
+
+    def __init__(self, panel: EditPanel) -> None:
+        self.panel, self.buffer = panel, panel.buffer
+        self._drafts: list[Draft] = []
+        self._changed = False
+        self._working = False
+
+    def start(self) -> None:
+        """Begin to look, each time in a thread."""
+        self.panel.set_interval(DRAFT_EVERY, self._keep_draft)
+        self.panel.set_interval(LOOK_EVERY, self._look)
+        self._in_thread(self.buffer.drafts, self._take_drafts)
+        self.panel.toml.read_only = bool(self.buffer.fault)
+        self._tell()
+
+    def _in_thread(self, work: Callable[[], object], then: Callable[..., None]) -> None:
+        """Do something that touches the disk, and then what follows on the event loop."""
+        panel = self.panel
+
+        def do() -> None:
+            try:
+                result = work()
+            except CraftError as error:
+                result = error
+            if panel.is_attached and panel.app.is_running:
+                panel.app.call_from_thread(then, result)
+
+        panel.run_worker(do, thread=True, group="editor file", exit_on_error=False)
+
+    # --- drafts ---
+
+    def _keep_draft(self) -> None:
+        if self.buffer.draft_due and not self._working:
+            self._working = True
+            self._in_thread(self.buffer.keep_draft, self._draft_kept)
+
+    def _draft_kept(self, _: object) -> None:
+        self._working = False
+        self._tell()
+
+    def _take_drafts(self, drafts: object) -> None:
+        assert isinstance(drafts, list)
+        self._drafts = drafts
+        self._tell()
+
+    def _restore(self, draft: Draft) -> None:
+        self._drafts = [one for one in self._drafts if one is not draft]
+        if self.buffer.take(draft):
+            self.panel.apply(draft.text, "draft")
+            self.panel.app.say("the draft is here again; it is not saved yet, and ctrl+z takes it back")
+        else:
+            self.panel.app.say("another workbench took this draft meanwhile", "warning")
+        self._tell()
+
+    def _drop(self, draft: Draft) -> None:
+        self._drafts = [one for one in self._drafts if one is not draft]
+        drop(draft)
+        self._tell()
+
+    # --- the file ---
+
+    def _look(self) -> None:
+        if not self.buffer.fault:
+            self._in_thread(self.buffer.changed_on_disk, self._looked)
+
+    def _looked(self, changed: object) -> None:
+        assert isinstance(changed, bool)
+        if changed and not self.buffer.dirty and self.buffer.path.exists():
+            self._reload(said=f"{self.buffer.path.name} was changed by another program: here is what it wrote")
+        elif changed != self._changed:
+            self._changed = changed
+            self._tell()
+
+    def _reload(self, said: str) -> None:
+        """Take what is on disk for the text, as a step that undo takes back."""
+        self.buffer.keep_mine()
+        self._changed = False
+        self.panel.apply(self.buffer.saved_text, "reload")
+        self.panel.app.say(said)
+        self._tell()
+
+    def _keep_mine(self) -> None:
+        self.buffer.keep_mine()
+        self._changed = False
+        self._tell()
+
+    # --- saving ---
+
+    def save(self, *, force: bool = False) -> None:
+        """Put the text into the file, or say why not, or ask."""
+        if self.buffer.fault and not self.buffer.dirty:
+            self.panel.app.say(self.buffer.fault, "error")
+            return
+        self._in_thread(lambda: self.buffer.save(force=force), self._saved)
+
+    def _saved(self, error: object) -> None:
+        if isinstance(error, ChangedOnDiskError):
+            self._changed = True
+            self._tell()
+            self.ask()
+        elif isinstance(error, CraftError):
+            self.panel.app.say(str(error), "error")
+        else:
+            self._changed = False
+            self.panel.app.say(f"{self.buffer.path.name} saved")
+            self.panel.post_message(self.panel.Saved())
+            self._tell()
+        self.panel.refresh_bindings()
+
+    def _save_elsewhere(self) -> None:
+        from workbench.dialogs.prompt import PromptScreen
+
+        path = self.buffer.path
+        proposal = path.with_name(f"{path.stem}-mine{path.suffix}")
+
+        def check(typed: str) -> str:
+            return "there is such a file already" if Path(typed).exists() else "" if typed.strip() else "a file's name"
+
+        def done(error: object) -> None:
+            self.panel.app.say(str(error) if error else "saved", "error" if error else "information")
+
+        def save(typed: str | None) -> None:
+            if typed:
+                self._in_thread(lambda: self.buffer.save_as(Path(typed).expanduser()), done)
+
+        self.panel.app.push_screen(PromptScreen("Save what is here as", value=str(proposal), check=check), save)
+
+    # --- what is to be decided ---
+
+    def _tell(self) -> None:
+        """Show the notice that matters most now, or none."""
+        self.panel.query_one(NoticeBar).show(self._notice())
+        self.panel.refresh_bindings()
+
+    def _notice(self) -> Notice | None:
+        buffer = self.buffer
+        if buffer.fault:
+            return Notice(f"{buffer.fault}; it can be looked at and not edited here", is_fault=True)
+        if self._changed:
+            what = "changed" if buffer.path.exists() else "removed"
+            return Notice(
+                f"{buffer.path.name} was {what} by another program",
+                (
+                    Decision("reload", "what is on disk; what was typed stays in the undo history", self._take_disk),
+                    Decision("keep mine", "go on; the next save writes over the other", self._keep_mine),
+                    Decision("difference", "see what differs", self._show_difference),
+                    Decision("save elsewhere", "under another name", self._save_elsewhere),
+                ),
+            )
+        if self._drafts:
+            return self._offer(self._drafts[0])
+        if buffer.draft_fault:
+            said = f"no draft can be kept of what is typed: {buffer.draft_fault}; it is tried again all the time"
+            return Notice(said, is_fault=True)
+        return None
+
+    def _offer(self, draft: Draft) -> Notice:
+        number = len(changed_lines(self.buffer.saved_text, draft.text))
+        when = time.strftime("%d %b %H:%M", time.localtime(draft.written))
+        since = "" if self.buffer.is_current(draft) else ", and the file changed since"
+        return Notice(
+            f"not saved on {when}: a draft with {number} line{'s' * (number != 1)} changed{since}",
+            (
+                Decision("take it", "put the draft in place of the text, not saved yet", lambda: self._restore(draft)),
+                Decision("drop it", "for good", lambda: self._drop(draft)),
+                Decision("difference", "see what differs", lambda: self._show_draft(draft)),
+            ),
+        )
+
+    def ask(self) -> None:
+        """Ask what is to be decided as a list of choices."""
+        from workbench.dialogs.choose import Choice, ChooseScreen
+
+        notice = self._notice()
+        if notice is None or not notice.choices:
+            return
+
+        def do(chosen: Decision | None) -> None:
+            if chosen is not None:
+                chosen.do()
+
+        choices = [Choice(one, one.name, one.about) for one in notice.choices]
+        self.panel.app.push_screen(ChooseScreen(notice.text, choices), do)
+
+    def _take_disk(self) -> None:
+        if self.buffer.path.exists():
+            self._reload("here is what the file holds; ctrl+z brings back what was typed")
+        else:
+            self.panel.app.say("there is no file any more; saving writes it again", "warning")
+
+    def _show_difference(self) -> None:
+        from workbench.screens.experiments.editing.difference import DifferenceScreen
+
+        names = ("on disk", "typed here")
+        self.panel.app.push_screen(DifferenceScreen(self.buffer.disk_text(), self.buffer.text, names=names))
+
+    def _show_draft(self, draft: Draft) -> None:
+        from workbench.screens.experiments.editing.difference import DifferenceScreen
+
+        names = ("the file", "the draft")
+        self.panel.app.push_screen(DifferenceScreen(self.buffer.text, draft.text, names=names))

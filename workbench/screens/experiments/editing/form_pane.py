@@ -1,0 +1,427 @@
+"""The form: rows made from the schema, one editor at a time over the row that is edited, and help below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal
+from textual.content import Content
+from textual.geometry import Offset
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from craft.config.editable import ABSENT
+from craft.errors import ConfigError
+from craft.text import clean, clean_line
+from workbench.actions import bindings_of
+from workbench.screens.experiments.editing.form_help import help_on
+from workbench.screens.experiments.editing.form_list import VIEWS, FormList, said_of
+from workbench.screens.experiments.editing.popup import Popup
+from workbench.screens.experiments.editing.value_input import ValueInput
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
+    from workbench.screens.experiments.editing.form_rows import Form, Row
+
+KeyPath = tuple[str, ...]
+
+
+class FormPane(Container):
+    """Shows a `Form` and turns what is done to it into new texts, which others put in place (`Edited`)."""
+
+    app: Workbench
+    BINDINGS = bindings_of("form pane")
+
+    class Edited(Message):
+        """The text shall be this; `why` says what was done."""
+
+        def __init__(self, text: str, why: str) -> None:
+            super().__init__()
+            self.text, self.why = text, why
+
+    class OriginWanted(Message):
+        """Show where the value of a row is written."""
+
+        def __init__(self, row: Row) -> None:
+            super().__init__()
+            self.row = row
+
+    def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.ascii_only = ascii_only
+        self.text = ""
+        """The text that is edited: that of the newest key, which the rows may be a moment behind of."""
+        self._form: Form | None = None
+        self._editing: Row | None = None
+        self._then_open: KeyPath = ()  # what was added just now, and wants a value
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="form-title")
+        with Horizontal(id="form-filter"):
+            yield Static("filter ", id="form-filter-label")
+            yield Input(id="form-words", compact=True)
+        yield FormList(ascii_only=self.ascii_only, id="form-list")
+        yield Static(id="form-help")
+        yield ValueInput(id="form-value")
+        yield Popup(ascii_only=self.ascii_only, id="form-choices")
+
+    def on_mount(self) -> None:
+        self.popup.display = False
+        self.query_one("#form-filter").display = False
+        self.editor.takes_key = self._take_key
+        self.rows.on_fold = self._remember
+        self.rows.view = self.app.session.get("experiments.form.view", "all")
+        self.rows.folded = set(self.app.session.get("experiments.form.folded", ["metrics"]))
+        self._title()
+
+    @property
+    def rows(self) -> FormList:
+        return self.query_one(FormList)
+
+    @property
+    def editor(self) -> ValueInput:
+        return self.query_one(ValueInput)
+
+    @property
+    def popup(self) -> Popup:
+        return self.query_one(Popup)
+
+    @property
+    def form(self) -> Form | None:
+        return self._form
+
+    def _remember(self) -> None:
+        self.app.session.set("experiments.form.view", self.rows.view)
+        self.app.session.set("experiments.form.folded", sorted(self.rows.folded))
+
+    # --- what is shown ---
+
+    def show(self, form: Form) -> None:
+        """Show a form. One of a text that cannot be read keeps the rows that were there, and locks them."""
+        before = self._form
+        same = before is not None and (before.kind, before.name) == (form.kind, form.name)
+        self._form = form
+        if not form.fault:
+            self.rows.show(form.rows)
+            if not same:
+                self.rows.cursor = 0
+            if self._then_open and self.rows.go_to(self._then_open) and (row := self.rows.selected):
+                self._then_open = ()
+                self._open(row)
+        elif not same:
+            self.rows.show([])
+        self.rows.set_class(bool(form.fault), "-locked")
+        self._title()
+        self._help()
+
+    def _title(self) -> None:
+        form = self._form
+        title = self.query_one("#form-title", Static)
+        if form is None:
+            title.update(Content.styled("reading the schema ...", "$foreground 60%"))
+            return
+        name = "defaults, under every experiment" if form.kind == "defaults" else f"{form.kind} {form.name}"
+        parts: list[Any] = [(clean_line(name), "bold")]
+        if form.fault:
+            parts.append((f"   locked: {clean_line(form.fault)}", "$text-error"))
+        elif not form.name and form.kind != "defaults":
+            parts = [("choose an experiment", "$foreground 60%")]
+        else:
+            if self.rows.view != "all":
+                parts.append((f"   only {VIEWS[self.rows.view]}", "$text-warning"))
+            if self.rows.words:
+                parts.append((f"   only with '{clean_line(self.rows.words)}'", "$text-warning"))
+            number = sum(row.is_own for row in form.rows if row.kind == "setting")
+            faults = sum(bool(row.fault) for row in form.rows)
+            parts.append((f"   {number} set here", "$foreground 60%"))
+            if faults:
+                parts.append((f"   {faults} wrong", "$text-error"))
+        title.update(Content.assemble(*parts))
+
+    @on(FormList.Moved)
+    def _help(self) -> None:
+        if self._editing is None:
+            row = self.rows.selected
+            self.query_one("#form-help", Static).update(help_on(row) if row else self._nothing())
+
+    def _nothing(self) -> Content:
+        if self._form is None or self._form.fault:
+            return Content("")
+        if self.rows.words or self.rows.view != "all":
+            return Content("No setting is left: escape takes the filter back, v shows all.")
+        return Content("")
+
+    def say(self, words: str, *, wrong: bool = False) -> None:
+        """Show words in place of the help."""
+        look = "$text-error" if wrong else "$foreground"
+        self.query_one("#form-help", Static).update(Content.styled(clean(words), look))
+
+    # --- doing ---
+
+    @on(FormList.Wanted)
+    def _do(self, event: FormList.Wanted) -> None:
+        event.stop()
+        row = self.rows.selected
+        if row is None or self._form is None:
+            return
+        if event.what == "origin":
+            self.post_message(self.OriginWanted(row))
+        elif event.what == "copy":
+            if row.kind == "setting" and row.value is not ABSENT:
+                from craft.config.toml_values import dotted, write_value
+
+                self.app.copy(f"{dotted(row.path)}={write_value(row.value)}", "setting")
+        elif self._form.fault:
+            self.say(f"The form waits until the text is right again: {self._form.fault}", wrong=True)
+        elif event.what == "reset":
+            self._reset(row)
+        elif event.what == "add" or row.kind == "add":
+            self._add(row)
+        elif row.kind == "named" or _choices_of(row)[:1] == [False] or (event.what == "step" and _choices_of(row)):
+            self._step(row)
+        else:
+            self._open(row)
+
+    def _put(self, row_path: KeyPath, value: Any, why: str) -> bool:
+        """Write a value into the text; says why not where that is impossible."""
+        from workbench.screens.experiments.editing.form_edits import set_setting, set_type
+
+        assert self._form is not None
+        kept = self._form
+        try:
+            if row_path[-1] == "type" and len(row_path) > 1 and isinstance(value, str):
+                text, gone = set_type(kept, self.text, row_path[:-1], value)
+                self._explain_type(row_path, value, gone)
+            else:
+                text = set_setting(kept, self.text, row_path, value)
+        except ConfigError as error:
+            self.say(str(error), wrong=True)
+            return False
+        self.post_message(self.Edited(text, why))
+        return True
+
+    def _explain_type(self, path: KeyPath, kind: str, gone: list[str]) -> None:
+        said = f"{'.'.join(path)} = {kind}: the section is replaced whole, nothing of another type is inherited"
+        if gone:
+            said += f"; taken out, as {kind} has no such setting: {', '.join(gone)}"
+        self.app.say(f"{said}. ctrl+z takes it back.")
+
+    def _step(self, row: Row) -> None:
+        """The other of two values, or the next of several."""
+        if row.kind == "named":
+            if row.path[0] != "callbacks":
+                return
+            self._put(
+                (*row.path, "enabled"), row.value is False, f"{row.label} {'on' if row.value is False else 'off'}"
+            )
+            return
+        choices = _choices_of(row)
+        if not choices:
+            return
+        at = choices.index(row.value) if row.value in choices else -1
+        value = choices[(at + 1) % len(choices)]
+        self._put(row.path, value, f"{row.label} = {said_of(value)}")
+
+    def _reset(self, row: Row) -> None:
+        """Take the own value, or the own part of a section, away."""
+        from workbench.screens.experiments.editing.form_edits import reset_setting
+
+        assert self._form is not None
+        if row.kind == "add":
+            return
+        if not row.is_own and row.kind != "section":
+            where = f"it comes from {row.origin}" if row.origin not in ("", "default") else "it is not set"
+            more = "; space switches it off" if row.kind == "named" and row.path[0] == "callbacks" else ""
+            self.say(f"{row.label} is not set here: {where}{more}.")
+            return
+        try:
+            text = reset_setting(self._form, self.text, row.path)
+        except ConfigError as error:
+            self.say(str(error), wrong=True)
+            return
+        self.post_message(self.Edited(text, f"{row.label} reset"))
+
+    def _add(self, row: Row) -> None:
+        """One more callback, metric or axis: which, is asked."""
+        from workbench.screens.experiments.editing.form_adding import ASKS, Addition
+
+        assert self._form is not None
+
+        def add(addition: Addition) -> None:
+            try:
+                text = addition.edit(self.text)
+            except ConfigError as error:
+                self.say(str(error), wrong=True)
+                return
+            self._then_open = addition.then
+            self.post_message(self.Edited(text, addition.why))
+
+        ask = ASKS.get(row.path[0])
+        if ask is None or (row.path[0] == "sweep" and self._form.kind != "experiment"):
+            self.say("Callbacks, metrics and axes of a sweep can be added; all else is there.")
+        else:
+            ask(self.app, self._form, add)
+
+    # --- typing a value ---
+
+    def _open(self, row: Row) -> None:
+        from workbench.screens.experiments.editing.form_edits import typed_of
+
+        if row.kind != "setting":
+            return
+        self._editing = row
+        value = "" if row.value is ABSENT else typed_of(row.value, row.facts)
+        self.editor.open(value, self.rows.place_of_value())
+        self._offer("", at=value)
+        self._say_value(value)
+
+    def _offer(self, typed: str, *, at: str = "") -> None:
+        """List what is mostly written here."""
+        from workbench.screens.experiments.editing.completion import Completion
+        from workbench.screens.experiments.editing.facts import class_help
+
+        row = self._editing
+        if row is None or row.facts is None:
+            return
+        choices = row.facts.choices
+        if row.path == ("extends",) and self._form is not None:
+            choices = tuple(name for name in self._form.entries if name != self._form.name)
+        is_type = row.path[-1] == "type" and len(row.path) > 1
+        found = [
+            Completion(one, class_help(row.path[0], one) if is_type else "the default" * (one == row.facts.default))
+            for one in choices
+            if typed.lower() in one.lower()
+        ]
+        if not found or (typed and [one.text for one in found] == [typed]):
+            self.popup.close()
+            return
+        place = self.rows.place_of_value()
+        self.popup.open(found, Offset(place.x - 1, place.y))
+        if at in choices and not typed:
+            self.popup.move([one.text for one in found].index(at) + 1)
+
+    def _take_key(self, key: str) -> bool:
+        if not self.popup.is_open:
+            return False
+        if key in ("down", "ctrl+n"):
+            self.popup.move(1)
+        elif key in ("up", "ctrl+p"):
+            self.popup.move(-1)
+        elif key == "tab" or (key == "enter" and self.popup.chosen):
+            one = self.popup.chosen or self.popup.first
+            assert one is not None
+            self._give(one.text, by_key=True)
+        else:
+            return False
+        return True
+
+    @on(Popup.Taken)
+    def _take_clicked(self, event: Popup.Taken) -> None:
+        event.stop()
+        if self.popup.chosen is not None:
+            self._give(self.popup.chosen.text, by_key=True)
+
+    @on(Input.Changed, "#form-value")
+    def _look_at_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._editing is not None and self.editor.display and event.value != self.editor._began:
+            self._offer(event.value)
+            self._say_value(event.value)
+
+    def _say_value(self, typed: str) -> None:
+        """Say what the schema says of what is typed."""
+        from workbench.screens.experiments.editing.form_edits import value_of
+
+        row = self._editing
+        if row is None or self._form is None:
+            return
+        try:
+            fault = self._form.fault_of(row.path, value_of(typed, row.facts))
+        except ConfigError as error:
+            fault = str(error)
+        self.query_one("#form-help", Static).update(help_on(row, fault))
+
+    @on(ValueInput.Given)
+    def _take_given(self, event: ValueInput.Given) -> None:
+        event.stop()
+        self._give(event.text, by_key=event.by_key)
+
+    def _give(self, typed: str, *, by_key: bool) -> None:
+        from workbench.screens.experiments.editing.form_edits import value_of
+
+        row = self._editing
+        if row is None:
+            return
+        try:
+            value = value_of(typed, row.facts)
+        except ConfigError as error:
+            if by_key:
+                self.query_one("#form-help", Static).update(help_on(row, str(error)))
+            else:  # another place was clicked: what was typed is no value, and is said to be lost
+                self._close()
+                self.app.say(f"{row.label} stays {said_of(row.value)}: {error}", "warning")
+            return
+        self._close(focus=by_key)
+        if row.value is ABSENT or not row.is_own or value != row.value or type(value) is not type(row.value):
+            self._put(row.path, value, f"{row.label} = {said_of(value)}")
+
+    @on(ValueInput.Left)
+    def _leave(self, event: ValueInput.Left) -> None:
+        event.stop()
+        self._close()
+
+    def _close(self, *, focus: bool = True) -> None:
+        had_focus = self.editor.has_focus
+        self._editing = None
+        self.popup.close()
+        self.editor.close()
+        if focus and had_focus:
+            self.rows.focus()
+        self._help()
+
+    # --- filter and view ---
+
+    def action_filter(self) -> None:
+        self.query_one("#form-filter").display = True
+        self.query_one("#form-words", Input).focus()
+
+    @on(Input.Changed, "#form-words")
+    def _filter(self, event: Input.Changed) -> None:
+        event.stop()
+        self.rows.words = event.value
+        self.rows.choose_rows()
+        self._title()
+
+    @on(Input.Submitted, "#form-words")
+    def _filtered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.query_one("#form-filter").display = bool(event.value)
+        self.rows.focus()
+
+    def action_unfilter(self) -> None:
+        self.query_one("#form-words", Input).value = ""
+        self.query_one("#form-filter").display = False
+        self.rows.focus()
+
+    def action_view(self) -> None:
+        names = list(VIEWS)
+        self.rows.view = names[(names.index(self.rows.view) + 1) % len(names)]
+        self.rows.choose_rows()
+        self._remember()
+        self._title()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "unfilter":
+            return bool(self.query_one("#form-filter").display)
+        return True
+
+
+def _choices_of(row: Row) -> list[Any]:
+    """All values of a row that can be stepped through."""
+    if row.kind != "setting" or row.facts is None:
+        return []
+    if row.facts.shape == "switch":
+        return [False, True]
+    return list(row.facts.choices) if row.facts.shape == "choice" else []

@@ -1,0 +1,357 @@
+"""What the form shows of one template or experiment: each setting with its value, where that comes from, and what it
+would be without the table's own line.
+
+Imports pydantic, and reads the whole text: for threads. A `Form` never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from craft.config import fields
+from craft.config.check import Problems, check, check_template
+from craft.config.document import Document, read_document
+from craft.config.editable import ABSENT
+from craft.config.faults import Fault, value_at
+from craft.config.resolve import Resolver
+from craft.config.schema import ExperimentConfig
+from craft.config.schema.model import PRESETS
+from craft.config.structure import Structure, read_structure
+from craft.config.toml_values import dotted, same
+from craft.config.tree import Leaf, Source, Tree, branch, find, merge
+from craft.errors import ConfigError, Problem
+from workbench.screens.experiments.editing.facts import SWEEP_KEYS, Facts, class_help, facts_of
+
+KeyPath = tuple[str, ...]
+RowKind = Literal["section", "named", "setting", "add"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the form. `path` begins at the template's or experiment's own table."""
+
+    kind: RowKind
+    path: KeyPath
+    label: str
+    facts: Facts | None = None
+    value: Any = ABSENT
+    """What holds, from wherever; `ABSENT` where nothing does."""
+    is_own: bool = False
+    """Whether the table itself writes it."""
+    origin: str = ""
+    """Where the value comes from, in words."""
+    line: int = 0
+    """The line of this file that writes it; 0 for none."""
+    inherited: Any = ABSENT
+    """What would hold without the own line."""
+    inherited_from: str = ""
+    fault: str = ""
+    note: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the own value is another than the parent's."""
+        inherits = self.path[0] not in (*fields.INSTRUCTIONS, *fields.NOT_INHERITED)
+        return self.kind == "setting" and inherits and self.is_own and not same(self.value, self.inherited)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether any table writes it, own or inherited."""
+        return self.is_own or (self.value is not ABSENT and self.origin not in ("default", ""))
+
+
+@dataclass(frozen=True)
+class Form:
+    """All rows of one template or experiment, or of the defaults."""
+
+    kind: str
+    name: str
+    text: str
+    rows: Sequence[Row] = ()
+    fault: str = ""
+    """Why nothing can be edited here."""
+    fault_line: int = 0
+    types: Mapping[str, str] = field(default_factory=dict)
+    """The type of each section, those of callbacks as "callbacks.NAME"."""
+    entries: tuple[str, ...] = ()
+    """All templates and experiments of the file."""
+    tree: Tree = field(default_factory=dict, repr=False)
+    own_types: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def home(self) -> KeyPath:
+        """The path of its table in the file."""
+        return ("defaults",) if self.kind == "defaults" else (self.kind, self.name)
+
+    def fault_of(self, path: KeyPath, value: Any) -> str:
+        """What the schema would say of a setting with this value; empty when it is fine."""
+        if path[0] in fields.INSTRUCTIONS:
+            return ""
+        tree = merge(self.tree, branch(path, value, Source("command line", None, path)))
+        return _words(_faults_by_path(tree, self.kind, self.own_types).get(path))
+
+
+def read_form(path: Path, text: str, kind: str, name: str, problems: Sequence[Problem] = ()) -> Form:
+    """The form of a template, an experiment or the defaults in `text`. Nothing is raised: see `fault`.
+
+    `problems` are those of the whole text, for what the schema does not see of one table alone.
+    """
+    try:
+        document = read_document(path, text)
+        structure = read_structure(document, Problems())
+    except ConfigError as error:
+        first = error.problems[0] if error.problems else None
+        said = f"line {first.line}: {first.message}" if first and first.line else first.message if first else str(error)
+        return Form(kind, name, text, fault=said, fault_line=first.line if first else 0)
+    form = Form(kind, name, text, entries=tuple(structure.entries), own_types=structure.own_types)
+    if kind != "defaults":
+        entry = structure.entries.get(name)
+        if entry is None or entry.kind != kind:
+            return replace(form, fault=f"there is no {kind} '{name}' in the file")
+        if entry.source.document is not document:
+            other = entry.source.document.path.name if entry.source.document else "another file"
+            return replace(form, fault=f"{kind} '{name}' stands in {other}, which this file includes")
+    tree, parents = _trees(structure, kind, name)
+    reader = _Reader(form, document, tree, parents, problems)
+    return replace(form, rows=tuple(reader.rows()), tree=tree, types=reader.types)
+
+
+def _trees(structure: Structure, kind: str, name: str) -> tuple[Tree, Tree]:
+    """All settings of a table, and those that it would have without its own."""
+    if kind == "defaults":
+        return structure.defaults, {}
+    entry = structure.entries[name]
+    resolver = Resolver(structure.defaults, structure.entries, Problems())
+    tree = resolver.resolve(entry)
+    if tree is None:  # its parents cannot be followed, which the file's problems say
+        return merge(structure.defaults, entry.body), structure.defaults
+    return tree, resolver.resolve(replace(entry, body={})) or structure.defaults
+
+
+def _faults_by_path(tree: Tree, kind: str, own_types: Mapping[str, str]) -> dict[KeyPath, Fault]:
+    faults = check(tree, own_types)[1] if kind == "experiment" else check_template(tree, own_types)
+    found: dict[KeyPath, Fault] = {}
+    for fault in faults:
+        found.setdefault(tuple(str(part) for part in fault.path if isinstance(part, str)), fault)
+    return found
+
+
+def _words(fault: Fault | None) -> str:
+    if fault is None:
+        return ""
+    return fault.message + (f" ({fault.hint})" if fault.hint else "")
+
+
+class _Reader:
+    """Makes the rows of one table."""
+
+    def __init__(self, form: Form, document: Document, tree: Tree, parents: Tree, problems: Sequence[Problem]) -> None:
+        self.form, self.document, self.tree, self.parents = form, document, tree, parents
+        self.faults = _faults_by_path(tree, form.kind, form.own_types)
+        self.types: dict[str, str] = {}
+        where = "defaults" if form.kind == "defaults" else f"{form.kind} '{form.name}'"
+        self.said = {
+            problem.path: problem.message + (f" ({problem.hint})" if problem.hint else "")
+            for problem in problems
+            if problem.where == where
+        }
+
+    def rows(self) -> Iterator[Row]:
+        plain = [name for name in ExperimentConfig.model_fields if name not in fields.sections()]
+        if self.form.kind != "defaults":
+            yield self.heading("about", "")
+            yield from (self.instruction((name,)) for name in ("extends", "unset"))
+            yield from (self.setting((name,), None) for name in plain if name in fields.NOT_INHERITED)
+        yield self.heading("general", "")
+        yield from (self.setting((name,), None) for name in plain if name not in fields.NOT_INHERITED)
+        for section in fields.sections():
+            yield from self.named(section) if section in fields.NAMED else self.section(section)
+        if self.form.kind == "experiment":
+            yield from self.sweep()
+
+    def heading(self, label: str, note: str, path: KeyPath = ()) -> Row:
+        return Row("section", path or (label,), label, note=note, fault=_words(self.faults.get(path)) if path else "")
+
+    def section(self, section: str) -> Iterator[Row]:
+        kind = self.type_of((section,))
+        before = self.type_of((section,), self.parents)
+        note = class_help(section, kind)
+        if kind and before and kind != before and find(self.parents, (section,)) is not None:
+            note = f'replaces the inherited "{before}": nothing of that holds here'
+        yield replace(self.heading(section, note, (section,)), value=kind if kind else ABSENT)
+        yield from self.keys((section,), kind)
+
+    def named(self, section: str) -> Iterator[Row]:
+        about = ExperimentConfig.model_fields[section].description or ""
+        yield self.heading(section, about, (section,))
+        node = find(self.tree, (section,))
+        for name in node if isinstance(node, dict) else ():
+            path = (section, name)
+            kind = self.type_of(path)
+            own, origin = self.origin(path)
+            help_text = class_help(section, kind)
+            is_on = self.value((*path, "enabled"), kind)[0]
+            row = Row("named", path, name, value=is_on, is_own=own, origin=origin, note=help_text)
+            row = replace(row, line=self.line_of(find(self.tree, path)))
+            yield replace(row, fault=_words(self.faults.get(path)))
+            yield from self.keys(path, kind)
+        yield Row("add", (section,), f"add to {section}")
+
+    def keys(self, path: KeyPath, kind: str | None) -> Iterator[Row]:
+        cls = fields.class_of(path[0], kind)
+        keys = list(cls.model_fields) if cls else []
+        if "type" in keys or (not cls and "" not in fields.types_of(path[0])):
+            keys = ["type", *(key for key in keys if key != "type")]
+        node = find(self.tree, path)
+        unknown = [key for key in node if key not in keys] if isinstance(node, dict) else []
+        for key in [*keys, *unknown]:
+            yield self.setting((*path, key), kind)
+
+    def setting(self, path: KeyPath, kind: str | None) -> Row:
+        facts = facts_of(path, kind)
+        value, origin, is_own = self.value(path, kind)
+        inherited, source = self.inherited(path, kind)
+        if path[-1] == "type" and len(path) > 1 and value is ABSENT and kind:
+            value, origin = kind, "default"
+        fault = _words(self.faults.get(path))
+        line = self.line_of(find(self.tree, path))
+        return Row("setting", path, path[-1], facts, value, is_own, origin, line, inherited, source, fault)
+
+    def value(self, path: KeyPath, kind: str | None) -> tuple[Any, str, bool]:
+        """What holds, where it comes from, and whether that is here."""
+        node = find(self.tree, path)
+        if node is None:
+            return (*self.unset(path, kind, self.tree), False)
+        own, origin = self.origin(path)
+        return _plain(node), origin, own
+
+    def unset(self, path: KeyPath, kind: str | None, tree: Tree) -> tuple[Any, str]:
+        preset = find(tree, ("model", "preset"))
+        if path[0] == "model" and len(path) == 2 and isinstance(preset, Leaf) and isinstance(preset.value, str):
+            says = PRESETS.get(preset.value, {})
+            if path[1] in says:
+                return says[path[1]], f"preset {preset.value}"
+        facts = facts_of(path, kind)
+        if facts is None or facts.default is None:
+            return ABSENT, ""
+        return facts.default, "default"
+
+    def inherited(self, path: KeyPath, kind: str | None) -> tuple[Any, str]:
+        """What would hold without the own line, and where that comes from."""
+        table = path[:2] if path[0] in fields.NAMED else path[:1]
+        other_type = len(path) > 1 and path[-1] != "type" and self.type_of(table, self.parents) not in (None, kind)
+        parents: Tree = {} if other_type else self.parents
+        node = find(parents, path)
+        if path[0] in fields.NOT_INHERITED or node is None:
+            return self.unset(path, kind, parents)
+        return _plain(node), self.words_on(_first(node))
+
+    def origin(self, path: KeyPath) -> tuple[bool, str]:
+        node = find(self.tree, path)
+        source = _first(node) if node is not None else None
+        if source is None:
+            return False, "default"
+        home = self.form.home
+        own = isinstance(node, Leaf) and source.document is self.document and source.path[: len(home)] == home
+        if isinstance(node, dict):
+            own = any(s.document is self.document and s.path[: len(home)] == home for s in _sources(node))
+        return own, self.words_on(source)
+
+    def line_of(self, node: Leaf | Tree | None) -> int:
+        """The line of this file that a node is written in; 0 for none."""
+        source = _first(node) if node is not None else None
+        return self.document.locate(source.path)[0] if source and source.document is self.document else 0
+
+    def words_on(self, source: Source) -> str:
+        """Where something was written: whose table, and the line."""
+        if source.document is None:
+            return ""
+        line = source.document.locate(source.path)[0]
+        home = self.form.home
+        whose = (
+            "here" if source.path[: len(home)] == home else str(source.path[1 if source.path[0] != "defaults" else 0])
+        )
+        elsewhere = "" if source.document is self.document else f" of {source.document.path.name}"
+        return f"{whose}{elsewhere}, line {line}"
+
+    def type_of(self, table: KeyPath, tree: Tree | None = None) -> str | None:
+        """The type of a section, or of a named table in one, as it was found."""
+        node = find(self.tree if tree is None else tree, (*table, "type"))
+        if isinstance(node, Leaf):
+            kind = node.value if isinstance(node.value, str) else None
+            kind = self.form.own_types.get(kind, kind) if kind and not fields.class_of(table[0], kind) else kind
+        elif table[0] in fields.NAMED:
+            kind = table[1] if fields.class_of(table[0], table[1]) else self.form.own_types.get(table[1])
+        elif "" in fields.types_of(table[0]):
+            kind = ""
+        else:
+            kind = fields.default_type(table[0])
+        if tree is None and kind is not None:
+            self.types[".".join(table)] = kind
+        return kind
+
+    # --- instructions ---
+
+    def instruction(self, path: KeyPath) -> Row:
+        """A key that is no setting: it stands in the own table or nowhere."""
+        written = value_at(self.document.data, (*self.form.home, *path))
+        facts = facts_of(path)
+        fault = next((words for where, words in self.said.items() if _is_at(where, path)), "")
+        label = dotted(path[2:] if path[:2] == ("sweep", "axes") else path[1:] or path)
+        if written is None:
+            default = facts.default if facts and facts.default is not None else ABSENT
+            return Row("setting", path, label, facts, default, origin="default" * (default is not ABSENT), fault=fault)
+        line = self.document.locate((*self.form.home, *path))[0]
+        return Row("setting", path, label, facts, written, True, f"here, line {line}", line, fault=fault)
+
+    def sweep(self) -> Iterator[Row]:
+        table = value_at(self.document.data, (*self.form.home, "sweep"))
+        note = "one experiment, run at several points" if table is None else ""
+        whole = next((words for where, words in self.said.items() if where == "sweep"), "")
+        yield Row("section", ("sweep",), "sweep", note=note, fault=whole)
+        if isinstance(table, dict):
+            strategy = table.get("strategy", "grid")
+            wanted = {"list": ("runs",), "random": ("trials", "seed")}.get(str(strategy), ())
+            for key in SWEEP_KEYS:
+                if key != "axes" and (key in ("strategy", "seeds") or key in wanted or key in table):
+                    yield self.instruction(("sweep", key))
+            axes = table.get("axes")
+            for path in _axes(axes if isinstance(axes, dict) else {}):
+                yield self.instruction(("sweep", "axes", *path))
+        yield Row("add", ("sweep", "axes"), "add an axis")
+
+
+def _axes(table: Mapping[str, Any], path: KeyPath = ()) -> Iterable[KeyPath]:
+    """The paths of an axes table that have values of their own."""
+    for key, value in table.items():
+        is_range = isinstance(value, dict) and value.keys() & {"low", "high", "log", "choices"}
+        if isinstance(value, dict) and not is_range:
+            yield from _axes(value, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def _is_at(where: str, path: KeyPath) -> bool:
+    """Whether a problem's dotted path is that of a row, or of something inside it."""
+    shown = dotted(path)
+    inner = dotted(path[2:]) if path[:2] == ("sweep", "axes") else shown
+    return any(where == one or where.startswith((f"{one}.", f"{one}[")) for one in (shown, inner))
+
+
+def _plain(node: Any) -> Any:
+    return node.value if isinstance(node, Leaf) else {key: _plain(inner) for key, inner in node.items()}
+
+
+def _sources(tree: Tree) -> Iterator[Source]:
+    for node in tree.values():
+        if isinstance(node, Leaf):
+            yield node.source
+        else:
+            yield from _sources(node)
+
+
+def _first(node: Leaf | Tree) -> Source:
+    return node.source if isinstance(node, Leaf) else next(_sources(node))
