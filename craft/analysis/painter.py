@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from craft.analysis.canvas import BAND, LINE, RAW, Canvas, mark_of
 from craft.analysis.curves import Curve, Key, Piece
@@ -24,6 +25,7 @@ class Painter:
         self.canvas, self.sight = canvas, sight
         self.across, self.down = PIXELS[canvas.ink]
         self.width, self.height = canvas.width * self.across, canvas.height * self.down
+        self._known: dict[tuple[Curve, Key], list[Path]] = {}
 
     def paint(self, events: Mapping[int, Sequence[Mark]]) -> None:
         """All of it; `events` by column."""
@@ -40,12 +42,15 @@ class Painter:
             self._mark_crossed(view.cross)
 
     def _paths(self, curve: Curve, what: Key, pieces: list[Piece]) -> list[Path]:
-        x, y = self.sight.x, self.sight.y
-        paths = []
-        for points in curve.reduced(what, pieces, x, y.log, self.width):
-            pixels = [(x.pixel(px, self.width), y.pixel(py, self.height)) for px, py in points]
-            paths.append([pixel for i, pixel in enumerate(pixels) if i == 0 or pixel != pixels[i - 1]])
-        return paths
+        known = self._known.get((curve, what))
+        if known is None:
+            x, y = self.sight.x, self.sight.y
+            known = self._known[curve, what] = []
+            for points in curve.reduced(what, pieces, x, y.log, self.width):
+                columns = x.pixels([px for px, _ in points], self.width)
+                rows = y.pixels([py for _, py in points], self.height)
+                known.append([pixel for pixel, _ in groupby(zip(columns, rows, strict=True))])
+        return known
 
     def _paper(self, curve: Curve, what: Key, pieces: list[Piece]) -> Paper:
         paper = Paper(self.canvas.width, self.canvas.height, self.canvas.ink)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from craft.analysis.decimate import fraction
@@ -46,10 +47,21 @@ class Scale:
 
     def pixel(self, value: float, size: int) -> int:
         """Its pixel of `size`; below 0 or from `size` on where it lies off the axis."""
-        place = self.place(value)
-        if place == 1.0:
-            return size - 1
-        return math.floor(max(-_FAR, min(place, _FAR)) * size)
+        return self.pixels([value], size)[0]
+
+    def pixels(self, values: Sequence[float], size: int) -> list[int]:
+        """The pixels of many values."""
+        low, high = self.ends
+        # As `place` has it, to the last bit: a point must not fall into another column than decimation saw it in.
+        half, span = low / 2, high / 2 - low / 2
+        measured = map(math.log10, values) if self.log else values
+        if not span > 0:
+            return [size // 2] * len(values)
+        places = [(value / 2 - half) / span for value in measured]
+        if places and (min(places) < -_FAR or max(places) > _FAR):
+            places = [max(-_FAR, min(place, _FAR)) for place in places]
+        floor = math.floor
+        return [size - 1 if place == 1.0 else floor(place * size) for place in places]
 
     def near(self, value: float, size: int) -> int:
         """Its pixel, or the nearest one that there is."""
