@@ -229,10 +229,12 @@ class Workbench(App[None]):
         return screen
 
     def _tell(self, tell: Callable[[WorkbenchScreen], None]) -> None:
-        if self.place.is_mounted:
-            tell(self.place)
-            self.place.show_title()
-            self.place.refresh_bindings()
+        # Between the end of the screens and that of the program there is none.
+        if self._exit or not self.screen_stack or not self.place.is_ready:
+            return
+        tell(self.place)
+        self.place.show_title()
+        self.place.refresh_bindings()
 
     @on(RunsRead)
     def _take_runs(self, message: RunsRead) -> None:

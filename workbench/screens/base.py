@@ -35,6 +35,8 @@ class WorkbenchScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._faults: set[str] = set()
+        self.is_ready = False
+        """Whether all widgets are there, so that news can be shown."""
 
     def compose(self) -> ComposeResult:
         yield TitleBar(self.PLACE, id="title")
@@ -67,8 +69,12 @@ class WorkbenchScreen(Screen[None]):
         self.show_title()
 
     def on_screen_resume(self) -> None:
-        if self.is_mounted:
-            self.show_all()
+        # The first time, what is inside is made only now.
+        self.call_after_refresh(self._show_again)
+
+    def _show_again(self) -> None:
+        self.is_ready = True
+        self.show_all()
 
     def on_mount(self) -> None:
         self.show_title()
