@@ -3,28 +3,16 @@
 from workbench.actions.action import Action
 
 PLACES: dict[str, tuple[Action, ...]] = {
-    "playground": (
-        Action("go_on", ("f5", "ctrl+j"), "write after the prompt, or what the tab is for (ctrl+enter too)", "write"),
-        Action("stop", ("escape",), "stop the writing at once; else leave the field", "stop"),
-        Action("sources", ("f2", "s"), "who writes: runs, checkpoints, paths", "who writes"),
-        Action("settings", ("f3", "e"), "the settings", "settings"),
-        Action("preset", ("f4", "p"), "the next preset: the run's own, greedy, balanced, wild", "preset"),
-        Action("prompt", ("i",), "to the prompt", "prompt"),
-        Action("turn(1)", ("right_square_bracket", "f8"), "next tab"),
-        Action("turn(-1)", ("left_square_bracket",), "tab before"),
-    ),
-    "writing": (
-        Action("again(0)", ("r",), "again with the same seed", "again"),
-        Action("again(1)", ("n",), "again with the next seed", "next seed"),
-        Action("tint", ("v",), "tokens tinted by probability, by entropy, with numbers, or not", "tint"),
-        Action("former(-1)", ("u",), "back to the text before another choice was taken", "undo choice"),
-        Action("former(1)", ("U",), "forward to the later text again"),
-        Action("copy", ("y",), "copy the text as it is", "copy"),
-        Action("export", ("x",), "write the texts, or all that is known of them, to a file", "export"),
+    "alternatives": (
+        Action("take", ("enter", "space"), "take this one instead, and go on from there", "take it"),
+        Action("cursor_down", ("down", "j"), "next"),
+        Action("cursor_up", ("up", "k"), "previous"),
+        Action("other(-1)", ("left", "h"), "the token before in the text"),
+        Action("other(1)", ("right", "l"), "the next token in the text"),
     ),
     "tokens": (
         Action("choose", ("enter", "space"), "the alternatives of this token: take one and go on from there", "choose"),
-        Action("right", ("right", "l"), "next token", "tokens"),
+        Action("right", ("right", "l"), "next token"),
         Action("left", ("left", "h"), "token before"),
         Action("line(1)", ("down", "j"), "a line down"),
         Action("line(-1)", ("up", "k"), "a line up"),
@@ -36,12 +24,24 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("last", ("end", "G"), "last token"),
         Action("leave_cursor", ("backspace",), "no cursor: follow what comes"),
     ),
-    "alternatives": (
-        Action("take", ("enter", "space"), "take this one instead, and go on from there", "take it"),
-        Action("cursor_down", ("down", "j"), "next"),
-        Action("cursor_up", ("up", "k"), "previous"),
-        Action("other(-1)", ("left", "h"), "the token before in the text"),
-        Action("other(1)", ("right", "l"), "the next token in the text"),
+    "writing": (
+        Action("again(0)", ("r",), "again with the same seed", "again"),
+        Action("again(1)", ("n",), "again with the next seed", "next seed"),
+        Action("tint", ("v",), "tokens tinted by probability, by entropy, with numbers, or not", "tint"),
+        Action("former(-1)", ("u",), "back to the text before another choice was taken", "undo choice"),
+        Action("former(1)", ("U",), "forward to the later text again"),
+        Action("copy", ("y",), "copy the text as it is", "copy"),
+        Action("export", ("x",), "write the texts, or all that is known of them, to a file"),
+    ),
+    "playground": (
+        Action("go_on", ("f5", "ctrl+j"), "write after the prompt, or what the tab is for (ctrl+enter too)", "write"),
+        Action("stop", ("escape",), "stop the writing at once; else leave the field", "stop"),
+        Action("sources", ("f2", "s"), "who writes: runs, checkpoints, paths", "who writes"),
+        Action("settings", ("f3", "e"), "the settings", "settings"),
+        Action("preset", ("f4", "p"), "the next preset: the run's own, greedy, balanced, wild", "preset"),
+        Action("prompt", ("i",), "to the prompt", "prompt"),
+        Action("turn(1)", ("right_square_bracket", "f8"), "next tab"),
+        Action("turn(-1)", ("left_square_bracket",), "tab before"),
     ),
     "pick sources": (
         Action("accept", ("enter",), "take it, or those that are marked", "choose"),

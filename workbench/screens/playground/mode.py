@@ -71,9 +71,13 @@ class Mode(Container):
         """Put the focus where a person goes on from."""
         self.focus()
 
-    def leave(self) -> bool:
-        """Escape, before anything is stopped: one level back inside the tab; False where there is none."""
+    @property
+    def inside(self) -> bool:
+        """Whether escape goes one level back inside the tab, which `leave` does."""
         return False
+
+    def leave(self) -> None:
+        """One level back inside the tab."""
 
     # --- for subclasses ---
 

@@ -10,10 +10,11 @@ import importlib
 import importlib.util
 from typing import Any, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import TextArea
+from textual.worker import get_current_worker
 
 from craft.runs.sampling_settings import SamplingSettings
 from craft.text import clean
@@ -23,7 +24,7 @@ from workbench.screens.base import WorkbenchScreen
 from workbench.screens.playground.mode import Mode
 from workbench.screens.playground.sampling import Sampling, SamplingChanged
 from workbench.screens.playground.settings_panel import SettingsPanel
-from workbench.screens.playground.sources import LETTERS, Source, read_sources
+from workbench.screens.playground.sources import LETTERS, Source, own_generation, read_sources
 from workbench.screens.playground.words import Word, Words
 
 _MODES = {
@@ -59,6 +60,8 @@ class PlaygroundScreen(WorkbenchScreen):
         self.sources: list[Source] = []
         self.sampling = Sampling(self, project_place(self.app.project.file) / "sampler.log")
         self._tabs = [name for name in _MODES if importlib.util.find_spec(f"{_HERE}.{name}")]
+        self._prompt_known = bool(self.app.session.get("playground.prompt", ""))
+        """Whether the prompt is a person's: else it is the first one that the run's definition has."""
         self._modes: dict[str, Mode] = {}
         self._tab = ""
 
@@ -77,6 +80,7 @@ class PlaygroundScreen(WorkbenchScreen):
     def on_mount(self) -> None:
         super().on_mount()
         self.sources = read_sources(self.app.session.get("playground.sources", []))
+        self._read_own()
         self.call_later(self.open_tab, self.app.session.get("playground.tab", "write"))
 
     def on_unmount(self) -> None:
@@ -128,8 +132,24 @@ class PlaygroundScreen(WorkbenchScreen):
         self.sources = list(dict.fromkeys(sources))[: len(LETTERS)]
         self.app.session.set("playground.sources", [source.as_json() for source in self.sources])
         self._show_sources()
+        self._read_own()
         if self.mode is not None:
             self.mode.show()
+
+    @work(thread=True, group="own settings", exclusive=True, exit_on_error=False)
+    def _read_own(self) -> None:
+        """What the first source's definition says of writing."""
+        if self.sources:
+            found = own_generation(self.sources[0], self.app.project.runs_dir)
+            if not get_current_worker().is_cancelled:
+                self.app.call_from_thread(self._take_own, found)
+
+    def _take_own(self, found: dict[str, Any]) -> None:
+        self.query_one(SettingsPanel).set_own(found)
+        prompts = found.get("prompts")
+        if isinstance(prompts, list) and prompts and isinstance(prompts[0], str) and not self._prompt_known:
+            self._prompt_known = True
+            self.prompt = prompts[0]
 
     # --- tabs ---
 
@@ -152,9 +172,9 @@ class PlaygroundScreen(WorkbenchScreen):
         for other in self._modes.values():
             other.display = self._tab == other.NAME
         mode = self._modes[self._tab]
-        self.prompt_area.display = mode.WITH_PROMPT
-        self.query_one(SettingsPanel).display = mode.WITH_SETTINGS
-        self.query_one("#asking").display = mode.WITH_PROMPT or mode.WITH_SETTINGS
+        whole = self.query_one("#playground")
+        whole.set_class(not mode.WITH_PROMPT, "-no-prompt")
+        whole.set_class(not mode.WITH_SETTINGS, "-no-settings")
         self._show_tabs()
         mode.show()
         if mode.WITH_PROMPT:
@@ -180,18 +200,30 @@ class PlaygroundScreen(WorkbenchScreen):
 
     def action_stop(self) -> None:
         mode = self.mode
-        if mode is None or mode.leave():
+        if mode is None:
             return
-        if mode.busy:
+        if mode.inside:
+            mode.leave()
+        elif mode.busy:
             mode.stop()
-        elif self.focused is not None and mode not in self.focused.ancestors_with_self:
+        else:
             mode.focus_first()
 
     def action_prompt(self) -> None:
         self.prompt_area.focus()
 
     def action_settings(self) -> None:
-        self.query_one(SettingsPanel).focus_first()
+        panel = self.query_one(SettingsPanel)
+        if self.focused is not None and panel in self.focused.ancestors:
+            self.prompt_area.focus()
+        else:
+            self.query_one("#playground").add_class("-setting")
+            panel.focus_first()
+
+    def on_descendant_focus(self) -> None:
+        # Where there is little room the settings are seen as long as one has the focus.
+        within = self.focused is not None and self.query_one(SettingsPanel) in self.focused.ancestors
+        self.query_one("#playground").set_class(within, "-setting")
 
     def action_preset(self) -> None:
         self.query_one(SettingsPanel).next_preset()
@@ -245,12 +277,16 @@ class PlaygroundScreen(WorkbenchScreen):
 
     @on(TextArea.Changed, "#prompt")
     def _keep_prompt(self) -> None:
+        self._prompt_known |= bool(self.prompt)
         self.app.session.set("playground.prompt", self.prompt)
 
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         mode = self.mode if self.is_mounted else None
         if action in ("settings", "preset"):
             return mode is not None and mode.WITH_SETTINGS
+        if action == "stop":
+            outside = self.focused is None or mode not in self.focused.ancestors_with_self
+            return mode is not None and (mode.busy or mode.inside or outside)
         if action == "prompt":
             return mode is not None and mode.WITH_PROMPT
         return True

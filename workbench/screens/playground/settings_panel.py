@@ -214,7 +214,7 @@ class SettingsPanel(Vertical):
             help_line.update(Content.styled(f"! {clean_line(self._fault[1])}", "$text-error"))
         else:
             text = self._help.get(name or "", "F4 takes the next preset")
-            help_line.update(Content.styled(clean_line(" ".join(text.split())), "$text-muted"))
+            help_line.update(Content.styled(clean_line(" ".join(text.split())), "$foreground 55%"))
 
     # --- changing ---
 

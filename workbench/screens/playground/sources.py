@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from craft.errors import CraftError
+
 LETTERS = "ABCDEFGHIJKLMNOP"
 """Names of the sources that are asked side by side, so that nothing but colour need not tell them apart."""
 
@@ -59,6 +61,25 @@ def read_source(stored: Any) -> Source | None:
 def read_sources(stored: Sequence[Any]) -> list[Source]:
     """What can be read of a stored list, each once."""
     return list(dict.fromkeys(one for value in stored if (one := read_source(value))))
+
+
+def own_generation(source: Source, runs_dir: Path) -> dict[str, Any]:
+    """The [generation] section of what a source was defined by; empty where there is none that can be read.
+
+    It reads a file: not for the event loop.
+    """
+    from craft.config.document import read_document
+
+    folder = Path(source.path).expanduser() if source.path else runs_dir / source.run
+    places = (folder / "experiment.toml", folder.parent / "experiment.toml")
+    try:
+        place = next((place for place in places if place.is_file()), None)
+        experiments = {} if place is None else read_document(place).data.get("experiment")
+    except (CraftError, OSError, ValueError):
+        return {}
+    one: Any = next(iter(experiments.values()), {}) if isinstance(experiments, dict) else {}
+    section = one.get("generation") if isinstance(one, dict) else None
+    return section if isinstance(section, dict) else {}
 
 
 def same_weights(source: Source, provenance: dict[str, Any], runs_dir: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any
 
 from textual import events
@@ -10,13 +11,13 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from craft.analysis.numbers import format_count, format_duration, format_rate
+from craft.analysis.numbers import format_count, format_rate
 from craft.text import clean_line, fit
 from workbench.actions import bindings_of
 from workbench.screens.playground.pane import Branch, TextPane
 from workbench.screens.playground.tokens import Token
 
-_QUIET = "$text-muted"
+_QUIET = "$foreground 55%"
 _NAME = 15  # columns for an alternative
 
 
@@ -78,7 +79,8 @@ class TokenPanel(Widget, can_focus=True):
     def _about_token(self) -> list[Content]:
         token = self._token
         if token is None or self._at is None or self.pane is None:
-            return [Content.styled("left and right move over tokens, enter chooses another", _QUIET), Content("")]
+            hints = ("left, right and the mouse: a token", "enter: another one instead")
+            return [*(Content.styled(hint, _QUIET) for hint in hints), Content("")]
         count = len(self.pane.branch.tokens)
         name = self._quoted(token.piece)
         lines = [Content.assemble((name, "bold"), (f"  id {token.id}  {self._at + 1} of {count}", _QUIET))]
@@ -86,9 +88,7 @@ class TokenPanel(Widget, can_focus=True):
             lines.append(Content.assemble((_percent(token.probability), "bold"), (" likely", _QUIET)))
         if token.entropy is not None:
             like = math.exp(min(token.entropy, 50.0))
-            lines[-1] = Content.assemble(
-                lines[-1], (f", unsure as among {like:.1f}  ({token.entropy:.2f} nats)", _QUIET)
-            )
+            lines[-1] = Content.assemble(lines[-1], (f", entropy {token.entropy:.2f}: as of {like:.1f} alike", _QUIET))
         return lines
 
     def _alternative(self, number: int, token: Token) -> Content:
@@ -114,22 +114,31 @@ class TokenPanel(Widget, can_focus=True):
             size = f"{format_count(where.get('parameters'))} parameters, context {where.get('context_length')}"
             lines.append(f"{size}, {where.get('threads')} threads")
         if branch.loaded:
-            loading = f"loaded in {format_duration(branch.load_seconds)}" if branch.load_seconds else "held in memory"
-            waited = f", {format_duration(branch.loaded)} after it was asked" if branch.loaded >= 0.05 else ""
+            loading = f"loaded in {_seconds(branch.load_seconds)}" if branch.load_seconds else "held in memory"
+            waited = f", at hand {_seconds(branch.loaded)} after it was asked" if branch.loaded >= 0.1 else ""
             lines.append(loading + waited)
         result = branch.result
         if result.get("tokens"):
             first = result.get("first_token_seconds")
             rate = format_rate(result.get("tokens_per_second"), "tokens/s")
-            lines.append(rate + (f", the first after {format_duration(first)}" if first is not None else ""))
-        shown = [Content.styled(clean_line(line, ascii_only=self._ascii), _QUIET) for line in lines]
+            lines.append(rate + (f", the first after {_seconds(first)}" if first is not None else ""))
+        shown = [Content.styled(line, _QUIET) for line in self._broken(lines)]
         warnings = list(where.get("remarks") or [])
         if branch.unread:
             warnings.append(f"the first {branch.unread} tokens of the prompt were not read: the context is full")
         if branch.slides:
             warnings.append(f"longer than the context: {branch.slides} times the older half was left behind")
-        shown += [Content.styled(f"! {clean_line(line, ascii_only=self._ascii)}", "$text-warning") for line in warnings]
+        shown += [Content.styled(line, "$text-warning") for line in self._broken([f"! {line}" for line in warnings])]
         return shown
+
+    def _broken(self, lines: list[str]) -> list[str]:
+        """Lines that fit; what a token is has one line, so that a row is what is clicked."""
+        width = max(10, self.size.width)
+        return [
+            part
+            for line in lines
+            for part in textwrap.wrap(clean_line(line, ascii_only=self._ascii), width, subsequent_indent="  ")
+        ]
 
     def _quoted(self, piece: str) -> str:
         """A piece with its blanks seen."""
@@ -179,3 +188,8 @@ def _percent(share: float) -> str:
     if share >= 0.00095:
         return f"{100 * share:.1f}%"
     return f"{share:.0e}" if share else "0%"
+
+
+def _seconds(seconds: float) -> str:
+    """A short time."""
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

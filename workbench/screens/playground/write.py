@@ -280,12 +280,13 @@ class WriteMode(Mode):
         if pane is not None:
             pane.text.focus()
 
-    def leave(self) -> bool:
-        """Escape: from the alternatives back to the text."""
-        if self.screen.focused is self._panel and self.pane is not None:
+    @property
+    def inside(self) -> bool:
+        return self.screen.focused is self._panel and self.pane is not None
+
+    def leave(self) -> None:
+        if self.pane is not None:
             self.pane.text.focus()
-            return True
-        return False
 
     def _show_legend(self) -> None:
         left = []
