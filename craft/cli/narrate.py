@@ -92,7 +92,7 @@ class Narrator:
 
     def plot(self, height: int = _PLOT_HEIGHT) -> str:
         """Train and validation loss over the steps, as text."""
-        from craft.analysis.plots import Series, plot_text  # plotext takes a while to import
+        from craft.analysis.plots import Series, plot_text
 
         series = []
         for name, metric in (("train loss", "train/loss"), ("val loss", "val/loss")):

@@ -100,9 +100,6 @@ class ChartsTab(DetailTab):
 
     def read(self, run: RunSummary, wanted: Any) -> Any:
         curves, panels, axis = wanted
-        # The first drawing needs plotext: 0.1 s that the event loop shall not wait for.
-        import plotext  # noqa: F401
-
         return curves.look(panels, axis)
 
     def take(self, found: Any) -> None:
