@@ -12,17 +12,17 @@ PLACES: dict[str, tuple[Action, ...]] = {
             "form/TOML",
             "editor",
         ),
-        Action("decide", ("f9",), "decide what the line above the text asks", "decide", "editor"),
+        Action("decide", ("ctrl+o",), "decide what the line above the text asks", "decide", "editor"),
         Action("undo", ("ctrl+z",), "take back the last change, wherever it was made", "", "editor"),
         Action("redo", ("ctrl+y",), "make it again", "", "editor"),
         Action("external_editor", ("f4",), "edit the text with $VISUAL or $EDITOR", "", "editor"),
-        Action("next_problem", ("f8",), "the next problem", "", "editor"),
-        Action("previous_problem", ("shift+f8",), "the problem before", "", "editor"),
+        Action("next_problem", ("f12",), "the next problem", "", "editor"),
+        Action("previous_problem", ("shift+f12", "f24"), "the problem before", "", "editor"),
     ),
     "toml pane": (
         Action("find", ("ctrl+f",), "find words in the text", "", "editor"),
         Action("find_next", ("f3",), "the next place that has them", "", "editor"),
-        Action("find_previous", ("shift+f3",), "the place before", "", "editor"),
+        Action("find_previous", ("shift+f3", "f15"), "the place before", "", "editor"),
         Action("go_to_line", ("ctrl+g",), "go to a line by its number", "", "editor"),
     ),
     "toml": (
@@ -37,7 +37,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
     ),
     "find": (
         Action("leave", ("escape",), "back to the text", "back", "editor"),
-        Action("find_previous", ("up", "shift+f3"), "the place before", "", "editor"),
+        Action("find_previous", ("up", "shift+f3", "f15"), "the place before", "", "editor"),
     ),
     "form": (
         Action("edit", ("enter",), "edit the setting, or fold the section", "edit", "form"),

@@ -197,8 +197,7 @@ class Changing(Parts):
 
         def reload(yes: bool | None) -> None:
             if yes:
-                panel.apply(panel.buffer.reload(), "read anew")
-                self.app.say(f"{panel.buffer.path.name} was read anew")
+                panel.reload()
 
         lost = panel.buffer.unsaved()
         if lost:

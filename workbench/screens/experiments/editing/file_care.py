@@ -91,13 +91,12 @@ class FileCare:
     def _looked(self, changed: object) -> None:
         assert isinstance(changed, bool)
         if changed and not self.buffer.dirty and self.buffer.path.exists():
-            self._reload(said=f"{self.buffer.path.name} was changed by another program: here is what it wrote")
+            self._take_disk(said=f"{self.buffer.path.name} was changed by another program: here is what it wrote")
         elif changed != self._changed:
             self._changed = changed
             self._tell()
 
-    def _reload(self, said: str) -> None:
-        """Take what is on disk for the text, as a step that undo takes back."""
+    def _take_disk(self, said: str) -> None:
         self.buffer.keep_mine()
         self._changed = False
         self.panel.apply(self.buffer.saved_text, "reload")
@@ -166,7 +165,7 @@ class FileCare:
             return Notice(
                 f"{buffer.path.name} was {what} by another program",
                 (
-                    Decision("reload", "what is on disk; what was typed stays in the undo history", self._take_disk),
+                    Decision("reload", "what is on disk; what was typed stays in the undo history", self.reload),
                     Decision("keep mine", "go on; the next save writes over the other", self._keep_mine),
                     Decision("difference", "see what differs", self._show_difference),
                     Decision("save elsewhere", "under another name", self._save_elsewhere),
@@ -207,9 +206,10 @@ class FileCare:
         choices = [Choice(one, one.name, one.about) for one in notice.choices]
         self.panel.app.push_screen(ChooseScreen(notice.text, choices), do)
 
-    def _take_disk(self) -> None:
+    def reload(self) -> None:
+        """Take what is on disk for the text, as a step that undo takes back."""
         if self.buffer.path.exists():
-            self._reload("here is what the file holds; ctrl+z brings back what was typed")
+            self._take_disk("here is what the file holds; ctrl+z brings back what was typed")
         else:
             self.panel.app.say("there is no file any more; saving writes it again", "warning")
 

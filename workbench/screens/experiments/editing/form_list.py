@@ -73,7 +73,7 @@ class FormList(ScrollView, can_focus=True):
         self.on_fold: Callable[[], None] = lambda: None
         self._all: Sequence[Row] = ()
         self.rows: list[Row] = []
-        self._label = 0
+        self._label = self._origin = 0  # columns for labels, and for origins
 
     # --- what is shown ---
 
@@ -93,6 +93,8 @@ class FormList(ScrollView, can_focus=True):
         old = self.rows
         self.rows = _shown(self._all, self.words, self.view, self.folded)
         self._label = min(max((width_of(_label(row)) for row in self.rows), default=0), _MOST_LABEL)
+        origins = (width_of(row.origin) + 1 for row in self.rows if row.origin != "default")
+        self._origin = min(max(origins, default=0), _MOST_ORIGIN)
         if before is not None:
             here = (at for at, row in enumerate(self.rows) if (row.kind, row.path) == (before.kind, before.path))
             at = next(here, min(self.cursor, len(self.rows) - 1))
@@ -124,7 +126,7 @@ class FormList(ScrollView, can_focus=True):
         """Where the values begin, how wide they are, and how wide the column of origins is."""
         width = self.scrollable_content_region.width
         start = _MARGIN + 4 + self._label + 2
-        origin = min(_MOST_ORIGIN, max(width - start - _LEAST_VALUE, 0))
+        origin = min(self._origin, max(width - start - _LEAST_VALUE, 0))
         return start, max(width - start - origin - 1, 1), origin
 
     def place_of_value(self) -> Region:
@@ -331,11 +333,16 @@ def _shown(rows: Sequence[Row], words: str, view: str, folded: set[str]) -> list
     """The rows that a filter, a view and folded sections leave, with the headings above them."""
     wanted = words.lower().split()
 
+    def has_words(row: Row, about: str = "") -> bool:
+        text = f"{'.'.join(row.path)} {said_of(row.value)} {about}".lower()
+        return all(word in text for word in wanted)
+
+    # What a setting is called counts more than what is said of it.
+    by_name = any(has_words(row) for row in rows if row.kind == "setting")
+
     def fits(row: Row) -> bool:
-        if wanted:
-            about = f"{'.'.join(row.path)} {said_of(row.value)} {row.facts.about if row.facts else ''}".lower()
-            if not all(word in about for word in wanted):
-                return False
+        if wanted and not has_words(row, "" if by_name or row.facts is None else row.facts.about):
+            return False
         return view == "all" or (row.is_own if view == "own" else row.is_set)
 
     found: list[Row] = []

@@ -55,7 +55,7 @@ class NoticeBar(Widget):
             return Strip.blank(width, self.rich_style)
         choice = self.get_component_rich_style("notice--choice")
         plain = self.get_component_rich_style("notice--fault") if self.notice.is_fault else self.rich_style
-        tail = [("  F9 ", plain), *((f" {one.name} ", choice) for one in self.notice.choices)]
+        tail = [("  ctrl+o ", plain), *((f" {one.name} ", choice) for one in self.notice.choices)]
         size = sum(width_of(text) + 1 for text, _ in tail) if self.notice.choices else 0
         text = " " + shorten(self.notice.text, max(width - size - 2, 12), ascii_only=self.ascii_only)
         segments = [Segment(text, plain)]

@@ -142,6 +142,17 @@ class EditPanel(Widget):
         self.toml.replace_text(new_text)
         self._take_text()
 
+    def go_to(self, line: int, column: int = 1) -> None:
+        """Show a place of the text, counted from 1, and give it the keys."""
+        if not self.pane.display:
+            self._set_face("toml")
+        self.toml.go_to(line, column)
+        self.toml.focus()
+
+    def reload(self) -> None:
+        """Take what is on disk for the text, as a step that undo takes back."""
+        self.care.reload()
+
     # --- the text ---
 
     @on(TextArea.Changed, "TomlFace")
@@ -166,10 +177,7 @@ class EditPanel(Widget):
     def _go_to_origin(self, event: FormPane.OriginWanted) -> None:
         event.stop()
         if event.row.line:
-            if self._face == "form":
-                self._set_face("toml")
-            self.toml.go_to(event.row.line)
-            self.toml.focus()
+            self.go_to(event.row.line)
         else:
             self.form.say(
                 f"{event.row.label} is written nowhere in this file: {event.row.origin or 'nothing sets it'}."

@@ -208,7 +208,7 @@ class TomlPane(Container):
             number = f"{len(rows)} line{'s' * (len(rows) != 1)} with problems, the first in line {rows[0] + 1}: "
             first = face.problem_at(rows[0])
             assert first is not None
-            self._say(Content.assemble((number, "$text-error"), first.message, ("  F8 goes there", "$foreground 55%")))
+            self._say(Content.assemble((number, "$text-error"), first.message, ("  F12 goes there", "$foreground 55%")))
         else:
             self._say(Content(""))
 
