@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from workbench.screens.runs.arrange import Arranged
     from workbench.screens.runs.next_step import State
     from workbench.verbs.removing import Deletion, Pruning
-    from workbench.watch import Curve
 
 
 class _Newest(Message):
@@ -28,14 +27,6 @@ class RunsRead(_Newest):
     def __init__(self, runs: list[RunSummary]) -> None:
         super().__init__()
         self.runs = runs
-
-
-class CurveRead(_Newest):
-    """The selected run's metrics were read, and there is something new to draw."""
-
-    def __init__(self, curve: Curve) -> None:
-        super().__init__()
-        self.curve = curve
 
 
 class ProjectRead(_Newest):

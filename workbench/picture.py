@@ -16,8 +16,9 @@ from time import monotonic
 
 from workbench.app import THEMES, Workbench
 from workbench.project import DEFAULT_FILE
-from workbench.screens.runs.curve_view import CurveView
+from workbench.screens.runs.details.panel import RunDetails
 from workbench.screens.runs.table import RunTable
+from workbench.widgets.chart.chart import Chart
 
 _PATIENCE = 30.0
 # A picture must not fetch fonts from anywhere; the text is placed by its cells, so any monospaced one will do.
@@ -32,14 +33,15 @@ async def take(app: Workbench, size: tuple[int, int], *, theme: str, run: str | 
     """
     async with app.run_test(size=size) as pilot:
         app.theme = theme
-        table, curve = app.screen.query_one(RunTable), app.screen.query_one(CurveView)
+        table, details = app.screen.query_one(RunTable), app.screen.query_one(RunDetails)
         deadline = monotonic() + _PATIENCE
         while True:
             place = next((i for i, one in enumerate(table.runs) if run in (None, one.name)), None)
             if place is not None:
                 table.cursor = table.cursor if run is None else place
                 selected = table.selected
-                if selected and curve.curve and curve.curve.folder == selected.folder:
+                drawn_run = details.run.folder if details.run else None
+                if selected and drawn_run == selected.folder and any(chart.series for chart in details.query(Chart)):
                     break
             if monotonic() > deadline:
                 raise TimeoutError(f"no run {run or ''} appeared in {app.project.runs_dir}")

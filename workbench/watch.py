@@ -8,20 +8,15 @@ import os
 import stat
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from craft.analysis.plots import Series
 from craft.launch.queue.dispatch import why_queued
 from craft.launch.queue.entries import Queue
-from craft.runs.curves import CurvesReader
 from craft.runs.folder import RunFolder
 from craft.runs.notes import Notes, read_notes
 from craft.runs.store import RunStore, RunSummary
-
-LOSSES = {"train": "train/loss", "val": "val/loss"}
 
 Stamp = tuple[int, int] | None
 
@@ -118,57 +113,6 @@ class RunsReader:
             if reason != run.observed.reason:
                 self._known[name] = stamp, replace(run, observed=replace(run.observed, reason=reason))
         return {entry.run: place for place, entry in enumerate(Queue(self.store.runs_dir).entries())}
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A run's losses as they are to be drawn."""
-
-    folder: RunFolder
-    series: list[Series] = field(default_factory=list)
-    damaged: int = 0
-    """Lines of the metrics log that cannot be read."""
-    waiting: str = ""
-    """What a queued run waits for."""
-
-
-class CurveReader:
-    """The curves of the runs looked at last; their logs are read on from where they were left."""
-
-    KEPT = 4
-
-    def __init__(self) -> None:
-        self._readers: OrderedDict[Path, CurvesReader] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def read(
-        self, folder: RunFolder, *, waiting: str = "", only_new: bool = False, wanted: Callable[[], bool]
-    ) -> Curve | None:
-        """The curve of `folder`; None when `only_new` and nothing came, or when it is no longer `wanted`."""
-        with self._lock:
-            if not wanted():
-                return None
-            reader = self._readers.pop(folder.path, None) or CurvesReader(folder.metrics, list(LOSSES.values()))
-            self._readers[folder.path] = reader
-            while len(self._readers) > self.KEPT:
-                self._readers.popitem(last=False)
-            if not reader.poll() and only_new and not waiting:
-                return None
-            series = [Series(label, *reader.curve(name)) for label, name in LOSSES.items()]
-            return Curve(folder, [one for one in series if one.xs], reader.damaged, waiting)
-
-
-def tail_of(path: Path, size: int) -> str:
-    """The last whole lines of a text file, `size` bytes of it at most; what is not UTF-8 becomes marks."""
-    try:
-        with path.open("rb") as file:
-            start = max(0, file.seek(0, os.SEEK_END) - size)
-            file.seek(start)
-            data = file.read(size)
-    except OSError:
-        return ""
-    text = data.decode(errors="replace")
-    return text.partition("\n")[2] if start else text
 
 
 def _is_quiet(run: RunSummary) -> bool:

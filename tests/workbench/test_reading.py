@@ -10,11 +10,11 @@ import pytest
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter
 from craft.runs.store import RunStore
-from tests.workbench.runs import EXPERIMENTS, make_project, make_run, working, write_metrics
+from tests.workbench.runs import EXPERIMENTS, make_project, make_run, working
 from workbench import memory
 from workbench.project import check_project, read_project, stamp_of
 from workbench.screens.runs.rows import COLUMNS, cells_of, columns_for, gap_for, header, progress
-from workbench.watch import CurveReader, RunsReader, tail_of
+from workbench.watch import RunsReader
 
 
 def test_project_names_without_the_schema(tmp_path: Path) -> None:
@@ -94,26 +94,6 @@ def test_a_run_with_an_outcome_is_not_read_again(tmp_path: Path, monkeypatch: py
     read.clear()
     reader.read()
     assert sorted(read) == [live.name, over.name]
-
-
-def test_curves_are_read_on_from_where_they_were_left(tmp_path: Path) -> None:
-    folder = make_run(tmp_path, step=100)
-    reader = CurveReader()
-    first = reader.read(folder, wanted=lambda: True)
-    assert first and {one.name: one.xs[-1] for one in first.series} == {"train": 100, "val": 100}
-    assert reader.read(folder, only_new=True, wanted=lambda: True) is None
-    write_metrics(folder, 101, 200)
-    second = reader.read(folder, only_new=True, wanted=lambda: True)
-    assert second and second.series[0].xs[-1] == 200 and len(second.series[0].xs) == 40
-    assert reader.read(folder, wanted=lambda: False) is None, "nobody waits for it any more"
-
-
-def test_the_end_of_a_file_starts_with_a_whole_line(tmp_path: Path) -> None:
-    file = tmp_path / "log.txt"
-    file.write_bytes(b"first\nsecond \xff\nthird\n")
-    assert tail_of(file, 10_000) == "first\nsecond \ufffd\nthird\n"
-    assert tail_of(file, 9) == "third\n"
-    assert tail_of(tmp_path / "missing", 10) == ""
 
 
 def test_what_was_chosen_survives_damage() -> None:

@@ -14,6 +14,8 @@ PLACES = {
         Action("play", ("p",), "let the selected or marked runs write in the playground"),
         Action("sort", ("o",), "sort by another column"),
         Action("back", ("escape",), "one level back: details, marks, filter"),
+        Action("next_tab", ("right_square_bracket",), "next tab of the details"),
+        Action("previous_tab", ("left_square_bracket",), "previous tab of the details"),
         Action("turn", ("O",), "the other way round"),
         Action("columns", ("v",), "which columns are shown; any setting or metric can be one"),
         Action("fold", ("b",), "the runs of a sweep as one line, or each by itself"),

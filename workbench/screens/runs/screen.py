@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from craft.runs.store import RunSummary
 
 _BESIDE = 190  # columns from which the details stand beside the list
-_NEEDS_RUNS = ("details", "verbs", "sort", "turn", "columns", "fold", "filter")
+_NEEDS_RUNS = ("details", "next_tab", "previous_tab", "verbs", "sort", "turn", "columns", "fold", "filter")
 
 
 class RunsScreen(ActingScreen):
@@ -316,7 +316,8 @@ class RunsScreen(ActingScreen):
         if self.is_mounted and action in _NEEDS_RUNS:
             return bool(self.app.runs) and (action != "turn" or bool(self._view.sort))
         if self.is_mounted and action == "back":
-            return bool(self.has_class("-opened") or self._table.marks or self._view.words)
+            elsewhere = self.has_class("-opened") or not self._table.has_focus
+            return bool(elsewhere or self._table.marks or self._view.words)
         return super().check_action(action, parameters)
 
     @on(RunOpened)
@@ -329,6 +330,12 @@ class RunsScreen(ActingScreen):
             self.add_class("-opened")
             self._details.take_focus()
             self.refresh_bindings()
+
+    def action_next_tab(self) -> None:
+        self._details.action_next_tab()
+
+    def action_previous_tab(self) -> None:
+        self._details.action_previous_tab()
 
     def action_back(self) -> None:
         """One level back: the list, then no marks, then no filter."""

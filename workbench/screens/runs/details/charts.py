@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from craft.runs.store import RunSummary
 
 _KEPT_RUNS = 4
+_NOTE_HEIGHT = 14  # rows of all charts
 
 
 class FilterField(Input):
@@ -133,8 +134,10 @@ class ChartsTab(DetailTab):
         return f"{word}: {shorten(reason, 200)}" if reason and reason != word else f"{word}: no points yet"
 
     def _note(self) -> tuple[str, str]:
-        """What went wrong with the run, above its first chart."""
+        """What went wrong with the run, above its first chart, where that has the height for it."""
         assert self.run is not None
+        if self.grid.size.height < _NOTE_HEIGHT:
+            return "", ""
         tone = TONES.get(phase_word(self.run), "warn")
         return (self._why_empty(), tone) if tone in ("warn", "bad") else ("", "")
 
