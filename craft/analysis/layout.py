@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from craft.analysis.axes import Axis
 from craft.analysis.decimate import decimate, fraction, segments
-from craft.analysis.plots import EMPTY, Series, last_value
+from craft.analysis.series import EMPTY, Series, last_value
 from craft.analysis.ticks import linear_ticks, log_labels, log_ticks, tick_labels
 from craft.text import clean_line, shorten, width_of
 
@@ -20,7 +21,9 @@ from craft.text import clean_line, shorten, width_of
 # the ones that are dark enough for white pages and light enough for black ones.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9")
 DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3), (9, 3, 2, 3), (4, 2), (1, 4))
-INK, FAINT = "#808080", "#d9d9d9"
+INK = "#808080"
+_FAINT = 0.28
+"""Opacity of what runs behind the curves, readable on white and on black."""
 SIZE = 12
 """Height of letters."""
 _CHAR = 6.6  # width of an average character at that size
@@ -31,8 +34,6 @@ _BAND = 0.18
 """Opacity of a band."""
 
 Place = tuple[float, float]
-Ticks = Callable[[float, float, int], list[tuple[float, str]]]
-"""Round places between two ends, at most so many, and what to write beside them."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Line:
     color: str
     width: float = 1.0
     dashes: tuple[int, ...] = ()
+    opacity: float = 1.0
     rank: int = -1
     """The series that it draws; -1 for what frames them."""
 
@@ -95,7 +97,7 @@ def lay_out(
     height: int = 360,
     title: str = "",
     x_label: str = "",
-    x_ticks: Ticks | None = None,
+    axis: Axis | None = None,
     log_x: bool = False,
     log_y: bool = False,
 ) -> Layout:
@@ -121,9 +123,9 @@ def lay_out(
     at = _Paper(frame, left, top, right, bottom)
     for place, label in y_marks:
         y = at.y(place)
-        shapes.append(Line([(left, y), (right, y)], FAINT))
+        shapes.append(Line([(left, y), (right, y)], INK, opacity=_FAINT))
         shapes.append(Words((left - 8, y + 4), label, "end"))
-    for place, label in frame.x_marks(x_ticks, most=max(2, width // 110)):
+    for place, label in frame.x_marks(axis, most=max(2, width // 110)):
         x = at.x(place)
         shapes.append(Line([(x, bottom), (x, bottom + 4)], INK))
         shapes.append(Words((x, bottom + 18), label, "middle"))
@@ -175,13 +177,13 @@ class _Frame:
         values = linear_ticks(self.y_low, self.y_high, most)
         return list(zip(values, tick_labels(values), strict=True))
 
-    def x_marks(self, ticks: Ticks | None, most: int) -> list[tuple[float, str]]:
+    def x_marks(self, axis: Axis | None, most: int) -> list[tuple[float, str]]:
         if self.blank:
             return []
         if self.log_x:
-            return _log_marks(self.x_low, self.x_high, most)
-        if ticks is not None:
-            return ticks(self.x_low, self.x_high, most)
+            return _log_marks(self.x_low, self.x_high, most, axis.write if axis else None)
+        if axis is not None:
+            return axis.ticks(self.x_low, self.x_high, most)
         whole = all(float(x).is_integer() for x in (self.x_low, self.x_high))
         values = linear_ticks(self.x_low, self.x_high, most, whole=whole)
         return list(zip(values, tick_labels(values), strict=True))
@@ -215,15 +217,21 @@ class _Paper:
         if not len(one.low):
             return []
         low, high = self._pieces(one, one.low, columns), self._pieces(one, one.high, columns)
-        color = COLORS[rank % len(COLORS)]
+        color, _ = look_of(rank)
         return [Area([*under, *reversed(over)], color) for under, over in zip(low, high, strict=False)]
 
     def curve(self, rank: int, one: Series, columns: int) -> list[Shape]:
-        color, dashes = COLORS[rank % len(COLORS)], DASHES[rank % len(DASHES)]
+        color, dashes = look_of(rank)
         return [
-            Ring(places[0], color) if len(places) == 1 else Line(places, color, 1.5, dashes, rank)
+            Ring(places[0], color) if len(places) == 1 else Line(places, color, 1.5, dashes, rank=rank)
             for places in self._pieces(one, one.ys, columns)
         ]
+
+
+def look_of(rank: int) -> tuple[str, tuple[int, ...]]:
+    """The colour and the dashes of a series; where the colours begin again, they come with other dashes."""
+    again = rank // len(COLORS)
+    return COLORS[rank % len(COLORS)], DASHES[(rank + again) % len(DASHES)]
 
 
 def scaled(values: Sequence[float | None], log: bool) -> Sequence[float | None]:
@@ -233,9 +241,12 @@ def scaled(values: Sequence[float | None], log: bool) -> Sequence[float | None]:
     return [math.log10(value) if value is not None and 0 < value < math.inf else None for value in values]
 
 
-def _log_marks(low: float, high: float, most: int) -> list[tuple[float, str]]:
+def _log_marks(
+    low: float, high: float, most: int, write: Callable[[float], str] | None = None
+) -> list[tuple[float, str]]:
     values = log_ticks(10 ** max(low, -307), 10 ** min(high, 308.25), most)
-    return list(zip(map(math.log10, values), log_labels(values), strict=True))
+    labels = list(map(write, values)) if write else log_labels(values)
+    return list(zip(map(math.log10, values), labels, strict=True))
 
 
 def _legend_rows(series: Sequence[Series], room: float) -> list[list[tuple[int, str, float]]]:
@@ -258,7 +269,7 @@ def _legend_rows(series: Sequence[Series], room: float) -> list[list[tuple[int, 
 def _legend_line(row: list[tuple[int, str, float]], left: float, y: float) -> list[Shape]:
     shapes: list[Shape] = []
     for rank, text, size in row:
-        color, dashes = COLORS[rank % len(COLORS)], DASHES[rank % len(DASHES)]
+        color, dashes = look_of(rank)
         shapes.append(Line([(left, y - 4), (left + 22, y - 4)], color, 2.0, dashes))
         shapes.append(Words((left + _SAMPLE, y), text))
         left += size

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from craft.analysis.layout import SIZE, Area, Layout, Line, Place, Ring, Ticks, Words, lay_out
-from craft.analysis.plots import Series
+from craft.analysis.axes import Axis
+from craft.analysis.layout import SIZE, Area, Layout, Line, Place, Ring, Words, lay_out
+from craft.analysis.series import Series
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -32,7 +33,7 @@ def plot_png(
     height: int = 360,
     title: str = "",
     x_label: str = "",
-    x_ticks: Ticks | None = None,
+    axis: Axis | None = None,
     log_x: bool = False,
     log_y: bool = False,
 ) -> bytes:
@@ -43,7 +44,7 @@ def plot_png(
         height=height,
         title=title,
         x_label=x_label,
-        x_ticks=x_ticks,
+        axis=axis,
         log_x=log_x,
         log_y=log_y,
     )
@@ -59,15 +60,16 @@ def _painted(layout: Layout) -> bytes:
     for shape in layout.shapes:
         match shape:
             case Area(places, color, opacity) if len(places) > 2:
-                red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
-                draw.polygon(_enlarged(places, fine), fill=(red, green, blue, round(255 * opacity)))
+                draw.polygon(_enlarged(places, fine), fill=_mixed(color, opacity))
             case Ring((x, y), color, radius):
                 box = [(x - radius) * fine, (y - radius) * fine, (x + radius) * fine, (y + radius) * fine]
                 draw.ellipse(box, outline=color, width=2 * fine)
-            case Line(places, color, thick, dashes):
+            case Line(places, color, thick, dashes, opacity):
                 for piece in dashed(places, dashes):
-                    draw.line(_enlarged(piece, fine), fill=color, width=round(thick * fine), joint="curve")
-    picture = picture.resize((layout.width * SCALE, layout.height * SCALE), Image.Resampling.LANCZOS)
+                    draw.line(
+                        _enlarged(piece, fine), fill=_mixed(color, opacity), width=round(thick * fine), joint="curve"
+                    )
+    picture = picture.reduce(_FINE)
     draw = ImageDraw.Draw(picture)
     fonts = {bold: _font(bold) for bold in (False, True)}
     anchors = {"start": "ls", "middle": "ms", "end": "rs"}
@@ -104,6 +106,11 @@ def dashed(places: Sequence[Place], dashes: Sequence[float]) -> Iterator[list[Pl
         piece.append((x2, y2))
     if turn % 2 == 0 and len(piece) > 1:
         yield piece
+
+
+def _mixed(color: str, opacity: float) -> tuple[int, int, int, int]:
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    return red, green, blue, round(255 * opacity)
 
 
 def _enlarged(places: Sequence[Place], by: int) -> list[Place]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from craft.analysis.layout import INK, SIZE, Area, Layout, Line, Place, Ring, Ticks, Words, lay_out
-from craft.analysis.plots import Series
+from craft.analysis.axes import Axis
+from craft.analysis.layout import INK, SIZE, Area, Layout, Line, Place, Ring, Words, lay_out
+from craft.analysis.series import Series
 
 _FONT = "ui-sans-serif, system-ui, sans-serif"
 
@@ -18,7 +19,7 @@ def plot_svg(
     height: int = 360,
     title: str = "",
     x_label: str = "",
-    x_ticks: Ticks | None = None,
+    axis: Axis | None = None,
     log_x: bool = False,
     log_y: bool = False,
 ) -> str:
@@ -29,7 +30,7 @@ def plot_svg(
         height=height,
         title=title,
         x_label=x_label,
-        x_ticks=x_ticks,
+        axis=axis,
         log_x=log_x,
         log_y=log_y,
     )
@@ -55,9 +56,10 @@ def _document(layout: Layout) -> Iterator[str]:
             case Ring((x, y), color, radius):
                 look = f'fill="none" stroke="{color}" stroke-width="2"'
                 yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" {look}/>'
-            case Line(places, color, thick, dashes, rank):
+            case Line(places, color, thick, dashes, opacity, rank):
                 dash = f' stroke-dasharray="{" ".join(map(str, dashes))}"' if dashes else ""
-                look = f'stroke="{color}" stroke-width="{thick:g}"{dash}'
+                faint = f' stroke-opacity="{opacity:g}"' if opacity < 1 else ""
+                look = f'stroke="{color}" stroke-width="{thick:g}"{dash}{faint}'
                 if rank < 0:
                     (x1, y1), (x2, y2) = places
                     yield f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {look}/>'

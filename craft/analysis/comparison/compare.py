@@ -15,7 +15,7 @@ from craft.analysis.comparison.scatter import scatter_remarks
 from craft.analysis.comparison.seeds import Band, Spread, band, by_seed
 from craft.analysis.comparison.sooner import Sooner, sooner
 from craft.analysis.comparison.table import Figure, Row, figures_of, rows_of, sort_rows, writer_of
-from craft.analysis.plots import Series
+from craft.analysis.series import Series
 from craft.errors import RunError, UsageError
 from craft.runs.folder import RunFolder
 

@@ -11,7 +11,7 @@ from craft.analysis.axes import AXES
 from craft.analysis.comparison.compare import Comparison
 from craft.analysis.comparison.seeds import SAID
 from craft.analysis.comparison.written import comma_separated, markdown
-from craft.analysis.plots import Series
+from craft.analysis.series import Series
 from craft.errors import UsageError
 from craft.runs.json_files import why
 
@@ -30,7 +30,7 @@ def picture(
     """The curves as "svg" or "png"; `series`: as they are shown, where that is not as they were measured."""
     axis = AXES[found.axis]
     lines = found.series() if series is None else series
-    look: Any = {"x_label": axis.label, "x_ticks": axis.ticks, "log_x": log_x, "log_y": log_y}
+    look: Any = {"x_label": axis.label, "axis": axis, "log_x": log_x, "log_y": log_y}
     if kind == "png":
         from craft.analysis.png import plot_png
 

@@ -57,7 +57,7 @@ class Sooner:
         if math.isnan(ours) or math.isnan(theirs):
             without = one if math.isnan(theirs) else other
             return f"{other.name} reached {best}; how many {AXES[self.axis].label} {without.name} took is not known"
-        places = f"{_amount(ours, self.axis)} instead of {_amount(theirs, self.axis)}"
+        places = " instead of ".join(_amounts(ours, theirs, self.axis))
         ratio = self.ratio
         if ratio is None:
             return f"{other.name} was at {best}, from its beginning"
@@ -76,6 +76,10 @@ def sooner(one: Contender, other: Contender, axis: Axis) -> Sooner | None:
     return Sooner(one, other, axis, target, other.points.first_as_good(target.value, one.mode))
 
 
-def _amount(value: float, axis: Axis) -> str:
+def _amounts(ours: float, theirs: float, axis: Axis) -> tuple[str, str]:
+    """Both places in words, with more digits where they would read alike."""
     unit = {"step": " steps", "time": "", "tokens": " tokens", "flops": " FLOPs"}[axis]
-    return f"{AXES[axis].write(value)}{unit}"
+    one, other = (f"{AXES[axis].write(value)}{unit}" for value in (ours, theirs))
+    if one == other and ours != theirs:
+        one, other = (f"{value:,.4g}{unit or ' s'}" for value in (ours, theirs))
+    return one, other

@@ -16,23 +16,34 @@ import pytest
 
 from craft.analysis.comparison import written
 from craft.analysis.comparison.compare import compare_runs
-from craft.analysis.comparison.differences import NOT_THERE
-from craft.analysis.comparison.runs import read_compared
+from craft.analysis.comparison.differences import NOT_THERE, other_measure
+from craft.analysis.comparison.runs import ComparedReader, read_compared
 from craft.analysis.comparison.seeds import band, by_seed
 from craft.analysis.comparison.sooner import sooner
-from craft.analysis.comparison.table import Row, figures_of
+from craft.analysis.comparison.table import Row, best_rows, difference, figures_of, sort_rows, with_std
+from craft.analysis.numbers import format_loss
 from craft.errors import RunError, UsageError
 from craft.runs import curves
-from craft.runs.folder import RunFolder
+from craft.runs.folder import RunFolder, update_identity
 from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter
 from tests.training import runs as training
 
 
-def a_run(place: Path, name: str, losses: list[float], *, pace: float = 1.0, **sections: Any) -> RunFolder:
-    """A finished run whose loss was measured every 100 steps; a step took `pace` seconds."""
+def a_run(
+    place: Path,
+    name: str,
+    losses: list[float],
+    *,
+    pace: float = 1.0,
+    facts: dict[str, Any] | None = None,
+    **sections: Any,
+) -> RunFolder:
+    """A finished run whose loss was measured every 100 steps; a step took `pace` seconds. `facts` of its identity."""
     config = training.definition(place / "text.txt", **sections)
     folder = training.make_run(place / "runs", config, name)
+    if facts:
+        update_identity(folder, **facts)
     log = MetricsLog(folder)
     for number, loss in enumerate(losses):
         step = 100 * number
@@ -125,6 +136,102 @@ def test_seeds_are_one_line_with_a_band(tmp_path: Path) -> None:
     assert [one.name for one in series] == ["s x2", "s-003"]
 
 
+def test_flops_are_tokens_times_what_a_token_costs(tmp_path: Path) -> None:
+    cheap = a_run(tmp_path, "cheap", [4.0, 3.0, 2.0], facts={"flops_per_token": 10.0})
+    dear = a_run(tmp_path, "dear", [4.0, 2.0], facts={"flops_per_token": 40.0})
+    found = compare_runs([cheap, dear], metric="val/loss", axis="flops")
+    first, second = found.series()
+    assert list(first.xs) == [0, 64_000, 128_000] and list(second.xs) == [0, 256_000]
+    (one,) = found.sooner
+    assert one.ratio == 0.5
+    assert one.sentence.endswith("2.00 times later: 2.56e5 FLOPs instead of 1.28e5 FLOPs")
+
+
+def test_runs_that_do_not_know_their_flops_are_left_out_with_words(tmp_path: Path) -> None:
+    knows = a_run(tmp_path, "knows", [4.0, 3.0], facts={"flops_per_token": 10.0})
+    not_it = a_run(tmp_path, "not", [4.0, 2.0])
+    found = compare_runs([knows, not_it], metric="val/loss", axis="flops")
+    assert [one.name for one in found.series()] == ["knows-001"]
+    assert "not-001: not drawn, as FLOPs are not known; choose another axis" in found.remarks()
+    (one,) = found.sooner
+    assert one.ratio is None and one.sentence.endswith("how many FLOPs not-001 took is not known")
+
+
+def test_bands_span_the_range_or_a_deviation_on_any_axis(tmp_path: Path) -> None:
+    paces = {1: 1.0, 2: 3.0}
+    folders = [a_run(tmp_path, "s", [4.0, level], pace=paces[seed], seed=seed) for seed, level in ((1, 1.0), (2, 3.0))]
+    (line,) = compare_runs(folders, metric="val/loss", axis="time", seeds="std").series()
+    assert list(line.xs) == [0, 200], "a step lies at the mean of the places"
+    assert list(line.ys) == [4.0, 2.0]
+    assert list(line.low) == [4.0, pytest.approx(2 - math.sqrt(2))]
+    assert list(line.high) == [4.0, pytest.approx(2 + math.sqrt(2))]
+    (line,) = compare_runs(folders, metric="val/loss", seeds="range").series()
+    assert (list(line.low), list(line.high)) == ([4.0, 1.0], [4.0, 3.0])
+
+
+def seeds_of(place: Path, name: str, losses: list[float], **sections: Any) -> list[RunFolder]:
+    return [a_run(place, name, [4.0, loss], seed=seed, **sections) for seed, loss in enumerate(losses, 1)]
+
+
+def test_whether_seeds_explain_a_difference_is_said_with_its_test(tmp_path: Path) -> None:
+    good = seeds_of(tmp_path, "good", [1.00, 1.01, 1.02])
+    near = seeds_of(tmp_path, "near", [1.00, 1.02, 1.01], training={"batch_size": 8})
+    far = seeds_of(tmp_path, "far", [2.00, 2.01, 2.02], training={"batch_size": 16})
+    lone = seeds_of(tmp_path, "lone", [1.5], training={"batch_size": 32})
+    found = compare_runs([*good, *near, *far, *lone], metric="val/loss", seeds="range")
+    said = "\n".join(found.remarks())
+    assert (
+        "far x3: best val/loss 2.010 \u00b1 0.010 (n = 3), 1.000 higher than good x3 with 1.010 \u00b1 0.010 (n = 3); "
+        "more than the seeds scatter (Welch's t-test: t = 122.47, p < 0.001)" in said
+    )
+    assert "near x3: best val/loss 1.010 \u00b1 0.010 (n = 3)" in said
+    assert "not more than the seeds scatter (Welch's t-test: t = -0.00, p = 1)" in said or "t = 0.00, p = 1)" in said
+    assert "lone-001 has one seed" in said and "of 2 such tests" in said
+    alone = compare_runs([*lone, *far], metric="val/loss").remarks()
+    assert "lone-001 has one seed: whether others differ from it by more than seeds scatter cannot be told" in alone
+    assert not any("seed" in one for one in compare_runs([lone[0], far[0]], metric="val/loss").remarks())
+
+
+def test_figures_of_another_text_or_vocabulary_are_not_compared(tmp_path: Path) -> None:
+    one = a_run(tmp_path, "one", [4.0, 2.0], facts={"data_hash": "a"})
+    text = a_run(tmp_path, "text", [4.0, 1.0], facts={"data_hash": "b"})
+    words = a_run(tmp_path, "words", [4.0, 1.0], tokenizer={"type": "bpe", "vocab_size": 300})
+    found = compare_runs([one, text, words], metric="val/loss")
+    assert found.sooner == []
+    assert found.warnings() == [
+        "text-001 was measured on another text than one-001: their figures do not compare",
+        "words-001 was measured by another vocabulary than one-001: their figures do not compare",
+    ]
+    assert other_measure(*found.runs[::2], "val/bits_per_byte") == ""
+
+
+def test_differences_are_in_per_cent_of_the_reference_and_the_best_is_known(tmp_path: Path) -> None:
+    levels = {"a": 2.0, "b": 1.9, "c": 2.5}
+    folders = [a_run(tmp_path, name, [4.0, level]) for name, level in levels.items()]
+    unmeasured = training.make_run(tmp_path / "runs", training.definition(tmp_path / "text.txt"), "d")
+    found = compare_runs([*folders, unmeasured], metric="val/loss")
+    best, *_, parameters = found.figures
+    reference = found.reference_of(found.rows)
+    assert [difference(best, row, reference) for row in found.rows] == ["", "-5.0%", "+25.0%", ""]
+    assert best_rows(found.rows, best) == {1}
+    assert best_rows(found.rows, parameters) == set(), "more parameters are neither better nor worse"
+    falling = sort_rows(found.rows, best, descending=True)
+    assert [row.name for row in falling] == ["c-001", "a-001", "b-001", "d-001"], "those without it stay last"
+    assert "d-001: val/loss was not measured yet" in found.remarks()
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "text"),
+    [
+        (1.679, 0.0057, "1.679 \u00b1 0.006"),
+        (1.679, 0.00012, "1.679 \u00b1 0.00012"),
+        (0.02, 0.004, "0.02 \u00b1 0.004"),
+    ],
+)
+def test_a_deviation_has_the_decimals_of_its_mean(mean: float, std: float, text: str) -> None:
+    assert with_std(mean, std, format_loss) == text
+
+
 def test_long_runs_are_compared_point_by_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curves, "_LONG", 0)
     rng = random.Random(0)
@@ -140,6 +247,58 @@ def test_long_runs_are_compared_point_by_point(tmp_path: Path, monkeypatch: pyte
     one = sooner(runs[0], runs[1], "step")
     first = next(place for place, loss in enumerate(losses[1]) if loss <= min(losses[0]))
     assert one and one.reached and one.reached.step == 100 * first
+
+
+def test_a_thinned_log_gives_the_same_figures_as_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(3)
+    losses = [[4 - step / 200 + rng.gauss(0, 0.2) for step in range(5 * 128 + 5)] for _ in range(2)]
+    folders = [a_run(tmp_path, "s", found, seed=seed, pace=0.37) for seed, found in enumerate(losses, 1)]
+    exact = [read_compared(folder, "val/loss") for folder in folders]
+    monkeypatch.setattr(curves, "_LONG", 0)
+    thin = [ComparedReader(folder).read("val/loss") for folder in folders]
+    assert thin[0].points.thinned and len(thin[0].points) < len(losses[0]) / 4
+    for one, other in zip(thin, exact, strict=True):
+        assert one.best == other.best
+    for axis in ("step", "time", "tokens"):
+        for pair, whole in ((thin, exact), (thin[::-1], exact[::-1])):
+            short, long = sooner(*pair, axis), sooner(*whole, axis)  # type: ignore[misc]
+            assert short and long and short.reached == long.reached and short.ratio == long.ratio
+    line, whole_line = band(thin), band(exact)
+    at = {step: place for place, step in enumerate(whole_line.points.steps)}
+    assert len(line.points) > 8
+    for place, step in enumerate(line.points.steps):
+        assert line.points.values[place] == whole_line.points.values[at[step]]
+        assert line.low[place] == whole_line.low[at[step]]
+
+
+def test_a_resume_within_a_block_takes_back_what_it_supersedes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(4)
+    folder = a_run(tmp_path, "s", [4 + rng.random() for _ in range(3 * 128)])
+    monkeypatch.setattr(curves, "_LONG", 0)
+    reader = ComparedReader(folder)
+    reader.read("val/loss")
+    log = MetricsLog(folder)
+    log.resumed(15_000)
+    log.append({"step": 15_100, "time": 1.0, "tokens": 1, "val/loss": 9.0})
+    log.close()
+    thin, whole = reader.read("val/loss"), read_compared(folder, "val/loss")
+    assert list(thin.points.steps)[-3:] == [14_900, 15_000, 15_100] == list(whole.points.steps)[-3:]
+    assert thin.best == whole.best and thin.best and thin.best.step <= 15_000
+
+
+def test_only_what_is_new_is_read_again(tmp_path: Path) -> None:
+    folder = a_run(tmp_path, "s", [4.0, 3.0])
+    reader = ComparedReader(folder)
+    first = reader.read("val/loss")
+    assert reader.read("val/loss") is first
+    assert first.metrics == ("train/loss", "val/loss")
+    log = MetricsLog(folder)
+    log.append({"step": 200, "time": 200.0, "tokens": 1, "val/loss": 2.0})
+    log.close()
+    second = reader.read("val/loss")
+    assert second is not first and list(second.points.values) == [4.0, 3.0, 2.0]
+    assert second.definition is first.definition
+    assert list(reader.read("train/loss").points.values) == [4.1, 3.1]
 
 
 def test_what_is_not_finite_or_damaged_is_said(tmp_path: Path) -> None:
@@ -182,3 +341,29 @@ def test_the_command_draws_lists_and_exports(tmp_path: Path) -> None:
     assert objects[0]["best"] == 2.0 and objects[0]["best_at"]["step"] == 100
     wrong = craft("a", "--metric", "val/los")
     assert wrong.returncode == 2 and "has measured val/los; a-001 has train/loss, val/loss" in wrong.stderr
+    written = craft("a", "b", "--seeds", "--x", "flops", "--log-x", "--png", "p.png")
+    assert written.returncode == 0, written.stderr
+    assert "wrote p.png" in written.stderr and (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert "not drawn, as FLOPs are not known" in written.stdout
+    (tmp_path / "closed").write_text("")
+    refused = craft("a", "--csv", "closed/t.csv")
+    assert refused.returncode == 2 and "closed/t.csv: not written: " in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_seeds_are_rows_of_the_command_too(tmp_path: Path) -> None:
+    for seed, loss in ((1, 1.0), (2, 2.0)):
+        a_run(tmp_path, "s", [3.0, loss], seed=seed)
+    a_run(tmp_path, "b", [3.0, 1.5])
+    command = [str(Path(sys.executable).with_name("craft")), "compare", "s-001", "s-002", "b", "--seeds"]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert "s x2 finished 1.500 \u00b1 0.707" in " ".join(shown.stdout.split())
+    objects = [
+        json.loads(line)
+        for line in subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True).stdout.splitlines()
+    ]
+    (seeds, alone) = (one for one in objects if one["kind"] == "seeds")
+    assert seeds["runs"] == ["s-001", "s-002"]
+    assert seeds["best"] == {"mean": 1.5, "std": pytest.approx(math.sqrt(0.5)), "n": 2}
+    assert alone["best"] == {"mean": 1.5, "std": None, "n": 1}
