@@ -45,19 +45,11 @@ def validate(context: click.Context, file: Path, as_json: bool) -> None:
 
 def _check_own_code(runs: list[PlannedRun]) -> None:
     """Import the classes that the definitions name. Raises ConfigError with all that is wrong about them."""
-    from craft.config.check import Problems
-    from craft.config.plugins import code_dir, named_code
-    from craft.config.schema.model import HFConfig
-    from craft.config.tree import Source, find
+    from craft.config.plugins import needs_import
 
-    if not any(named_code(run.config) or isinstance(run.config.model, HFConfig) for run in runs):
+    if not any(needs_import(run.config) for run in runs):
         return
-    from craft.training.own_code import own_code_faults
+    from craft.training.own_code import own_code_problems
 
-    problems = Problems()
-    for run in runs:
-        found = own_code_faults(run.config, code_dir(run.source.absolute()))
-        # A callback's type need not be written: its table's name may be it.
-        faults = [fault if find(run.tree, fault.path) else fault._replace(path=fault.path[:-1]) for fault in found]
-        problems.add_faults(run.tree, faults, Source("default", None, ()), run.experiment)
-    problems.raise_if_any()
+    if problems := own_code_problems(runs):
+        raise ConfigError(problems=problems)

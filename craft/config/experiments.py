@@ -109,6 +109,13 @@ class ExperimentsFile:
         experiment = self._experiments.get(name)
         return 0 if experiment is None else len(experiment.points or (None,))
 
+    def one(self, name: str, place: int = 0) -> PlannedRun:
+        """One run of an experiment of the file: itself, or the point of its sweep at this place."""
+        experiment = self._experiments[name]
+        point = experiment.points[place] if experiment.points else None
+        group, axes = (name, point.axes) if point else (None, {})
+        return PlannedRun(name, experiment.configs[place], group, axes, self.path, _tree_of(experiment.tree, point))
+
     def plan(self, selectors: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[PlannedRun]:
         """The runs of the experiments that `selectors` (names and globs; none: all) name, sweeps expanded.
 

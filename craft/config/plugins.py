@@ -15,6 +15,7 @@ from pathlib import Path
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.base import OwnCode
 from craft.config.schema.data import TextData
+from craft.config.schema.model import HFConfig
 
 
 def named_code(config: ExperimentConfig) -> dict[tuple[str | int, ...], str]:
@@ -31,6 +32,12 @@ def named_code(config: ExperimentConfig) -> dict[tuple[str | int, ...], str]:
     if ":" in config.training.trainer:
         found["training", "trainer"] = config.training.trainer
     return found
+
+
+def needs_import(config: ExperimentConfig) -> bool:
+    """Whether only a process that imports what a definition names can tell all that is wrong with it: code of a
+    person's own, or a model whose settings the transformers library knows."""
+    return bool(named_code(config)) or isinstance(config.model, HFConfig)
 
 
 def named_modules(config: ExperimentConfig) -> list[str]:

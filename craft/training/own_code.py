@@ -6,23 +6,25 @@ Free of what they do: a class that breaks only when it is called is found when t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer as TorchOptimizer
 
-from craft.config.check import dotted
+from craft.config.check import Problems, dotted
+from craft.config.experiments import PlannedRun
 from craft.config.faults import Fault
 from craft.config.own_code import import_named
-from craft.config.plugins import named_code
+from craft.config.plugins import code_dir, named_code
 from craft.config.positions import Path as KeyPath
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.base import OwnCode
 from craft.config.schema.model import HFConfig
+from craft.config.tree import Source, find
 from craft.data.tokenizers import Tokenizer
-from craft.errors import OwnCodeError
+from craft.errors import OwnCodeError, Problem
 from craft.models.hf import config_fault
 from craft.training.callbacks.base import Callback
 from craft.training.evaluation import Metric
@@ -41,6 +43,17 @@ _KINDS: dict[str, tuple[tuple[type, ...], tuple[str, ...]]] = {
     "metrics": ((Metric,), ()),
     "training": ((Trainer,), ()),
 }
+
+
+def own_code_problems(runs: Iterable[PlannedRun]) -> list[Problem]:
+    """What is wrong with the classes that definitions name, each where it was written."""
+    problems = Problems()
+    for run in runs:
+        found = own_code_faults(run.config, code_dir(run.source.absolute()))
+        # A callback's type need not be written: its table's name may be it.
+        faults = [fault if find(run.tree, fault.path) else fault._replace(path=fault.path[:-1]) for fault in found]
+        problems.add_faults(run.tree, faults, Source("default", None, ()), run.experiment)
+    return problems.all()
 
 
 def own_code_faults(config: ExperimentConfig, search: Path | None) -> Iterator[Fault]:

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING
 from craft.analysis.numbers import format_count, format_duration
 from craft.analysis.past_speed import PastSpeed, past_speeds
 from craft.config.definition import definition_hash
-from craft.config.experiments import Inspection, PlannedRun, inspect_experiments
+from craft.config.experiments import ExperimentsFile, Inspection, PlannedRun, inspect_experiments
+from craft.config.plugins import needs_import
 from craft.errors import CraftError, NotMeasuredError
 from craft.launch.costs import Costs, Totals, costs_of, costs_of_all
+from craft.launch.dry_run import code_hash_of
+from craft.launch.own_code import check_own_code
 from workbench.screens.experiments.rows import Brief, Kind, about_of
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ class CostsReader:
         self._known: OrderedDict[str, tuple[float, Costs]] = OrderedDict()
         self._saved: tuple[str, Inspection] | None = None
         self._past: list[PastSpeed] = []
+        self._checked: dict[str, list[Problem]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -85,7 +89,7 @@ class CostsReader:
 
     def inspect(self, text: str) -> Inspection:
         """What stands in a text, and what is wrong with it."""
-        return inspect_experiments(self.file, text)
+        return self.with_code_problems(inspect_experiments(self.file, text))
 
     # --- one ---
 
@@ -175,17 +179,52 @@ class CostsReader:
                 return
             assert inspection.file is not None
             try:
-                yield name, self._brief(inspection.file.plan([name]))
+                yield name, self._brief(inspection.file, name)
             except CraftError:
                 yield name, Brief()
 
-    def _brief(self, runs: Sequence[PlannedRun]) -> Brief:
+    def _brief(self, file: ExperimentsFile, name: str) -> Brief:
         # Of a sweep the first and the last point: its totals are for whoever chooses it.
-        costs = self.costs(runs[0])
-        if len(runs) > 1:
-            last = self.costs(runs[-1])
-            costs = max(costs, last, key=lambda one: one.fit.needs.high)
-        return Brief(format_count(costs.figures.total_parameters.high), costs.fit.word, short_time(costs, len(runs)))
+        count = file.count(name)
+        ends = [self.costs(file.one(name, place)) for place in ((0, -1) if count > 1 else (0,))]
+        costs = max(ends, key=lambda one: one.fit.needs.high)
+        return Brief(format_count(costs.figures.total_parameters.high), costs.fit.word, short_time(costs, count))
+
+    # --- code of a person's own ---
+
+    def unchecked(self, inspection: Inspection) -> frozenset[str]:
+        """Experiments that name code which nobody has imported yet to see whether it is right."""
+        file = inspection.file
+        names = file.names if file is not None else ()
+        assert file is not None or not names
+        return frozenset(
+            name
+            for name in names
+            if file and needs_import(file.one(name).config) and _code_key(file.one(name)) not in self._checked
+        )
+
+    def check_code(self, inspection: Inspection, text: str, names: frozenset[str]) -> None:
+        """Have a process import the code that these experiments name. Takes seconds. Raises CraftError."""
+        assert inspection.file is not None
+        keys = {name: _code_key(inspection.file.one(name)) for name in names}
+        found = check_own_code(self.file, text, sorted(names))
+        for name, key in keys.items():
+            self._checked[key] = [one for one in found if one.experiment == name]
+
+    def with_code_problems(self, inspection: Inspection) -> Inspection:
+        """The inspection with what was found wrong with a person's own code, as far as that is known."""
+        file = inspection.file
+        if file is None or not self._checked:
+            return inspection
+        found = [problem for name in file.names for problem in self._checked.get(_code_key(file.one(name)), [])]
+        if not found:
+            return inspection
+        broken = inspection.broken | {problem.experiment for problem in found}
+        return replace(inspection, problems=[*inspection.problems, *found], broken=broken)
+
+
+def _code_key(run: PlannedRun) -> str:
+    return f"{definition_hash(run.config)} {code_hash_of(run)}"
 
 
 def short_time(costs: Costs, runs: int) -> str:
@@ -200,13 +239,3 @@ def short_time(costs: Costs, runs: int) -> str:
 
 def _concerns(problem: Problem, name: str, kind: Kind) -> bool:
     return (problem.experiment == name and kind == "experiment") or problem.where == f"{kind} '{name}'"
-
-
-def names_with_own_code(inspection: Inspection) -> frozenset[str]:
-    """Experiments that name code of a person's own, which only a process that imports it can check."""
-    from craft.config.plugins import named_code
-
-    if inspection.file is None:
-        return frozenset()
-    names = inspection.file.names
-    return frozenset(name for name in names if any(named_code(run.config) for run in inspection.file.plan([name])))

@@ -10,7 +10,7 @@ from textual.worker import get_current_worker
 
 from craft.errors import ConfigError, CraftError
 from workbench.dialogs.confirm import ConfirmScreen
-from workbench.screens.experiments.parts import Parts
+from workbench.screens.experiments.parts import Parts, is_sound
 
 if TYPE_CHECKING:
     from craft.launch.costs import Totals
@@ -62,7 +62,7 @@ class Launching(Parts):
             return
         inspection = self.current_inspection()
         assert inspection is not None
-        wrong = [name for name in names if inspection.file is None or name not in inspection.file.names]
+        wrong = [name for name in names if not is_sound(inspection, name)]
         if wrong:
             self.show_problem_of(wrong)
             return

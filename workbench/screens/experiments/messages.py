@@ -22,9 +22,11 @@ class _Newest(Message):
 class TextInspected(_Newest):
     """What stands in the text was found out."""
 
-    def __init__(self, inspection: Inspection, version: int) -> None:
+    def __init__(self, inspection: Inspection, text: str, version: int, unchecked: frozenset[str]) -> None:
         super().__init__()
-        self.inspection, self.version = inspection, version
+        self.inspection, self.text, self.version = inspection, text, version
+        self.unchecked = unchecked
+        """Experiments with code of a person's own that nobody has tried yet."""
 
 
 class TextWeighed(_Newest):

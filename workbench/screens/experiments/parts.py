@@ -47,7 +47,7 @@ class Parts(WorkbenchScreen):
     def plan_chosen(self, name: str) -> list[PlannedRun]:
         """The runs of an experiment of the text as it is now; empty, and said why, where it has problems."""
         inspection = self.current_inspection()
-        if inspection is None or inspection.file is None or name not in inspection.file.names:
+        if inspection is None or inspection.file is None or not is_sound(inspection, name):
             self.show_problem_of([name])
             return []
         return inspection.file.plan([name])
@@ -73,7 +73,7 @@ class Parts(WorkbenchScreen):
         """The editor's cursor where a problem stands, if that is in this file."""
         if self.panel is not None and problem.line and problem.file in (None, self.panel.buffer.path):
             self.add_class("-editing")
-            self.panel.toml.go_to(problem.line, problem.column)
+            self.panel.go_to(problem.line, problem.column)
 
     def show_costs(self) -> None:
         """Draw what is known of the chosen one."""
@@ -82,3 +82,8 @@ class Parts(WorkbenchScreen):
     def weigh_again(self) -> None:
         """Find out the costs anew."""
         raise NotImplementedError
+
+
+def is_sound(inspection: Inspection, name: str) -> bool:
+    """Whether an experiment could run as far as anybody knows."""
+    return inspection.file is not None and name in inspection.file.names and name not in inspection.broken

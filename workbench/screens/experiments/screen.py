@@ -11,6 +11,7 @@ The first frame names the experiments and needs nothing that is not read yet; th
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual import on, work
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 _SETTLE = 0.1
 """Seconds after a keystroke until the text is inspected; another keystroke begins them anew."""
-_MEASURE_AFTER = 1.5
-"""Seconds of quiet until a process is started that builds a model to find out its size."""
+_QUIET = 1.5
+"""Seconds without a keystroke until a process is started that imports a person's code, or builds a model."""
 
 
 class ExperimentsScreen(Launching, Measuring, Changing):
@@ -54,8 +55,8 @@ class ExperimentsScreen(Launching, Measuring, Changing):
         super().__init__()
         self._settling: Timer | None = None
         self._model_timer: Timer | None = None
+        self._code_timer: Timer | None = None
         self._version = -1  # of the text that `inspection` is about
-        self._asked = 0  # counts what was asked of the workers, so that only the newest answer counts
 
     def compose_body(self) -> ComposeResult:
         ascii_only = self.app.ascii_only
@@ -106,29 +107,45 @@ class ExperimentsScreen(Launching, Measuring, Changing):
 
     def _inspect_now(self) -> None:
         if self.panel is not None:
-            self._asked += 1
             self._inspect(self.panel.buffer.text, self.panel.buffer.version)
 
     @work(thread=True, group="inspect", exclusive=True, exit_on_error=False)
     def _inspect(self, text: str, version: int) -> None:
         worker = get_current_worker()
         inspection = self.reader.inspect(text)
+        unchecked = self.reader.unchecked(inspection)
         if not worker.is_cancelled:
-            self.post_message(TextInspected(inspection, version))
+            self.post_message(TextInspected(inspection, text, version, unchecked))
 
     @on(TextInspected)
     def _take_inspection(self, message: TextInspected) -> None:
         self.inspection, self._version = message.inspection, message.version
         if self.panel is not None and self.panel.buffer.version == message.version:
             self.panel.show_inspection(message.inspection, message.version)
-        rows = rows_of(
-            message.inspection, self.listing.all_rows, main=str(self.app.project.file), unchecked=frozenset()
-        )
+        main, before = str(self.app.project.file), self.listing.all_rows
+        rows = rows_of(message.inspection, before, main=main, unchecked=message.unchecked)
         self.listing.show(rows)
         self._show_empty()
         self.refresh_bindings()
         self._weigh_chosen()
         self._read_briefs(message.inspection)
+        self._when_quiet(message)
+
+    def _when_quiet(self, message: TextInspected) -> None:
+        """Once nobody typed for a while: import code that no one has tried yet."""
+        if self._code_timer is not None:
+            self._code_timer.stop()
+            self._code_timer = None
+        if message.unchecked:
+            check = partial(self._check_code, message.inspection, message.text, message.unchecked)
+            self._code_timer = self.set_timer(_QUIET, check)
+
+    @work(thread=True, group="own code", exclusive=True, exit_on_error=False)
+    def _check_code(self, inspection: Inspection, text: str, names: frozenset[str]) -> None:
+        worker = get_current_worker()
+        self.reader.check_code(inspection, text, names)
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._inspect_soon, 0.0)
 
     def weigh_again(self) -> None:
         self._inspect_soon(0.0)
@@ -157,7 +174,7 @@ class ExperimentsScreen(Launching, Measuring, Changing):
             self._model_timer.stop()
             self._model_timer = None
         if message.weighed.needs_measuring:
-            self._model_timer = self.set_timer(_MEASURE_AFTER, self._build_model)
+            self._model_timer = self.set_timer(_QUIET, self._build_model)
 
     def _build_model(self) -> None:
         """Nobody typed for a while: let a process build the model, to know its size."""
@@ -198,20 +215,6 @@ class ExperimentsScreen(Launching, Measuring, Changing):
             self._show_empty()
             if self.is_mounted:
                 self.call_after_refresh(self._open_editor)
-        else:
-            self._look_at_disk()
-
-    def _look_at_disk(self) -> None:
-        """Another program may have written the file: taken where nothing is lost by that, else said."""
-        assert self.panel is not None
-        buffer = self.panel.buffer
-        if not buffer.changed_on_disk():
-            return
-        if buffer.dirty:
-            self.app.say(f"{buffer.path.name} was changed by another program; L reads it anew", "warning")
-        else:
-            self.panel.apply(buffer.reload(), "read anew")
-            self.app.say(f"{buffer.path.name} was changed by another program, and read anew")
 
     def show_runs(self) -> None:
         made = made_by(self.app.runs)
@@ -287,7 +290,7 @@ class ExperimentsScreen(Launching, Measuring, Changing):
 
     def _focus_editor(self) -> None:
         if self.panel is not None:
-            self.panel.toml.focus()
+            self.panel.focus_face()
 
     def action_back(self) -> None:
         """One level back: the dry run, the filter's field, the editor, the filter, the marks."""
