@@ -35,4 +35,16 @@ PLACES: dict[str, tuple[Action, ...]] = {
     ),
     "batch prompts": (Action("leave", ("escape",), "from the prompts to the texts", "to the texts"),),
     "batch table": _ROWS,
+    "score input": (Action("leave", ("escape",), "from the text to its tokens", "to the tokens"),),
+    "score": (
+        Action("difference", ("d",), "which tokens another source likes better", "difference"),
+        Action("other", ("o",), "the scores of the next source", "other source"),
+        Action("worst(1)", ("n",), "to the next of the most surprising tokens", "next worst"),
+        Action("tint", ("v",), "tokens tinted by surprise, with numbers, or plain", "tint"),
+        Action("file", ("f6",), "score the text of a file", "file"),
+        Action("unit", ("m",), "nats or bits"),
+        Action("worst(-1)", ("N",), "to the surprising token before"),
+        Action("copy", ("y",), "copy totals and text as Markdown", "copy"),
+        Action("export", ("x",), "write the scores to a file: JSON lines, CSV or Markdown", "export"),
+    ),
 }

@@ -1,0 +1,430 @@
+"""The tab "score": what a text costs each source, token by token, and which of them likes what better."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import OptionList, Static, TextArea
+from textual.widgets.option_list import Option
+
+from craft.runs.json_files import why
+from craft.text import clean
+from workbench.actions import bindings_of
+from workbench.dialogs.prompt import PromptScreen
+from workbench.screens.playground import score_words
+from workbench.screens.playground.history_export import export
+from workbench.screens.playground.history_keep import Keeping
+from workbench.screens.playground.mode import Mode
+from workbench.screens.playground.score_figures import UNITS, read_totals
+from workbench.screens.playground.score_text import TINTS, ScoreText
+from workbench.screens.playground.score_words import Judged
+from workbench.screens.playground.sources import LETTERS
+from workbench.screens.playground.token_text import TokenText
+from workbench.screens.playground.words import Word, Words
+from workbench.widgets.split import Split
+
+_MOST_KEPT = 200_000  # characters of the text, for the next time
+_LONGEST = 4 << 20  # bytes of a text here; craft generate --score-file takes any
+_FEW = 300_000  # characters up to which each token comes with all its alternatives
+_WORST = 50
+_SLICE = 0.015  # seconds of taking scores in, between two looks at the keys
+
+
+class TextToScore(TextArea):
+    """The text, as it is; what a terminal would obey is shown as marks."""
+
+    BINDINGS = bindings_of("score input")
+
+    def get_line(self, line_index: int) -> Any:
+        line = super().get_line(line_index)
+        line.plain = clean(line.plain)
+        return line
+
+    def action_leave(self) -> None:
+        self.screen.query_one(ScoreText).focus()
+
+    def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
+        if action == "leave":  # while a text is scored escape stops it
+            mode = self.screen.query_one(ScoreMode)
+            return not mode.busy and bool(mode.judged)
+        return super().check_action(action, parameters)
+
+
+class ScoreMode(Mode):
+    """The text, its tokens, totals, one token in full, and the worst of them."""
+
+    NAME = "score"
+    WITH_PROMPT = False
+    WITH_SETTINGS = False
+    BINDINGS = bindings_of("score")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.judged: list[Judged] = []
+        self.shown = 0
+        self.against: int | None = None
+        """The source whose difference to the shown one is seen."""
+        self.fault = ""
+        self._text = ""
+        self._request = ""
+        self._keeping: Keeping | None = None
+        self._came: deque[dict[str, Any]] = deque()
+        self._working = False
+        self._listed: list[int] = []
+
+    def compose(self) -> ComposeResult:
+        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        yield Words(id="score-state")
+        typed = TextToScore("", compact=True, id="score-input", placeholder="paste a text here; F6 takes a file's")
+        figures = VerticalScroll(Static(id="score-totals"), Static(id="score-token"), id="score-figures")
+        side = Vertical(figures, OptionList(id="score-worst", compact=True), id="score-side")
+        below = Split(ScoreText(ascii_only=ascii_only), side, name="playground.score.text", share=0.6)
+        yield Split(typed, below, name="playground.score", share=0.2, stacked=True)
+
+    def on_mount(self) -> None:
+        session = self.app.session  # type: ignore[attr-defined]
+        self.input.load_text(session.get("playground.score", ""))
+        unit, tint = session.get("playground.score_unit", "bits"), session.get("playground.score_tint", TINTS[0])
+        self.text.unit = unit if unit in UNITS else "bits"
+        self.text.tint = tint if tint in TINTS else TINTS[0]
+        self.query_one("#score-worst").display = False
+        self._say()
+
+    def on_resize(self) -> None:
+        self.query(Split).last().stacked = self.size.width < 110
+        self._show_totals()
+
+    @property
+    def input(self) -> TextArea:
+        """What is scored."""
+        return self.query_one("#score-input", TextArea)
+
+    @property
+    def text(self) -> ScoreText:
+        """Its tokens."""
+        return self.query_one(ScoreText)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.asked or self._came)
+
+    def focus_first(self) -> None:
+        (self.text if self.judged else self.input).focus()
+
+    def show(self) -> None:
+        if self.screen.focused is None:
+            self.focus_first()
+
+    # --- asking ---
+
+    def run(self) -> None:
+        text = self.input.text
+        size = len(text.encode("utf-8", "replace"))
+        self.fault = ""
+        if not text:
+            self.fault = "paste or type a text first, or F6 for a file's"
+        elif size > _LONGEST:
+            self.fault = f"{size:,} bytes are too many here (at most {_LONGEST:,}): 'craft generate --score-file'"
+        if self.fault:
+            self._say()
+            return
+        self.stop()
+        self._came.clear()
+        sources = list(self.playground.sources)
+        self._text, self.judged = text, [Judged(source.label) for source in sources]
+        self.shown, self.against = 0, None
+        request = {
+            "type": "score",
+            "text": text,
+            "alternatives": 5 if len(text) <= _FEW else 2,
+            **self.playground.where(),
+        }
+        self._keeping = Keeping(self, "score", request, sources)
+        self._request = self.ask(**request)
+        self.text.cursor = None
+        self._show_source()
+        self.text.scroll_to(0, 0, animate=False)
+        self.text.focus()
+
+    def answered(self, identifier: str, message: dict[str, Any]) -> None:
+        if identifier == self._request:
+            self._came.append(message)
+
+    def drawn(self) -> None:
+        if not self._working:
+            self._work_off()
+
+    def _work_off(self) -> None:
+        """Take in what came, a little at a time: keys are answered in between."""
+        until = time.monotonic() + _SLICE
+        while self._came and time.monotonic() < until:
+            self._take(self._came.popleft())
+        self._working = bool(self._came)
+        if self._working:
+            self.set_timer(0.005, self._work_off)
+        self._show_totals()
+        self._say()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        number = message.get("checkpoint", 0)
+        judged = self.judged[number] if 0 <= number < len(self.judged) else Judged("")
+        match message["type"]:
+            case "loaded":
+                judged.state, judged.provenance = "scoring", message.get("provenance") or {}
+            case "scores":
+                begin = len(judged.scored)
+                judged.scored.take(message["scores"])
+                if number == self.shown:
+                    texts = [str(one["text"]) for one in message["scores"]]
+                    self.text.grown(list(enumerate(texts, begin)))
+            case "error" if "checkpoint" in message:
+                judged.fault, judged.state = str(message.get("message")), "failed"
+            case "error":
+                self.fault = str(message.get("message"))
+                for one in self.judged:
+                    one.state = "failed"
+                if self._keeping is not None:
+                    self._keeping.failed(message)
+            case "done":
+                self._end(message)
+
+    def _end(self, message: dict[str, Any]) -> None:
+        whole = message["reason"] == "finished"
+        for result in message["results"]:
+            judged = self.judged[result["checkpoint"]]
+            if "loss" in result:
+                totals = read_totals(result)
+                # Stopped in the middle, the totals are still of the whole text; the tokens are not.
+                judged.totals = totals if whole or len(judged.scored) == totals.tokens else None
+        for judged in self.judged:
+            if judged.state in ("waits", "scoring"):
+                judged.state = "done" if judged.totals is not None else "stopped"
+        if self._keeping is not None:
+            self._keeping.keep(message["results"], message["reason"])
+        self.text.ended()
+        self._list_worst()
+        if self.text.cursor is None and len(self.text.scored) > 1:
+            self.text.put_cursor(1)
+        self.playground.refresh_bindings()
+
+    # --- what is shown ---
+
+    def _show_source(self) -> None:
+        """The scores of one source, or their difference to another's."""
+        other = self.judged[self.against].scored if self.against is not None else None
+        if self.judged:
+            self.text.show_scores(self.judged[self.shown].scored, other)
+        self._list_worst()
+        self._show_totals()
+        self._show_token()
+        self._say()
+        self.playground.refresh_bindings()
+
+    def _list_worst(self) -> None:
+        """The tokens that cost most, or that two differ on most, once all are there."""
+        listing = self.query_one("#score-worst", OptionList)
+        listing.clear_options()
+        self._listed = []
+        if self.judged and self.judged[self.shown].state in ("done", "stopped"):
+            scored, text = self.judged[self.shown].scored, self.text
+            other = text.other
+            self._listed = scored.worst(_WORST) if other is None else scored.farthest(other, _WORST)
+            ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+            lines = (
+                score_words.worst_line(scored, place, text.figure(place), text.unit, ascii_only=ascii_only)
+                for place in self._listed
+            )
+            listing.add_options(Option(line) for line in lines)
+        listing.border_title = "most surprising" if self.against is None else "farthest apart"
+        listing.display = bool(self._listed)
+
+    def _show_totals(self) -> None:
+        if not self.judged or not self.is_mounted:
+            return
+        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        side = self.query_one("#score-totals", Static)
+        width = max(40, side.size.width)
+        side.update(score_words.totals_table(self.judged, self.shown, width, ascii_only=ascii_only))
+
+    @on(TokenText.Pointed)
+    def _show_pointed(self, event: TokenText.Pointed) -> None:
+        event.stop()
+        self._show_token(event.token)
+
+    def _show_token(self, place: int | None = None) -> None:
+        place = self.text.cursor if place is None else place
+        words = self.query_one("#score-token", Static)
+        if place is None or not self.judged or place >= len(self.judged[self.shown].scored):
+            words.update("")
+            return
+        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        first = self.judged[self.shown].scored
+        comparable = all(first.same_tokens(other.scored) for other in self.judged)
+        words.update(
+            score_words.token_words(
+                self.judged, self.shown, place, self.text.unit, comparable=comparable, ascii_only=ascii_only
+            )
+        )
+
+    def _say(self) -> None:
+        """Where it is, or what is wrong."""
+        right: list[Word] = []
+        if self.fault:
+            words = [Word(" ! ", "bad"), Word(self.fault, "bad")]
+        elif not self.judged:
+            words = [Word(" F5", "key"), Word(" says what each token of the text costs those who score it", "quiet")]
+        else:
+            judged = self.judged[self.shown]
+            letter = f" {LETTERS[self.shown]} " if len(self.judged) > 1 else " "
+            words = [Word(letter, "strong"), Word(judged.label), *self._about(judged)]
+            tint = {"probability": "surprise", "numbers": f"surprise and {self.text.unit}"}.get(self.text.tint, "plain")
+            right = [
+                Word("v ", "key"),
+                Word(f"{tint}  ", "quiet"),
+                Word("m ", "key"),
+                Word(f"{self.text.unit} ", "quiet"),
+            ]
+        self.query_one("#score-state", Words).show(words, right)
+
+    def _about(self, judged: Judged) -> list[Word]:
+        if judged.fault:
+            return [Word(f": {judged.fault}", "bad")]
+        if self.against is not None:
+            name = LETTERS[self.against]
+            return [
+                Word(" against "),
+                Word(f"{name} ", "strong"),
+                Word(f"underlined: {name} likes it better; italic: {LETTERS[self.shown]} does", "quiet"),
+            ]
+        totals = judged.totals
+        if totals is None:
+            return [Word(f": {judged.state}, {len(judged.scored):,} tokens", "live" if self.busy else "quiet")]
+        window = f", {totals.windows:,} windows of {totals.window:,}" if totals.windows > 1 else ""
+        return [Word(f": {totals.tokens:,} tokens, {totals.num_bytes:,} bytes{window}", "quiet")]
+
+    @on(OptionList.OptionHighlighted, "#score-worst")
+    def _go_to_worst(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        if self.query_one("#score-worst").has_focus and event.option_index < len(self._listed):
+            self.text.put_cursor(self._listed[event.option_index])
+
+    @on(OptionList.OptionSelected, "#score-worst")
+    def _choose_worst(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.text.put_cursor(self._listed[event.option_index])
+        self.text.focus()
+
+    @on(TextArea.Changed, "#score-input")
+    def _keep_typed(self, event: TextArea.Changed) -> None:
+        event.stop()
+        text = self.input.text
+        self.app.session.set("playground.score", text if len(text) <= _MOST_KEPT else "")  # type: ignore[attr-defined]
+
+    def restore(self, request: dict[str, Any]) -> None:
+        """Take over a text that was scored before."""
+        text = request.get("text")
+        if isinstance(text, str):
+            self.input.load_text(text)
+
+    # --- keys ---
+
+    def action_file(self) -> None:
+        def fault(name: str) -> str:
+            path = Path(name.strip()).expanduser()
+            return "" if path.is_file() else f"{path}: no such file"
+
+        def take(name: str | None) -> None:
+            if name is not None:
+                self._read(Path(name.strip()).expanduser())
+
+        self.app.push_screen(PromptScreen("Score the text of a file", check=fault), take)
+
+    @work(thread=True, group="score file", exclusive=True, exit_on_error=False)
+    def _read(self, path: Path) -> None:
+        text, fault = "", ""
+        try:
+            with path.open("rb") as file:
+                raw = file.read(_LONGEST + 1)
+            if len(raw) > _LONGEST:
+                fault = f"{path}: more than {_LONGEST:,} bytes; 'craft generate --score-file' takes any"
+            else:
+                text = raw.decode()
+        except UnicodeDecodeError as error:
+            fault = f"{path}: not UTF-8 at byte {error.start + 1:,}"
+        except OSError as error:
+            fault = f"{path}: cannot be read: {why(error)}"
+        self.app.call_from_thread(self._take_file, text, fault)
+
+    def _take_file(self, text: str, fault: str) -> None:
+        self.fault = fault
+        if not fault:
+            self.input.load_text(text)
+            self.input.focus()
+        self._say()
+
+    def action_tint(self) -> None:
+        tint = TINTS[(TINTS.index(self.text.tint) + 1) % len(TINTS)]
+        self.text.show_tint(tint)
+        self.app.session.set("playground.score_tint", tint)  # type: ignore[attr-defined]
+        self._say()
+
+    def action_unit(self) -> None:
+        unit = "nats" if self.text.unit == "bits" else "bits"
+        self.text.show_unit(unit)
+        self.app.session.set("playground.score_unit", unit)  # type: ignore[attr-defined]
+        self._list_worst()
+        self._show_token()
+        self._say()
+
+    def action_other(self) -> None:
+        self.shown = (self.shown + 1) % len(self.judged)
+        self.against = None
+        self._show_source()
+
+    def action_difference(self) -> None:
+        """To the next source, then to those after it, then none."""
+        others = [number for number in range(len(self.judged)) if number != self.shown]
+        first = self.judged[self.shown].scored
+        alike = [number for number in others if first.same_tokens(self.judged[number].scored)]
+        if not alike:
+            names = f"{LETTERS[self.shown]} cuts the text into other tokens than the others do"
+            self.app.say(f"{names}: compare bits per byte", "warning")  # type: ignore[attr-defined]
+            return
+        steps: list[int | None] = [None, *alike]
+        here = steps.index(self.against) if self.against in steps else 0
+        self.against = steps[(here + 1) % len(steps)]
+        self._show_source()
+
+    def action_worst(self, by: int) -> None:
+        """To the next of the worst tokens, in their order."""
+        if not self._listed:
+            return
+        here = self._listed.index(self.text.cursor) if self.text.cursor in self._listed else (-1 if by > 0 else 0)
+        place = (here + by) % len(self._listed)
+        self.text.put_cursor(self._listed[place])
+        self.query_one("#score-worst", OptionList).highlighted = place
+
+    def action_copy(self) -> None:
+        self.app.copy(score_words.as_markdown(self.judged, self._text).decode(), "totals and text")  # type: ignore[attr-defined]
+
+    def action_export(self) -> None:
+        judged, text = list(self.judged), self._text
+        formats = {
+            ".jsonl": lambda: score_words.as_jsonl(judged),
+            ".csv": lambda: score_words.as_csv(judged),
+            ".md": lambda: score_words.as_markdown(judged, text),
+        }
+        export(self, "the scores", time.strftime("scores-%Y%m%d-%H%M%S.jsonl"), formats)
+
+    def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
+        if action in ("tint", "unit", "worst", "copy", "export"):
+            return bool(self.judged)
+        if action in ("other", "difference"):
+            return len(self.judged) > 1
+        return True

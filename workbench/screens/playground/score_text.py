@@ -1,0 +1,90 @@
+"""A scored text: each token tinted by how surprising it was, or by which of two checkpoints liked it better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from rich.segment import Segment
+
+from workbench.actions import bindings_of
+from workbench.screens.playground.score_figures import UNITS, Scored, difference, level_of_difference
+from workbench.screens.playground.token_text import TokenText
+from workbench.screens.playground.tokens import Run, Wrapped
+
+TINTS = ("probability", "numbers", "none")
+"""Surprise by looks, by looks and numbers, or not at all."""
+_SUBSCRIPTS = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
+
+
+class NumberedLines(Wrapped):
+    """Lines in which a figure of each token stands behind it."""
+
+    def __init__(self, width: int, figure: Callable[[int], float | None], *, ascii_only: bool, signed: bool) -> None:
+        super().__init__(width, ascii_only=ascii_only, numbers=True)
+        self._figure, self._signed, self._plain = figure, signed, ascii_only
+
+    def number(self, token: int, value: float | None) -> None:
+        """Put a token's surprise, or the difference of two, behind it; what it was given is not needed."""
+        found = self._figure(token)
+        if found is not None:
+            digits = f"{found:+.1f}" if self._signed else f"{found:.1f}"
+            self._put(f"({digits})" if self._plain else digits.translate(_SUBSCRIPTS), token, mark=True)
+
+
+class ScoreText(TokenText, inherit_bindings=False):
+    """The tokens of one checkpoint's scores; with `other`, of their difference to another's."""
+
+    FOLLOWS = False
+    BINDINGS = bindings_of("tokens", but=("choose", "leave_cursor"))
+    COMPONENT_CLASSES = {
+        *(f"score--better{size}" for size in (1, 2, 3)),
+        *(f"score--worse{size}" for size in (1, 2, 3)),
+    }
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        super().__init__(ascii_only=ascii_only)
+        self.scored = Scored()
+        self.other: Scored | None = None
+        self.unit = "bits"
+
+    def show_scores(self, scored: Scored, other: Scored | None) -> None:
+        """Other scores of a text, whole or still coming. The cursor stays where it is."""
+        self.scored, self.other = scored, other
+        top = self.scroll_offset
+        here = min(self.cursor, len(scored) - 1) if self.cursor is not None and len(scored) else None
+        self.show(scored, "", cursor=here)
+        self.scroll_to(top.x, top.y, animate=False)
+
+    def figure(self, place: int) -> float | None:
+        """What stands behind a token: its surprise, or how much more it surprised than it did the other."""
+        found = self.scored.loss(place) if self.other is None else difference(self.scored, self.other, place)
+        return None if found is None or math.isinf(found) else found * UNITS[self.unit]
+
+    def new_lines(self, width: int) -> Wrapped:
+        if self.tint != "numbers":
+            return super().new_lines(width)
+        return NumberedLines(width, self.figure, ascii_only=self._ascii, signed=self.other is not None)
+
+    def show_unit(self, unit: str) -> None:
+        """Count in nats or in bits."""
+        self.unit = unit
+        if self.tint == "numbers":
+            self._wrap()
+
+    def _segment(self, run: Run) -> Segment:
+        shown, place, is_mark = run
+        if self.other is None or place < 0:
+            return super()._segment(run)
+        level = 0 if self.tint == "none" else level_of_difference(difference(self.scored, self.other, place))
+        if level:
+            style = self.get_component_rich_style(f"score--{'better' if level > 0 else 'worse'}{abs(level)}")
+        else:
+            style = self._look("level0")
+        if is_mark:
+            style += self._look("mark")
+        if place == self.cursor:
+            style += self._look("cursor")
+        elif place == self.hover:
+            style += self._look("hover")
+        return Segment(shown, style)
