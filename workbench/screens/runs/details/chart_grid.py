@@ -8,6 +8,7 @@ from textual import events, on
 from textual.containers import Container
 from textual.message import Message
 
+from craft.analysis.axes import Axis
 from craft.analysis.plots import Mark, Series
 from workbench.screens.runs.details.panels import Panel
 from workbench.widgets.chart.chart import Chart
@@ -35,10 +36,9 @@ class ChartGrid(Container):
         self.alone: str | None = None
         """The key of the one chart that has all the room."""
         self.log_y: set[str] = set()
-        self.looks: dict[str, float | bool] = {"log_x": False, "smoothing": 0.0, "robust": False}
+        self.looks: dict[str, float | bool] = {"log_x": False, "smoothing": 0.0, "robust": True}
         self._charts: list[Chart] = []
         self._range: tuple[float, float] | None = None
-        self._sharing = False
 
     # --- which charts are seen ---
 
@@ -135,9 +135,6 @@ class ChartGrid(Container):
                 chart.set_reactive(getattr(Chart, name), value)
             self._charts.append(chart)
             self.mount(chart)
-            for name in (*_TOGETHER, "log_y"):
-                self.watch(chart, name, self._heed_looks, init=False)
-        self._sharing = True
         left_over = columns * rows - len(seen)
         for place, chart in enumerate(self._charts):
             chart.display = place < len(seen)
@@ -145,7 +142,6 @@ class ChartGrid(Container):
             chart.styles.column_span = 1 + left_over if place == 0 and left_over < columns else 1
             if place < len(seen):
                 chart.log_y = seen[place].key in self.log_y
-        self._sharing = False
 
     def on_resize(self, event: events.Resize) -> None:
         before = len(self.seen)
@@ -159,22 +155,25 @@ class ChartGrid(Container):
         self,
         curves: Mapping[str, Sequence[Series]],
         marks: Sequence[Mark],
-        x_label: str,
+        axis: Axis,
         empty: str,
         note: tuple[str, str],
     ) -> None:
         """Give each chart that is seen its curves; a chart draws again only what changed."""
         for place, (panel, chart) in enumerate(zip(self.seen, self._charts, strict=False)):
-            if panel.key in curves:
-                chart.show(
-                    curves[panel.key],
-                    title=panel.title,
-                    x_label=x_label,
-                    marks=marks,
-                    empty=empty,
-                    note=note if place == 0 else ("", ""),
-                )
+            if panel.key not in curves:
+                continue
+            if chart.x_range != self._range:
                 chart.set_range(self._range)
+            chart.show(
+                curves[panel.key],
+                title=panel.title,
+                x_label=axis.label,
+                marks=marks,
+                empty=empty,
+                note=note if place == 0 else ("", ""),
+                axis=axis,
+            )
 
     def clear(self) -> None:
         """Another run: no chart keeps the one before's curves or place."""
@@ -207,18 +206,14 @@ class ChartGrid(Container):
             if chart is not message.chart:
                 chart.set_range(message.x_range)
 
-    def _heed_looks(self) -> None:
-        """One chart was set otherwise: the others follow."""
-        if self._sharing:
-            return
-        self._sharing = True
-        chart = next((chart for chart in self._charts if chart.has_focus), None)
-        if chart is not None:
-            self.looks = {name: getattr(chart, name) for name in _TOGETHER}
-            for other in self._charts:
-                for name, value in self.looks.items():
-                    setattr(other, name, value)
-            for panel, one in zip(self.seen, self._charts, strict=False):
-                (self.log_y.add if one.log_y else self.log_y.discard)(panel.key)
-            self.post_message(self.Changed())
-        self._sharing = False
+    @on(Chart.Relooked)
+    def _look_alike(self, message: Chart.Relooked) -> None:
+        """One chart is looked at otherwise: the others too."""
+        message.stop()
+        self.looks = {name: getattr(message.chart, name) for name in _TOGETHER}
+        for chart in self._charts:
+            for name, value in self.looks.items():
+                setattr(chart, name, value)
+        for panel, chart in zip(self.seen, self._charts, strict=False):
+            (self.log_y.add if chart.log_y else self.log_y.discard)(panel.key)
+        self.post_message(self.Changed())

@@ -81,7 +81,7 @@ class ChartsTab(DetailTab):
         smoothing = session.get("runs.smoothing", 0.0)
         grid.looks["smoothing"] = smoothing if 0 <= smoothing < 1 else 0.0
         grid.looks["log_x"] = session.get("runs.log_x", False)
-        grid.looks["robust"] = session.get("runs.robust", False)
+        grid.looks["robust"] = session.get("runs.robust", True)
         super().on_mount()
 
     # --- reading ---
@@ -124,7 +124,7 @@ class ChartsTab(DetailTab):
 
     def _draw(self) -> None:
         found = self.found
-        self.grid.show(found.curves, found.marks, AXES[found.axis].label, self._why_empty(), self._note())
+        self.grid.show(found.curves, found.marks, AXES[found.axis], self._why_empty(), self._note())
         self._show_head()
 
     def _why_empty(self) -> str:

@@ -17,7 +17,7 @@ from craft.runs.json_files import decode_object, is_number
 from craft.runs.jsonl import LineReader, Record
 from craft.runs.metrics_index import AXES
 from craft.text import clean_line
-from workbench.screens.runs.details.events import kind_of, words_of
+from workbench.screens.runs.details.events import kind_of
 from workbench.screens.runs.details.metric_help import writer_of
 from workbench.screens.runs.details.panels import Panel
 
@@ -171,7 +171,8 @@ class RunCurves:
         if kind not in MARKED:
             return
         # A warning says no step: it came after what was said before it.
-        self._happened.append((self._last_step, kind, clean_line(f"{kind} {words_of(event)}")[:200]))
+        said = next((event[name] for name in ("text", "reason") if isinstance(event.get(name), str)), "")
+        self._happened.append((self._last_step, kind, clean_line(f"{kind} {said}".rstrip())[:120]))
         if len(self._happened) > _MOST_MARKS:
             del self._happened[0]
 
