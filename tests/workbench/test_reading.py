@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from craft.launch.queue.entries import Entry, Queue
 from craft.runs.folder import RunFolder
+from craft.runs.notes import change_notes
 from craft.runs.status import StatusWriter
-from craft.runs.store import RunStore
+from craft.runs.store import RunStore, RunSummary
 from tests.workbench.runs import EXPERIMENTS, make_project, make_run, working
 from workbench import memory
 from workbench.project import check_project, read_project, stamp_of
-from workbench.screens.runs.rows import COLUMNS, cells_of, columns_for, gap_for, header, progress
-from workbench.watch import RunsReader
+from workbench.screens.runs.columns import COLUMNS, columns_for, gap_for, progress
+from workbench.screens.runs.rows import cells_of, header
+from workbench.watch import ListedRun, RunsReader
 
 
 def test_project_names_without_the_schema(tmp_path: Path) -> None:
@@ -72,9 +75,9 @@ def test_the_schema_says_which_experiment_is_wrong(tmp_path: Path) -> None:
     assert list(check.problems) == ["wide"] and "hidden_size" in check.problems["wide"][0]
 
 
-def test_a_run_with_an_outcome_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_news_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     over, live = make_run(tmp_path, "over", age=10), make_run(tmp_path, "live", phase="running", age=5)
-    reader = RunsReader(tmp_path)
+    waiting = make_run(tmp_path, "waiting", phase="queued", step=0, age=3)
     read: list[str] = []
     summary = RunStore.summary
 
@@ -82,18 +85,52 @@ def test_a_run_with_an_outcome_is_not_read_again(tmp_path: Path, monkeypatch: py
         read.append(folder.name)
         return summary(self, folder)
 
+    def looked(reader: RunsReader) -> tuple[list[RunSummary], list[str]]:
+        read.clear()
+        return reader.read(), sorted(read)
+
     monkeypatch.setattr(RunStore, "summary", counted)
-    assert [run.name for run in reader.read()] == [live.name, over.name]
-    assert sorted(read) == [live.name, over.name]
-    read.clear()
+    monkeypatch.setattr("workbench.watch._SETTLES_NS", 0)
+    reader = RunsReader(tmp_path)
+    with working(live):
+        first, names = looked(reader)
+        assert [run.name for run in first] == [live.name, waiting.name, over.name] and len(names) == 3
+        again, names = looked(reader)
+        assert names == [live.name] and all(one is other for one, other in zip(first, again, strict=True))
+        change_notes(over, star=True, add=["base"])
+        starred, names = looked(reader)
+        assert over.name in names
+        assert [run.notes.star for run in starred if isinstance(run, ListedRun)] == [False, False, True]
+        StatusWriter(over).write(phase="running", step=7)  # resumed
+        with working(over):
+            assert {run.name: run.phase for run in reader.read()}[over.name] == "running"
+    phases = {run.name: run.phase for run in reader.read()}
+    assert phases == {live.name: "interrupted", over.name: "interrupted", waiting.name: "queued"}
+    (tmp_path / over.name).rename(tmp_path.parent / "elsewhere")
+    assert {run.name for run in reader.read()} == {live.name, waiting.name}
+
+
+def test_what_changed_a_moment_ago_is_read_again(tmp_path: Path) -> None:
+    """A folder's time moves in steps: within one of them a second change leaves the same time."""
+    folder = make_run(tmp_path)
+    reader = RunsReader(tmp_path)
     reader.read()
-    assert read == [live.name]
-    StatusWriter(over).write(phase="running", step=7)  # resumed
-    with working(over):
-        assert {run.name: run.phase for run in reader.read()}[over.name] == "running"
-    read.clear()
-    reader.read()
-    assert sorted(read) == [live.name, over.name]
+    seen = folder.path.stat()
+    StatusWriter(folder).write(step=499)
+    os.utime(folder.path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert reader.read()[0].step == 499
+
+
+def test_those_that_wait_stand_in_the_order_of_the_queue_with_their_reasons(tmp_path: Path) -> None:
+    runs = [
+        make_run(tmp_path, name, phase="queued", step=0, age=age) for name, age in (("a", 30), ("b", 20), ("c", 10))
+    ]
+    queue = Queue(tmp_path)
+    queue.pause()
+    queue.add(Entry(folder.name, "cpu", 1, 0.0) for folder in (runs[2], runs[0]))
+    found = RunsReader(tmp_path).read()
+    assert [run.name for run in found] == ["c-001", "a-001", "b-001"]
+    assert "the queue is paused" in found[0].reason and found[2].reason == "it is in no queue any more"
 
 
 def test_what_was_chosen_survives_damage() -> None:
@@ -119,7 +156,8 @@ def test_rows_are_as_wide_as_their_heading_and_fit(tmp_path: Path, width: int) -
     cells = cells_of(run, run.created + 59, name_width, columns, False)
     gaps = gap_for(width) * len(columns)
     total = sum(len(cell.text) for cell in cells) + gaps
-    assert total == len(header(width, len(run.name), False)) <= width or width < 16
+    parts = header(width, len(run.name), False)
+    assert total == sum(len(text) for text, _ in parts) + gaps <= width or width < 16
     if width >= 77:
         assert [column.title for column in columns if column.title] == [c.title for c in COLUMNS if c.title]
     assert (width >= 118) <= any(not column.title for column in columns), "the bar comes with room"

@@ -1,22 +1,17 @@
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from textual.strip import Strip
 
 import workbench.app
-from craft.analysis.plots import Drawing
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter
-from craft.runs.store import RunSummary
 from tests.workbench.harness import SmallScreen, WideScreen, opened, play, screen_text, until
-from tests.workbench.runs import EXPERIMENTS, make_demo, make_project, make_run, working, write_metrics
+from tests.workbench.runs import EXPERIMENTS, make_demo, make_project, make_run, working
 from workbench.app import Workbench
-from workbench.screens.runs.curve_view import CurveView
+from workbench.screens.runs.arrange import Arranged
 from workbench.screens.runs.table import RunTable
 from workbench.widgets.bars import KeyBar
 
@@ -27,7 +22,7 @@ def _quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _line(app: Workbench, name: str) -> str:
-    return next(line for line in screen_text(app).splitlines() if f" {name} " in line and "/" in line)
+    return next(line for line in screen_text(app).splitlines() if f" {name} " in line and "00 " in line)
 
 
 @pytest.mark.parametrize("size", [WideScreen, SmallScreen, (120, 30), (250, 70)], ids=str)
@@ -36,10 +31,12 @@ def test_runs_are_listed_with_what_they_do(tmp_path: Path, size: tuple[int, int]
         make_demo(tmp_path)
         with working(RunFolder(tmp_path / "runs" / "transformer-003")):
             async with opened(tmp_path / "experiments.toml", size=size) as (app, pilot):
-                await until(pilot, lambda: "train" in screen_text(app))
+                table = app.screen.query_one(RunTable)
+                await until(pilot, lambda: len(table.runs) == 7 and "310/500" in screen_text(app))
                 text = screen_text(app)
-                names = [run.name for run in app.screen.query_one(RunTable).runs]
+                names = [run.name for run in table.runs]
                 assert names[:3] == ["transformer-003", "wide-002", "lr-002"] and names[-1] == "transformer-001"
+                shown = names[: table.size.height - 1]
                 for name, word in {
                     "wide-002": "queued",
                     "transformer-003": "running",
@@ -48,7 +45,7 @@ def test_runs_are_listed_with_what_they_do(tmp_path: Path, size: tuple[int, int]
                     "transformer-002": "failed",
                     "transformer-001": "finished",
                 }.items():
-                    assert word in _line(app, name)
+                    assert name not in shown or word in _line(app, name)
                 running = _line(app, "transformer-003")
                 for figure in ("310/500", "1.686", "1.825", "25.1k", "4.8s"):
                     assert figure in running
@@ -56,52 +53,50 @@ def test_runs_are_listed_with_what_they_do(tmp_path: Path, size: tuple[int, int]
                     assert title in text
                 for name in ("transformer", "wide", "lr"):
                     assert name in text
-                selected = app.screen.query_one(RunTable).selected
-                assert selected and selected.name == "transformer-003", "the live one"
+                assert table.selected and table.selected.name == "transformer-003", "the live one"
                 assert "1 running" in text and "7 runs" in text
-                assert "transformer-003  loss" in text and "val 1.8" in text and "\u00d7" in text
 
     play(story())
 
 
-def test_a_growing_run_is_followed_and_nothing_is_drawn_without_news(
+def test_a_growing_run_is_followed_and_no_line_is_drawn_without_news(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = make_project(tmp_path)
     folder = make_run(tmp_path / "runs", phase="running", step=100)
-    drawings: list[int] = []
-    fresh = CurveView._fresh
+    make_run(tmp_path / "runs", "wide", age=90_000)
+    drawn: list[int] = []
+    render = RunTable.render_line
 
-    def counted(self: CurveView, width: int, height: int) -> Drawing | None:
-        drawings.append(1)
-        return fresh(self, width, height)
+    def counted(self: RunTable, y: int) -> Strip:
+        drawn.append(y)
+        return render(self, y)
 
-    monkeypatch.setattr(CurveView, "_fresh", counted)
+    monkeypatch.setattr(RunTable, "render_line", counted)
     looks: list[int] = []
     show = RunTable.show
 
-    def counted_show(self: RunTable, runs: Sequence[RunSummary]) -> None:
+    def counted_show(self: RunTable, arranged: Arranged) -> None:
         looks.append(1)
-        show(self, runs)
+        show(self, arranged)
 
     monkeypatch.setattr(RunTable, "show", counted_show)
 
     async def story() -> None:
         with working(folder):
             async with opened(file) as (app, pilot):
-                await until(pilot, lambda: "100/500" in screen_text(app) and "train" in screen_text(app))
-                seen, drawn = len(looks), len(drawings)
+                await until(pilot, lambda: "100/500" in screen_text(app))
+                # The age of a young run is news.
+                await until(pilot, lambda: "10m" in _line(app, "transformer-001"))
+                seen = len(looks)
+                drawn.clear()
                 await until(pilot, lambda: len(looks) > seen + 5)
-                assert len(drawings) == drawn, "five looks, no news, no drawing"
+                assert drawn == [], "five looks, no news, no drawing"
 
-                write_metrics(folder, 101, 250)
                 StatusWriter(folder).write(phase="running", step=250, val_loss=1.5, progressed=True)
-                await until(pilot, lambda: "250/500" in screen_text(app) and len(drawings) > drawn)
+                await until(pilot, lambda: "250/500" in screen_text(app))
                 assert "1.500" in _line(app, "transformer-001")
-                assert " 200 " in screen_text(app), "the axis has grown"
-
-                StatusWriter(folder).write(phase="finished", step=500)
-            # The lock is free now as well.
+                assert set(drawn) == {1}, "the line of the run that has news"
 
     play(story())
 
@@ -112,7 +107,7 @@ def test_a_run_that_ends_is_seen_to_end(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with opened(file) as (app, pilot):
-            assert "interrupted" in _line(app, "transformer-001")
+            await until(pilot, lambda: "interrupted" in screen_text(app))
             with working(folder):
                 await until(pilot, lambda: "running" in _line(app, "transformer-001"))
                 StatusWriter(folder).write(phase="finished", step=500, durable=True)
@@ -133,6 +128,7 @@ def test_the_cursor_stays_on_its_run_when_others_come_and_go(tmp_path: Path) -> 
     async def story() -> None:
         async with opened(file) as (app, pilot):
             table = app.screen.query_one(RunTable)
+            await until(pilot, lambda: len(table.runs) == 3)
             await pilot.press("down")
             assert table.selected and table.selected.name == "transformer-002"
             make_run(runs, "wide", age=1)
@@ -176,41 +172,53 @@ def test_keys_move_the_cursor_and_scroll(tmp_path: Path) -> None:
             await until(pilot, lambda: " transformer-060 " in screen_text(app))
             selected = table.selected
             assert selected and selected.name == "transformer-060"
-            assert "run " in screen_text(app).splitlines()[3], "the heading stays"
+            assert "   run " in screen_text(app).splitlines()[2], "the heading stays"
 
     play(story())
 
 
-def test_the_mouse_selects_and_opens(tmp_path: Path) -> None:
+def test_the_mouse_selects_marks_sorts_and_opens(tmp_path: Path) -> None:
     file = make_demo(tmp_path)
 
     async def story() -> None:
         async with opened(file) as (app, pilot):
             table = app.screen.query_one(RunTable)
+            await until(pilot, lambda: len(table.runs) == 7)
             await pilot.click(RunTable, offset=(10, 4))
             assert table.cursor == 3
+            await pilot.click(RunTable, offset=(1, 2))
+            assert table.marks == {"transformer-003"} and "1 marked" in screen_text(app)
+            await pilot.click(RunTable, offset=(1, 2))
+            assert not table.marks
+            heading = next(line for line in screen_text(app).splitlines() if "tok/s" in line)
+            await pilot.click("#body", offset=(heading.index("val") + 1, 0))
+            await until(pilot, lambda: table.arranged.view.sort == "val/loss")
+            assert [run.name for run in table.runs][:2] == ["wide-001", "transformer-001"]
+            assert "val\u25b4" in screen_text(app)
             await pilot.click(RunTable, offset=(10, 5), times=2)
-            await until(pilot, lambda: "definition" in screen_text(app))
+            await until(pilot, lambda: app.screen.has_class("-opened"))
+            await pilot.press("escape")
+            assert not app.screen.has_class("-opened")
+            await pilot.click(RunTable, offset=(10, 3), button=3)
+            await until(pilot, lambda: "What to do with" in screen_text(app))
 
     play(story())
 
 
 @pytest.mark.parametrize("theme", ["craft-dark", "craft-light"])
-def test_every_key_of_the_bar_fits_eighty_columns(tmp_path: Path, theme: str) -> None:
+def test_the_most_important_keys_fit_eighty_columns(tmp_path: Path, theme: str) -> None:
     file = make_demo(tmp_path)
 
     async def story() -> None:
         with working(RunFolder(tmp_path / "runs" / "transformer-003")):
             async with opened(file, size=SmallScreen) as (app, pilot):
                 app.theme = theme
-                for open_it, labels in (
-                    ((), ["details", "stop", "log axis", "theme", "help", "quit"]),
-                    (("enter",), ["back", "theme", "help"]),
+                for keys, labels in (
+                    ((), ["details", "menu", "stop", "filter", "mark", "help", "quit"]),
+                    (("G",), ["details", "menu", "resume", "filter", "mark", "help", "quit"]),
                 ):
-                    await pilot.press(*open_it)
+                    await pilot.press(*keys)
                     await until(pilot, lambda labels=labels: all(f" {label} " in _last(app) for label in labels))
-                    bar = app.screen.query_one(KeyBar)
-                    assert len(bar.line(80)) == len(bar._parts), "nothing had to be left out"
 
     play(story())
 
@@ -230,6 +238,7 @@ def test_keys_that_would_do_nothing_are_not_offered(tmp_path: Path) -> None:
             assert app.screen is app.screen_stack[0]
             make_run(tmp_path / "runs")
             await until(pilot, lambda: "details" in _last(app))
+            await until(pilot, lambda: "resume" in _last(app))
             assert "stop" not in _last(app), "a finished run cannot be stopped"
 
     play(story())
@@ -242,91 +251,7 @@ def test_a_click_on_the_bar_is_a_key(tmp_path: Path) -> None:
         async with opened(file) as (app, pilot):
             await until(pilot, lambda: "details" in _last(app))
             await pilot.click(KeyBar, offset=(_last(app).index("details"), 0))
-            await until(pilot, lambda: "definition" in screen_text(app))
-
-    play(story())
-
-
-@pytest.mark.parametrize("key", ["question_mark", "f1"])
-def test_help_lists_the_bindings_that_are_there(tmp_path: Path, key: str) -> None:
-    file = make_demo(tmp_path)
-
-    async def story() -> None:
-        async with opened(file, size=SmallScreen) as (app, pilot):
-            await pilot.press(key)
-            await until(pilot, lambda: "keys" in screen_text(app))
-            text = screen_text(app)
-            for words in ("\u2193  j", "home  g", "log of the selected run", "?  F1", "q  ctrl+q"):
-                assert words in text
-            assert "stop the selected run" in text or "interrupted" in text
-            await pilot.press("escape")
-            await until(pilot, lambda: "a page down" not in screen_text(app))
-
-    play(story())
-
-
-def test_stopping_asks_first_and_no_is_the_answer_of_every_other_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(make_project(tmp_path).parent)
-    file = Path("experiments.toml")
-    folder = make_run(tmp_path / "runs", phase="running", step=100)
-    worker = subprocess.Popen([sys.executable, "-c", _WORKER, str(folder.path)], stdout=subprocess.PIPE, text=True)
-    assert worker.stdout and worker.stdout.readline() == "ready\n"
-
-    async def story() -> None:
-        async with opened(file) as (app, pilot):
-            await until(pilot, lambda: "running" in _line(app, "transformer-001"))
-            for no in ("n", "escape", "enter"):
-                await pilot.press("s")
-                await until(pilot, lambda: "Stop transformer-001?" in screen_text(app))
-                assert "craft resume transformer-001" in screen_text(app)
-                await pilot.press(no)
-                await until(pilot, lambda: "Stop transformer-001?" not in screen_text(app))
-                assert worker.poll() is None
-            await pilot.press("s", "y")
-            await until(pilot, lambda: worker.poll() is not None)
-            assert worker.returncode == -signal.SIGTERM
-            await until(pilot, lambda: "interrupted" in _line(app, "transformer-001"))
-
-    try:
-        play(story())
-    finally:
-        worker.kill()
-        worker.wait()
-        worker.stdout.close()
-
-
-_WORKER = """
-import sys, time
-from pathlib import Path
-from craft.analysis.plots import Drawing
-from craft.runs.folder import RunFolder
-from craft.runs.lock import hold_run_lock
-from craft.analysis.plots import Drawing
-from craft.runs.folder import RunFolder
-from craft.runs.status import StatusWriter
-from craft.runs.store import RunSummary
-folder = RunFolder(Path(sys.argv[1]))
-lock = hold_run_lock(folder)
-StatusWriter(folder).write(progressed=True)
-print("ready", flush=True)
-time.sleep(120)
-"""
-
-
-def test_details_show_definition_events_and_log(tmp_path: Path) -> None:
-    file = make_demo(tmp_path)
-
-    async def story() -> None:
-        async with opened(file) as (app, pilot):
-            await pilot.press("G", "enter")
-            await until(pilot, lambda: "definition" in screen_text(app))
-            text = screen_text(app)
-            for words in ("transformer-001", "finished", "500 of 500", "started", "device cpu", "num_layers = 4"):
-                assert words in text
-            await pilot.press("escape")
-            await until(pilot, lambda: "loss" in screen_text(app) and "num_layers" not in screen_text(app))
+            await until(pilot, lambda: app.screen.has_class("-opened"))
 
     play(story())
 
@@ -336,11 +261,36 @@ def test_choices_are_kept_for_the_next_time(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with opened(file) as (app, pilot):
-            assert app.theme == "craft-dark" and not app.screen.query_one(CurveView).log_scale
-            await pilot.press("t", "l")
-            assert app.theme == "craft-light" and app.screen.query_one(CurveView).log_scale
+            table = app.screen.query_one(RunTable)
+            await until(pilot, lambda: len(table.runs) == 7)
+            await pilot.press("j", "j", "space", "slash", *"phase", "equals_sign", *"stopped", "enter")
+            await until(pilot, lambda: [run.name for run in table.runs] == ["lr-001"])
+            app.session.set("runs.sort", "best")
         async with opened(file) as (app, pilot):
-            assert app.theme == "craft-light" and app.screen.query_one(CurveView).log_scale
+            table = app.screen.query_one(RunTable)
+            await until(pilot, lambda: [run.name for run in table.runs] == ["lr-001"])
+            assert table.marks == {"lr-002"} and "1 marked" in screen_text(app) and "best\u25b4" not in screen_text(app)
+            await pilot.press("escape", "escape")
+            await until(pilot, lambda: len(table.runs) == 7)
+            assert table.selected and table.selected.name == "lr-001", "where it was left"
+
+    play(story())
+
+
+def test_a_run_that_another_screen_asks_for_is_selected(tmp_path: Path) -> None:
+    file = make_demo(tmp_path)
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            table = app.screen.query_one(RunTable)
+            await until(pilot, lambda: len(table.runs) == 7)
+            await pilot.press("slash", *"lr", "enter")
+            await until(pilot, lambda: len(table.runs) == 2)
+            await pilot.press("1")
+            await until(pilot, lambda: app.place.PLACE == "experiments")
+            app.show_run("transformer-001")
+            await until(pilot, lambda: bool(table.selected and table.selected.name == "transformer-001"))
+            assert len(table.runs) == 7, "the filter hid it"
 
     play(story())
 
@@ -366,7 +316,7 @@ def test_no_file_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.Monkey
 
     async def story() -> None:
         async with opened(Path("experiments.toml")) as (app, pilot):
-            assert "craft init" in screen_text(app)
+            await until(pilot, lambda: "craft init" in screen_text(app))
             Path("experiments.toml").write_text(EXPERIMENTS)
             await until(pilot, lambda: "wide" in screen_text(app) and "craft run" in screen_text(app))
 
@@ -391,8 +341,8 @@ def test_runs_of_another_folder(tmp_path: Path) -> None:
     make_run(tmp_path / "other", "elsewhere")
 
     async def story() -> None:
-        async with opened(file, runs_dir=tmp_path / "other") as (app, _):
-            assert "elsewhere-001" in screen_text(app) and "wide" in screen_text(app)
+        async with opened(file, runs_dir=tmp_path / "other") as (app, pilot):
+            await until(pilot, lambda: "elsewhere-001" in screen_text(app) and "wide" in screen_text(app))
 
     play(story())
 
@@ -414,7 +364,7 @@ def test_a_terminal_without_unicode_gets_ascii(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened(file, ascii_only=True) as (app, pilot):
             await pilot.press("G")
-            await until(pilot, lambda: "train" in screen_text(app))
+            await until(pilot, lambda: "+ finished" in screen_text(app))
             own = "".join(line for line in screen_text(app).splitlines() if "\u2502" not in line)
             assert own.isascii()
             assert "+ finished" in screen_text(app)
@@ -434,18 +384,6 @@ def test_no_size_is_too_small(tmp_path: Path, size: tuple[int, int]) -> None:
                 await pilot.press(*keys)
             await pilot.resize_terminal(120, 40)
             await until(pilot, lambda: "transformer-001" in screen_text(app))
-
-    play(story())
-
-
-def test_every_command_is_found_by_name(tmp_path: Path) -> None:
-    file = make_demo(tmp_path)
-
-    async def story() -> None:
-        async with opened(file) as (app, pilot):
-            await pilot.press("ctrl+p")
-            await until(pilot, lambda: "Theme" in screen_text(app) and "Quit" in screen_text(app))
-            await pilot.press("escape")
 
     play(story())
 
@@ -486,13 +424,21 @@ def test_many_experiments_are_counted_where_they_do_not_fit(tmp_path: Path) -> N
     play(story())
 
 
-def test_what_went_wrong_stands_above_the_curve(tmp_path: Path) -> None:
+def test_what_went_wrong_and_what_to_do_stand_below_the_list(tmp_path: Path) -> None:
     file = make_project(tmp_path)
     make_run(tmp_path / "runs", phase="failed", step=40, error="the loss became NaN at step 41")
+    make_run(tmp_path / "runs", "wide", phase="paused", step=40, age=5)
+    folder = make_run(tmp_path / "runs", "lr", age=900)
+    folder.run_json.write_text("{")
 
     async def story() -> None:
-        async with opened(file, size=SmallScreen) as (app, pilot):
-            await until(pilot, lambda: "failed: the loss became NaN at step 41" in screen_text(app))
-            await until(pilot, lambda: "train 3." in screen_text(app) and "step" in screen_text(app).splitlines()[-2])
+        with working(RunFolder(tmp_path / "runs" / "wide-001")):
+            async with opened(file, size=SmallScreen) as (app, pilot):
+                await until(pilot, lambda: "P lets it go on" in screen_text(app))
+                await pilot.press("j")
+                await until(pilot, lambda: "ago: the loss became NaN at step 41" in screen_text(app))
+                assert "r starts it again from the beginning" in screen_text(app)
+                await pilot.press("j")
+                await until(pilot, lambda: "damaged: run.json is damaged" in screen_text(app))
 
     play(story())
