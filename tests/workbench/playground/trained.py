@@ -49,9 +49,9 @@ def project(trained_project: Path, tmp_path: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def playground(
-    file: Path, *sources: str, size: tuple[int, int] = WideScreen, ascii_only: bool = False
+    file: Path, *sources: str, size: tuple[int, int] = WideScreen, ascii_only: bool = False, remembered: int = 0
 ) -> AsyncIterator[tuple[Workbench, PlaygroundScreen, Pilot[None]]]:
-    """A workbench in the playground, with runs that are to write."""
+    """A workbench in the playground, with runs that are to write; or with so many as the last time."""
     session = of_project(file)
     session.set("place", "playground")
     if sources:
@@ -60,7 +60,7 @@ async def playground(
     async with opened(file, size=size, ascii_only=ascii_only) as (app, pilot):
         screen = app.place
         assert isinstance(screen, PlaygroundScreen)
-        await until(pilot, lambda: screen.mode is not None and len(screen.sources) == len(sources))
+        await until(pilot, lambda: screen.mode is not None and len(screen.sources) == (len(sources) or remembered))
         yield app, screen, pilot
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from textual import on
@@ -21,7 +22,8 @@ from workbench.screens.playground.token_text import TokenText
 from workbench.screens.playground.tokens import Settling, Token, common_tokens, read_token
 from workbench.screens.playground.words import Word, Words
 
-_ENDS = {"length": "as long as asked", "stop": "a stop text", "end": "the end", "cancelled": "stopped"}
+_ENDS = {"length": "length reached", "stop": "stop text", "end": "the end", "cancelled": "stopped"}
+_ROOMY = 66  # columns in which all fits
 _LIVE = ("asked", "loading", "writing")
 
 
@@ -203,31 +205,33 @@ class TextPane(Vertical):
 
     def _header(self) -> tuple[list[Word], list[Word]]:
         branch = self.branch
+        roomy = self.size.width >= _ROOMY
         step = branch.provenance.get("step")
         at = f" step {step}" if isinstance(step, int) and self.source.run else ""
-        here = self.text.has_focus
+        look = "key" if self.text.has_focus else "strong"
         words = [
-            Word(f" {self.letter} " if self.letter else " ", "key" if here else "strong"),
-            Word(self.source.run or self.source.label, "key" if here else "strong"),
-            Word(f"{at}  seed {branch.seed}", "quiet"),
+            Word(f" {self.letter} " if self.letter else " ", look),
+            Word(self.source.run or Path(self.source.path).name, look),
+            Word(at, "quiet"),
         ]
         if len(self.branches) > 1:
-            words.append(Word(f"  text {self.shown + 1} of {len(self.branches)}", "warn", "former(-1)"))
+            words.append(Word(f"  text {self.shown + 1} of {len(self.branches)}", "warn"))
         if self.parts is not None:
-            words.append(Word(f"  parts from A at token {self.parts + 1}", "warn"))
-        return words, [*self._progress(branch), Word(" ")]
+            words.append(Word(f"  {'parts from A' if roomy else 'parts'} at {self.parts + 1}", "warn"))
+        words.append(Word(f"  seed {branch.seed}", "quiet"))
+        return words, [*self._progress(branch, roomy), Word(" ")]
 
-    def _progress(self, branch: Branch) -> list[Word]:
-        count = f"{len(branch.tokens)} tokens  " if branch.tokens else ""
-        speed = self.speed(branch)
-        rate = f"{format_rate(speed, 'tok/s')}  " if speed else ""
+    def _progress(self, branch: Branch, roomy: bool) -> list[Word]:
         look = {"writing": "live", "failed": "bad", "loading": "warn", "asked": "warn"}.get(branch.state, "quiet")
         word = branch.state
         if branch.state == "asked":
             word = "saves first" if self.source.save_first else "waits"
         elif branch.state == "loading":
             word = "reads the prompt"
-        return [Word(count + rate, "quiet"), Word(word, look)]
+        speed = self.speed(branch)
+        count = f"{len(branch.tokens)}{' tokens' * roomy}  " if branch.tokens else ""
+        rate = f"{format_rate(speed, 'tok/s')}  " if speed and (roomy or branch.is_live) else ""
+        return [Word(f" {count}{rate}", "quiet"), Word(word, look)]
 
     def speed(self, branch: Branch) -> float | None:
         """Tokens a second: as it was counted, or so far."""
