@@ -132,21 +132,18 @@ def _wrapped(
     return [_filled(line, width) for line in lines], 0
 
 
-def end_labels(entries: Sequence[tuple[int, Entry]], width: int, rows: int, *, ascii_only: bool) -> list[Span]:
-    """A column of `rows` labels, `width` wide, each as near to its row as the others allow; those that find no room
-    are counted on the last row."""
+def end_labels(entries: Sequence[tuple[float, Entry]], width: int, rows: int, *, ascii_only: bool) -> list[Span]:
+    """A column of `rows` labels, `width` wide, each as near to its place (0 at the foot, 1 on top) as the others allow;
+    those that find no room are counted on the last row."""
     placed: list[Span] = [Span(" " * width, "canvas")] * rows
-    chosen = list(entries)
-    left = 0
-    if len(chosen) > rows:
-        left = len(chosen) - rows + 1
-        chosen = chosen[: rows - 1]
+    left = max(0, len(entries) - rows + 1) if len(entries) > rows else 0
     room = rows - bool(left)
-    chosen.sort(key=lambda one: one[0])
+    chosen = sorted(entries[:room] if left else entries, key=lambda one: -one[0])
     # From the top down each takes its own row or the next free one, but leaves room for those that follow.
     free = 0
-    for index, (row, entry) in enumerate(chosen):
-        free = max(free, min(row, room - (len(chosen) - index)))
+    for index, (place, entry) in enumerate(chosen):
+        own = min(max(int((1 - place) * rows), 0), rows - 1)
+        free = max(free, min(own, room - (len(chosen) - index)))
         placed[free] = Span(_fill(entry.fit(width, ascii_only), width), entry.role)
         free += 1
     if left:

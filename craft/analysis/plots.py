@@ -21,7 +21,7 @@ from craft.analysis.axes import Axis, format_step
 from craft.analysis.canvas import Canvas, Span, mark_of
 from craft.analysis.curves import Curve, Curves
 from craft.analysis.frame import Foot, frame_of, x_ticks, y_marks
-from craft.analysis.inking import Ink
+from craft.analysis.inking import PIXELS, Ink
 from craft.analysis.legend import Entry, end_labels, header
 from craft.analysis.marks import by_column, said
 from craft.analysis.painter import Painter
@@ -140,7 +140,7 @@ class _Plot:
             Painter(canvas, sight).paint(events)
 
         art = frame_of(self.ink, view.focused)
-        labels = end_labels(self._ends(entries, lines), names, lines, ascii_only=ascii_only) if names else []
+        labels = end_labels(self._ends(entries, columns), names, lines, ascii_only=ascii_only) if names else []
         rows = list(head)
         for row, cells in enumerate(canvas.spans()):
             if gutter:
@@ -206,17 +206,14 @@ class _Plot:
         needed = min(max(width_of(entry.text("value")) for entry in entries) + 2, self.width // 3)
         return needed if self.width - needed >= 60 else 0
 
-    def _ends(self, entries: list[Entry], lines: int) -> list[tuple[int, Entry]]:
-        """For each curve the row of its last point that is seen."""
+    def _ends(self, entries: list[Entry], columns: int) -> list[tuple[float, Entry]]:
+        """For each curve how high its last point lies that is seen, 0 to 1."""
         sight = self.sight
         found = []
         for entry, curve in zip(entries, sight.curves, strict=True):
-            row = lines - 1
-            for points in curve.reduced(*sight.lines(curve), sight.x, sight.y.log, 2):
-                seen = [y for x, y in points if sight.x.holds(x)]
-                if seen:
-                    row = lines - 1 - sight.y.near(seen[-1], lines)
-            found.append((row, entry))
+            reduced = curve.reduced(*sight.lines(curve), sight.x, sight.y.log, columns * PIXELS[self.ink][0])
+            seen = [y for points in reduced for x, y in points if sight.x.holds(x)]
+            found.append((sight.y.place(seen[-1]) if seen else 0.0, entry))
         return found
 
     def _foot(self, columns: int, rows: int, events: dict[int, list[Mark]]) -> Foot:

@@ -10,8 +10,10 @@ _PART_LEAST = 10
 _FEW = 5  # fewer points have no outlier among them
 _SAMPLED = 64
 """Values looked at in each stretch of a long curve."""
-_WORTH = 0.5
-"""An end is cut only where more than half as much again would be needed to hold it."""
+_NEAR = 0.5
+"""Strays are kept up to half a range away from the others."""
+_WORTH = 0.33
+"""And further ones too, where no more than a third as much paper again would be needed for them."""
 
 
 class Stretch(NamedTuple):
@@ -32,16 +34,15 @@ def robust_range(stretches: Iterable[Stretch], low: float, high: float) -> tuple
     if not parts:
         return low, high
     inner_low, inner_high = min(part.low for part in parts), max(part.high for part in parts)
-    room = _WORTH * (inner_high / 2 - inner_low / 2)
+    room = _NEAR * (inner_high / 2 - inner_low / 2)
     if not room > 0:
         # All is one value but for strays: they are the news.
         return low, high
     # Halves: high - low can be more than a float holds.
-    if inner_low / 2 - low / 2 > room:
-        low = min([inner_low, *(y for part in parts for y in part.strays if 0 < inner_low / 2 - y / 2 <= room)])
-    if high / 2 - inner_high / 2 > room:
-        high = max([inner_high, *(y for part in parts for y in part.strays if 0 < y / 2 - inner_high / 2 <= room)])
-    return low, high
+    first = min([inner_low, *(y for part in parts for y in part.strays if 0 < inner_low / 2 - y / 2 <= room)])
+    last = max([inner_high, *(y for part in parts for y in part.strays if 0 < y / 2 - inner_high / 2 <= room)])
+    cost = _WORTH * (last / 2 - first / 2)
+    return (first if first / 2 - low / 2 > cost else low), (last if high / 2 - last / 2 > cost else high)
 
 
 def stretches(values: Sequence[float]) -> Iterator[Stretch]:

@@ -11,6 +11,7 @@ from craft.analysis.decimate import fraction
 # Pixels beyond the paper by more than this are as good as infinitely far: no slope on it changes.
 _FAR = 1e6
 _LARGEST = 308.25  # log10 of the largest float
+_NOWHERE = -400.0  # that of the smallest is -323.3
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,12 @@ class Scale:
         return self.measure(self.low), self.measure(self.high)
 
     def measure(self, value: float) -> float:
-        return math.log10(value) if self.log else value
+        """A value in that measure; on a logarithmic axis zero, and what is less, lies far below everything."""
+        return value if not self.log else math.log10(value) if value > 0 else _NOWHERE
 
     def place(self, value: float) -> float:
         """0 at the low end, 1 at the high one, beyond both where it lies beyond."""
-        if self.log:
-            return fraction(math.log10(value), math.log10(self.low), math.log10(self.high))
-        return fraction(value, self.low, self.high)
+        return fraction(self.measure(value), *self.ends)
 
     def value(self, place: float) -> float:
         """The value at a place."""
@@ -54,7 +54,7 @@ class Scale:
         low, high = self.ends
         # As `place` has it, to the last bit: a point must not fall into another column than decimation saw it in.
         half, span = low / 2, high / 2 - low / 2
-        measured = map(math.log10, values) if self.log else values
+        measured = map(self.measure, values) if self.log else values
         if not span > 0:
             return [size // 2] * len(values)
         places = [(value / 2 - half) / span for value in measured]

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import math
+import random
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from craft.analysis.smoothing import LIGHT, PARTS, STRONG, smooth
+
+STEPS = [float(step) for step in range(1001)]
+
+
+def test_the_first_points_are_not_dragged_towards_zero() -> None:
+    smoothed = smooth(STEPS, [5.0] * len(STEPS), STRONG, 1000.0)
+    assert smoothed == pytest.approx([5.0] * len(STEPS))
+    assert smooth([0.0, 1.0], [4.0, 2.0], STRONG, 1000.0) == pytest.approx([4.0, (4 * STRONG + 2) / (STRONG + 1)])
+
+
+def test_noise_gets_less_the_stronger_the_smoothing() -> None:
+    chance = random.Random(1)
+    noise = [chance.gauss(0, 1.0) for _ in STEPS]
+    spread = [
+        math.sqrt(sum(y * y for y in smooth(STEPS, noise, weight, PARTS)) / len(STEPS)) for weight in (LIGHT, STRONG)
+    ]
+    # An exponential average leaves sqrt((1 - w) / (1 + w)) of white noise.
+    assert spread == pytest.approx([0.23, 0.10], abs=0.05)
+
+
+def test_the_past_fades_with_distance_not_with_points() -> None:
+    """The same course logged every step and every tenth one is smoothed to the same curve, with a gap too."""
+    ys = [math.sin(x / 100) for x in STEPS]
+    dense, sparse = smooth(STEPS, ys, STRONG, 1000.0), smooth(STEPS[::10], ys[::10], STRONG, 1000.0)
+    assert max(abs(a - b) for a, b in zip(dense[200::10], sparse[20:], strict=True)) < 0.06
+    after_gap = smooth([0.0, 1.0, 901.0], [10.0, 10.0, 0.0], LIGHT, PARTS)
+    assert after_gap[-1] == pytest.approx(0.0, abs=1e-6), "what is far away counts for nothing"
+
+
+def test_off_is_off() -> None:
+    ys = [3.0, 1.0, 2.0]
+    assert smooth([0.0, 1.0, 2.0], ys, 0.0, 2.0) == ys
+    assert smooth([1.0, 1.0], [1.0, 2.0], LIGHT, 0.0) == [1.0, 2.0], "an axis without length"
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50), st.floats(0.01, 0.999))
+def test_an_average_lies_between_the_values(ys: list[float], weight: float) -> None:
+    xs = [float(index) for index in range(len(ys))]
+    slack = 1e-9 * max(map(abs, ys)) + sys.float_info.min
+    low, high = min(ys), max(ys)
+    for value in smooth(xs, ys, weight, 100.0):
+        assert math.isfinite(value) and low - slack <= value <= high + slack
