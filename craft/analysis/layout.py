@@ -138,7 +138,9 @@ def lay_out(
     for rank, one in enumerate(series):
         shapes += at.band(rank, one, columns)
     for rank, one in enumerate(series):
-        shapes += at.curve(rank, one, columns)
+        shapes += at.curve(rank, one, one.raw, columns, opacity=_FAINT) if one.raw else []
+    for rank, one in enumerate(series):
+        shapes += at.curve(rank, one, one.ys, columns)
     return Layout(width, math.ceil(whole), title, shapes)
 
 
@@ -159,7 +161,7 @@ class _Frame:
         pieces = [
             piece
             for one in series
-            for ys in (one.ys, one.low, one.high)
+            for ys in (one.ys, one.raw, one.low, one.high)
             if len(ys)
             for piece in segments(scaled(one.xs, log_x), scaled(ys, log_y))
         ]
@@ -220,11 +222,14 @@ class _Paper:
         color, _ = look_of(rank)
         return [Area([*under, *reversed(over)], color) for under, over in zip(low, high, strict=False)]
 
-    def curve(self, rank: int, one: Series, columns: int) -> list[Shape]:
+    def curve(
+        self, rank: int, one: Series, ys: Sequence[float | None], columns: int, opacity: float = 1.0
+    ) -> list[Shape]:
+        """A line through each gapless piece of `ys`, the curve or what it was smoothed from."""
         color, dashes = look_of(rank)
         return [
-            Ring(places[0], color) if len(places) == 1 else Line(places, color, 1.5, dashes, rank=rank)
-            for places in self._pieces(one, one.ys, columns)
+            Ring(places[0], color) if len(places) == 1 else Line(places, color, 1.5, dashes, opacity, rank)
+            for places in self._pieces(one, ys, columns)
         ]
 
 

@@ -93,7 +93,7 @@ def compare(
         _tell(found, log_x=log_x, log_y=log_y)
     for kind, file in (("svg", svg), ("png", png)):
         if file:
-            export.write_export(file, export.picture(kind, found, log_x=log_x, log_y=log_y))
+            export.write_export(file, export.picture(kind, found, export.Look(log_x, log_y)))
     if markdown:
         export.write_export(markdown, written.markdown(found, found.rows).encode())
     if csv:

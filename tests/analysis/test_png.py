@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from craft.analysis.axes import AXES
+from craft.analysis.comparison.export import smoothed
 from craft.analysis.layout import COLORS, Area, Line, Words, lay_out, look_of
 from craft.analysis.png import SCALE, dashed, plot_png
 from craft.analysis.series import Series
@@ -110,3 +111,12 @@ def test_a_logarithmic_x_axis_leaves_out_what_is_not_positive() -> None:
     assert len(places) == 3
     assert math.isclose(places[1] - places[0], places[2] - places[1])
     assert {"1.0s", "10s"} <= {shape.text for shape in layout.shapes if isinstance(shape, Words)}
+
+
+def test_a_smoothed_curve_has_what_was_measured_behind_it() -> None:
+    xs = [float(x) for x in range(100)]
+    noisy = [math.sin(x) for x in xs]
+    (line,) = smoothed([Series("a", xs, noisy)], 0.98)
+    assert list(line.raw) == noisy and max(line.ys[50:]) < 0.5 * max(noisy)  # type: ignore[type-var, operator]
+    lines = [shape for shape in lay_out([line]).shapes if isinstance(shape, Line) and shape.rank == 0]
+    assert [one.opacity < 0.5 for one in lines] == [True, False]

@@ -22,6 +22,8 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("filter", ("slash",), "list only some runs: words, or an expression such as val/loss < 1.9"),
         Action("show_run", ("enter",), "the details of the run under the cursor"),
         Action("log_y", ("L",), "logarithmic or linear values"),
+        Action("log_x", ("X",), "a logarithmic or linear x axis"),
+        Action("smoothing", ("S",), "smoothing: off, light, strong"),
         Action("back", ("escape",), "one step back"),
     ),
     "compare picker": (

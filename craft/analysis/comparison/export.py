@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from craft.analysis.axes import AXES
 from craft.analysis.comparison.compare import Comparison
 from craft.analysis.comparison.seeds import SAID
 from craft.analysis.comparison.written import comma_separated, markdown
+from craft.analysis.decimate import segments
 from craft.analysis.series import Series
+from craft.analysis.smoothing import smooth
 from craft.errors import UsageError
 from craft.runs.json_files import why
 
@@ -24,25 +27,47 @@ def title_of(found: Comparison) -> str:
     return f"{found.metric}   {SAID[found.seeds]}" if found.seeds else found.metric
 
 
-def picture(
-    kind: str, found: Comparison, *, log_x: bool = False, log_y: bool = False, series: Sequence[Series] | None = None
-) -> bytes:
-    """The curves as "svg" or "png"; `series`: as they are shown, where that is not as they were measured."""
+@dataclass(frozen=True)
+class Look:
+    """How curves are looked at."""
+
+    log_x: bool = False
+    log_y: bool = False
+    smoothing: float = 0.0
+    """The weight of `smoothing.smooth`; what was measured is drawn faintly behind."""
+
+
+AS_MEASURED = Look()
+
+
+def picture(kind: str, found: Comparison, look: Look = AS_MEASURED) -> bytes:
+    """The curves as "svg" or "png"."""
     axis = AXES[found.axis]
-    lines = found.series() if series is None else series
-    look: Any = {"x_label": axis.label, "axis": axis, "log_x": log_x, "log_y": log_y}
+    lines = found.series()
+    if look.smoothing:
+        lines = smoothed(lines, look.smoothing)
+    settings: Any = {"x_label": axis.label, "axis": axis, "log_x": look.log_x, "log_y": look.log_y}
     if kind == "png":
         from craft.analysis.png import plot_png
 
-        return plot_png(lines, title=title_of(found), **look)
+        return plot_png(lines, title=title_of(found), **settings)
     from craft.analysis.svg import plot_svg
 
-    return plot_svg(lines, title=title_of(found), **look).encode()
+    return plot_svg(lines, title=title_of(found), **settings).encode()
 
 
-def content_of(
-    path: Path, found: Comparison, *, log_x: bool = False, log_y: bool = False, series: Sequence[Series] | None = None
-) -> bytes:
+def smoothed(series: Sequence[Series], weight: float) -> list[Series]:
+    """The curves as a chart smooths them: over the same stretch of the axis, whatever part a curve spans of it."""
+    ends = [x for one in series for x in (one.xs[0], one.xs[-1]) if x is not None]
+    span = max(ends, default=0.0) - min(ends, default=0.0)
+    lines = []
+    for one in series:
+        ((xs, ys),) = segments(one.xs, one.ys)  # a comparison's curves have no gaps
+        lines.append(Series(one.name, xs, smooth(xs, ys, weight, span), one.write, one.low, one.high, ys))
+    return lines
+
+
+def content_of(path: Path, found: Comparison, look: Look = AS_MEASURED) -> bytes:
     """What belongs into a file of this name. Raises UsageError where its end says nothing that can be written."""
     kind = path.suffix.lower().removeprefix(".")
     if kind == "markdown":
@@ -55,7 +80,7 @@ def content_of(
         return markdown(found, found.rows).encode()
     if kind == "csv":
         return comma_separated(found).encode()
-    return picture(kind, found, log_x=log_x, log_y=log_y, series=series)
+    return picture(kind, found, look)
 
 
 def write_export(path: Path, content: bytes) -> None:

@@ -12,6 +12,7 @@ from workbench.dialogs.confirm import ConfirmScreen
 from workbench.dialogs.prompt import PromptScreen
 
 if TYPE_CHECKING:
+    from craft.analysis.comparison.export import Look
     from workbench.app import Workbench
     from workbench.screens.compare.reading import Shown
 
@@ -29,8 +30,7 @@ class Export:
 
     app: Workbench
     shown: Shown
-    log_x: bool
-    log_y: bool
+    look: Look
 
     def ask(self) -> None:
         """Ask for the kind, then for the place."""
@@ -70,7 +70,7 @@ class Export:
         from craft.errors import CraftError
 
         try:
-            write_export(path, content_of(path, self.shown.found, log_x=self.log_x, log_y=self.log_y))
+            write_export(path, content_of(path, self.shown.found, self.look))
         except CraftError as error:
             self.app.say(str(error), "error")
         else:

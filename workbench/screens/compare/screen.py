@@ -25,6 +25,7 @@ from workbench.screens.compare.picker import Picker
 from workbench.screens.compare.reading import Compared, Comparer, Reading, Shown, Wanted
 from workbench.screens.compare.tables import FitTable, figure_cells, setting_cells
 from workbench.widgets.chart.chart import Chart
+from workbench.widgets.chart.picture import LOOKS
 from workbench.widgets.split import Split
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ PANES: dict[Pane, str] = {"runs": "p", "chart": "c", "figures": "f", "settings":
 """The panes and their keys."""
 SEEDS: tuple[Spread | None, ...] = (None, "range", "std")
 _SEEDS_SAID = {"": "apart", "range": "as one, least to greatest", "std": "as one, mean \u00b1 deviation"}
-_LOOKS = 8  # of series, in a chart
+_LOOKS = ("log_x", "log_y", "smoothing", "robust")
+"""How the chart is looked at, which is kept."""
 _SHARE = 0.05  # of one core, at most, for reading live runs
 _FILTER_PAUSE = 3.0  # seconds between two filterings of runs that change by themselves
 
@@ -92,7 +94,8 @@ class CompareScreen(WorkbenchScreen):
     def on_mount(self) -> None:
         super().on_mount()
         chart = self.query_one(Chart)
-        chart.log_y = self.app.session.get("compare.log_y", False)
+        for look in _LOOKS:
+            setattr(chart, look, self.app.session.get(f"compare.{look}", getattr(chart, look)))
         self.query_one("#filter", Input).value = self.app.session.get("compare.filter", "")
         self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw_again())
         self._arrange()
@@ -264,7 +267,9 @@ class CompareScreen(WorkbenchScreen):
             Part(" b", "key", "seeds"),
             Part(f" seeds {_SEEDS_SAID[wanted.seeds or '']}  ", "plain", "seeds"),
             Part(" L", "key", "log_y"),
-            Part(" log scale " if chart.log_y else " linear ", "plain", "log_y"),
+            Part(" log y  " if chart.log_y else " linear  ", "plain", "log_y"),
+            Part(" S", "key", "smoothing"),
+            Part(" smoothed " if chart.smoothing else " as measured ", "plain", "smoothing"),
             Part(more, "quiet"),
         ]
         self.query_one("#look", PartsLine).show(parts)
@@ -273,7 +278,8 @@ class CompareScreen(WorkbenchScreen):
         shown = self._shown
         texts: dict[Pane, str] = {"runs": "runs", "settings": "settings", "figures": "figures", "words": "what follows"}
         if self.app.runs_read:
-            texts["runs"] = f"runs  {len(self._names)} of {len(self.app.runs)} marked"
+            marked = len(self._names)
+            texts["runs"] = f"runs  {marked} of {len(self.app.runs)} marked" if marked else "runs  space marks one"
         if shown is not None:
             count = len(shown.settings)
             texts["settings"] = (
@@ -314,13 +320,13 @@ class CompareScreen(WorkbenchScreen):
     def _sign(self, name: str) -> tuple[str, str]:
         """The sign of a row's curve for a table, where looks are the table's own."""
         rank = self._rank(name)
-        return (" ", "") if rank is None else (self._mark_of(rank), f"series{rank % _LOOKS}")
+        return (" ", "") if rank is None else (self._mark_of(rank), f"series{rank % LOOKS}")
 
     def _curve_look(self, name: str) -> tuple[str, Style]:
         rank = self._rank(name)
         if rank is None:
             return " ", Style()
-        return self._mark_of(rank), self._series_style(f"series{rank % _LOOKS}")
+        return self._mark_of(rank), self._series_style(f"series{rank % LOOKS}")
 
     def _series_style(self, name: str) -> Style:
         return Style(color=self.query_one(Chart).get_component_rich_style(f"chart--{name}").color)
@@ -399,7 +405,9 @@ class CompareScreen(WorkbenchScreen):
         """Keys that would do nothing are not offered."""
         if not self.is_mounted:
             return True
-        if action in ("export", "copy", "metric", "all_settings", "order", "turn_order", "log_y", "seeds", "axis"):
+        if action in ("export", "copy", "metric", "all_settings", "order", "turn_order", "seeds", "axis"):
+            return self._shown is not None
+        if action in ("log_x", "log_y", "smoothing"):
             return self._shown is not None
         if action in ("reference", "show_run"):
             name = self._under_cursor()
@@ -451,9 +459,19 @@ class CompareScreen(WorkbenchScreen):
         self._set("every_setting", not self._wanted().every_setting)
 
     def action_log_y(self) -> None:
+        self.query_one(Chart).action_toggle_log_y()
+
+    def action_log_x(self) -> None:
+        self.query_one(Chart).action_toggle_log_x()
+
+    def action_smoothing(self) -> None:
+        self.query_one(Chart).action_toggle_smoothing()
+
+    @on(Chart.Relooked)
+    def _keep_look(self) -> None:
         chart = self.query_one(Chart)
-        chart.log_y = not chart.log_y
-        self.app.session.set("compare.log_y", chart.log_y)
+        for look in _LOOKS:
+            self.app.session.set(f"compare.{look}", getattr(chart, look))
         self._show_look()
 
     def action_order(self) -> None:
@@ -510,8 +528,10 @@ class CompareScreen(WorkbenchScreen):
 
     def action_export(self) -> None:
         if self._shown is not None:
+            from craft.analysis.comparison.export import Look
+
             chart = self.query_one(Chart)
-            Export(self.app, self._shown, chart.log_x, chart.log_y).ask()
+            Export(self.app, self._shown, Look(chart.log_x, chart.log_y, chart.smoothing)).ask()
 
     def action_copy(self) -> None:
         if self._shown is not None:
