@@ -23,7 +23,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("problem", ("p",), "go to the first problem of the chosen one"),
         Action("runs", ("o",), "its newest run"),
         Action("filter", ("slash",), "show only what has certain words in name or purpose", "filter"),
-        Action("init", ("i",), "write a first experiments file over a text of one's own"),
+        Action("init", ("i",), "write a first experiments file over a text of one's own", "first file"),
     ),
     "experiment list": (
         Action("mark", ("space",), "mark it, to run several", "mark"),

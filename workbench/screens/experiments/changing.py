@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from textual import work
 
@@ -188,7 +189,7 @@ class Changing(Parts):
 
     def action_external_editor(self) -> None:
         if self.panel is not None:
-            self.call_later(self.panel.run_action, "external_editor")
+            self.panel.action_external_editor()
 
     def action_reload(self) -> None:
         panel = self.panel
@@ -213,7 +214,8 @@ class Changing(Parts):
                 self._write_first_file(text.strip())
 
         detail = "A file, a folder (its .txt files) or a glob. Empty: the sources of Python's standard library."
-        self.app.push_screen(PromptScreen("A first experiments file over which text?", detail=detail), write)
+        question = "A first experiments file over which text?"
+        self.app.push_screen(PromptScreen(question, detail=detail, check=_text_fault), write)
 
     @work(thread=True, group="init", exclusive=True, exit_on_error=False)
     def _write_first_file(self, text: str) -> None:
@@ -225,3 +227,15 @@ class Changing(Parts):
             self.app.say(str(error), "error")
         else:
             self.app.say(f"wrote {self.app.project.file}: experiment 'small' over {source.about}")
+
+
+def _text_fault(words: str) -> str:
+    """Why a path cannot name a text; of a glob only reading tells."""
+    text = words.strip()
+    if not text or any(sign in text for sign in "*?["):
+        return ""
+    try:
+        found = Path(text).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        found = False
+    return "" if found else "there is no file or folder of this name"

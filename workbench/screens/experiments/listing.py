@@ -47,6 +47,9 @@ class ExperimentList(ScrollView, can_focus=True):
             super().__init__()
             self.row = row
 
+    class Marked(Message):
+        """Other rows are marked."""
+
     class Opened(Message):
         """A row was double-clicked, or entered."""
 
@@ -183,6 +186,11 @@ class ExperimentList(ScrollView, can_focus=True):
             self._selected = key
             self.post_message(self.Chosen(row))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "mark":
+            return self.selected is not None and self.selected.kind == "experiment"
+        return bool(self.rows)
+
     def action_cursor_down(self) -> None:
         self.cursor += 1
 
@@ -208,7 +216,7 @@ class ExperimentList(ScrollView, can_focus=True):
             return
         self.marked ^= {row.name}
         self.refresh()
-        self.screen.refresh_bindings()
+        self.post_message(self.Marked())
         self.cursor += 1
 
     def on_click(self, event: events.Click) -> None:

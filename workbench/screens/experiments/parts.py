@@ -27,7 +27,7 @@ class Parts(WorkbenchScreen):
 
     @property
     def listing(self) -> ExperimentList:
-        return self.query_one("#list", ExperimentList)
+        return self.query_one("#experiments-list", ExperimentList)
 
     @property
     def reader(self) -> CostsReader:

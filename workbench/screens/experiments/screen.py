@@ -53,6 +53,7 @@ class ExperimentsScreen(Launching, Measuring, Changing):
 
     def __init__(self) -> None:
         super().__init__()
+        self._opening = False
         self._settling: Timer | None = None
         self._model_timer: Timer | None = None
         self._code_timer: Timer | None = None
@@ -61,15 +62,20 @@ class ExperimentsScreen(Launching, Measuring, Changing):
     def compose_body(self) -> ComposeResult:
         ascii_only = self.app.ascii_only
         listed = Container(
-            Input(placeholder="words to look for", id="filter"),
-            ExperimentList(ascii_only=ascii_only, id="list"),
-            Static(id="empty"),
-            id="listed",
+            Input(placeholder="words to look for", id="experiments-filter"),
+            ExperimentList(ascii_only=ascii_only, id="experiments-list"),
+            Static(id="experiments-empty"),
+            id="experiments-listed",
         )
-        costs = VerticalScroll(CostsPanel(ascii_only=ascii_only, id="costs"), id="costs-scroll", classes="scrolling")
-        left = Split(listed, costs, name="experiments.left", share=0.4, stacked=True, id="left")
-        yield Split(left, Container(id="editor"), name="experiments.main", share=0.45, id="main")
-        yield CostsStrip(ascii_only=ascii_only, id="strip")
+        costs = VerticalScroll(
+            CostsPanel(ascii_only=ascii_only, id="experiments-costs"),
+            id="experiments-costs-scroll",
+            classes="scrolling",
+        )
+        left = Split(listed, costs, name="experiments.left", share=0.4, stacked=True, id="experiments-left")
+        editor = Container(id="experiments-editor")
+        yield Split(left, editor, name="experiments.main", share=0.45, id="experiments-main")
+        yield CostsStrip(ascii_only=ascii_only, id="experiments-strip")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -88,17 +94,20 @@ class ExperimentsScreen(Launching, Measuring, Changing):
 
     # --- from the text to figures ---
 
-    def _open_editor(self) -> None:
-        if not self.app.project.exists or self.panel is not None:
+    async def _open_editor(self) -> None:
+        """After the first frame: what it needs takes a tenth of a second to import."""
+        if not self.app.project.exists or self._opening:
             return
+        self._opening = True
         from workbench.screens.experiments.editing.buffer import Buffer
         from workbench.screens.experiments.editing.panel import EditPanel
 
-        self.panel = EditPanel(Buffer(self.app.project.file), ascii_only=self.app.ascii_only, id="panel")
-        self.query_one("#editor").mount(self.panel)
+        panel = EditPanel(Buffer(self.app.project.file), ascii_only=self.app.ascii_only, id="panel")
+        await self.query_one("#experiments-editor").mount(panel)
+        self.panel = panel
         self._inspect_soon(0.0)
         if (row := self.listing.selected) is not None:
-            self.call_after_refresh(self.panel.show_experiment, row.name, row.kind)
+            panel.show_experiment(row.name, row.kind)
 
     def _inspect_soon(self, after: float = _SETTLE) -> None:
         if self._settling is not None:
@@ -300,8 +309,8 @@ class ExperimentsScreen(Launching, Measuring, Changing):
         elif self._editor_has_focus or self.has_class("-editing"):
             self.remove_class("-editing")
             listing.focus()
-        elif self.query_one("#filter", Input).has_focus or listing.filter:
-            self.query_one("#filter", Input).value = ""
+        elif self.query_one("#experiments-filter", Input).has_focus or listing.filter:
+            self.query_one("#experiments-filter", Input).value = ""
             self.remove_class("-filtering")
             listing.focus()
         elif listing.marked:
@@ -311,17 +320,18 @@ class ExperimentsScreen(Launching, Measuring, Changing):
     def action_filter(self) -> None:
         self.remove_class("-editing")
         self.add_class("-filtering")
-        self.query_one("#filter", Input).focus()
+        self.query_one("#experiments-filter", Input).focus()
 
-    @on(Input.Changed, "#filter")
+    @on(Input.Changed, "#experiments-filter")
     def _filter(self, event: Input.Changed) -> None:
         self.listing.set_filter(event.value)
 
-    @on(Input.Submitted, "#filter")
+    @on(Input.Submitted, "#experiments-filter")
     def _end_filter(self) -> None:
         self.set_class(bool(self.listing.filter), "-filtering")
         self.listing.focus()
 
+    @on(ExperimentList.Marked)
     def _keep_marks(self) -> None:
         self.app.session.set("experiments.marked", sorted(self.listing.marked))
         self.listing.refresh()
@@ -347,7 +357,7 @@ class ExperimentsScreen(Launching, Measuring, Changing):
     def _show_empty(self) -> None:
         project = self.app.project
         empty = not self.listing.all_rows
-        self.set_class(empty, "-empty")
+        self.set_class(empty, "-no-experiments")
         if not empty:
             return
         if not project.exists:
@@ -370,7 +380,7 @@ class ExperimentsScreen(Launching, Measuring, Changing):
                 Content(""),
                 Content.assemble(("n", "bold $text-accent"), "  a new one"),
             ]
-        self.query_one("#empty", Static).update(Content("\n").join(lines))
+        self.query_one("#experiments-empty", Static).update(Content("\n").join(lines))
 
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         """Keys that would do nothing are not offered."""

@@ -26,7 +26,7 @@ _MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn": ("two plain recurrent layers", {"type": "rnn", "num_layers": 2, "hidden_size": 256}),
     "hf": (
         "an architecture of the transformers library, with fresh weights",
-        {"type": "hf", "architecture": "gpt2", "config": {"n_layer": 4, "n_head": 4, "n_embd": 128}},
+        {"type": "hf", "model_type": "gpt2", "num_layers": 4, "num_heads": 4, "hidden_size": 128},
     ),
 }
 
@@ -64,7 +64,7 @@ def starters(rows: Sequence[Row]) -> list[Starter]:
 
 
 def copied(text: str, kind: Kind, old: str, new: str) -> str:
-    """The text with a copy of a table, its comments included where it stands in one piece. Raises ConfigError."""
+    """The text with a copy of a table's values; its comments stay with the one. Raises ConfigError."""
     document = Editable(text)
     table = document.get((kind, old))
     if table is ABSENT:

@@ -1,0 +1,205 @@
+"""The list of experiments and what is said of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from tests.workbench.experiments.projects import TEXT, choose, experiments, make_project, text_of
+from tests.workbench.harness import SmallScreen, play, screen_text, until
+from tests.workbench.runs import make_run
+from workbench.screens.experiments.listing import ExperimentList
+
+
+def rows_of(listing: ExperimentList) -> dict[str, tuple[str, str, int | None]]:
+    return {row.name: (row.kind, row.verdict, row.points) for row in listing.rows}
+
+
+def test_every_template_experiment_and_sweep_is_listed_with_its_costs_and_runs(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    make_run(tmp_path / "runs", "tiny")
+
+    async def story() -> None:
+        async with experiments(file) as (app, pilot, screen):
+            listing = screen.listing
+            await until(pilot, lambda: all(row.brief.memory for row in listing.rows if row.kind == "experiment"))
+            assert rows_of(listing) == {
+                "base": ("template", "ok", None),
+                "tiny": ("experiment", "ok", None),
+                "wide": ("experiment", "ok", None),
+                "lr": ("experiment", "ok", 2),
+            }
+            by_name = {row.name: row for row in listing.rows}
+            assert by_name["tiny"].made.runs == 1
+            assert by_name["tiny"].made.best is not None
+            assert by_name["wide"].brief.memory == "fits"
+            await choose(pilot, screen, "lr")
+            await until(pilot, lambda: "sweep of 2 runs" in screen_text(app))
+            assert "\u00d72" in screen_text(app)
+
+    play(story())
+
+
+def test_the_first_frame_names_the_experiments(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with experiments(file, inspected=False) as (app, _, screen):
+            assert [row.name for row in screen.listing.rows if row.kind == "experiment"] == ["tiny", "wide", "lr"]
+            assert "wide" in screen_text(app)
+
+    play(story())
+
+
+def test_typing_changes_the_costs_and_says_by_how_much(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with experiments(file) as (app, pilot, screen):
+            await choose(pilot, screen, "wide")
+            assert screen.weighed is not None
+            assert screen.weighed.costs is not None
+            assert screen.weighed.before_name == "tiny"
+            before = screen.weighed.costs.figures.total_parameters
+            assert screen.panel is not None
+            screen.panel.toml.replace_text(TEXT.replace("hidden_size = 32", "hidden_size = 64"))
+            await until(pilot, lambda: screen.weighed is not None and screen.weighed.before_name == "saved")
+            assert screen.weighed.costs is not None
+            assert screen.weighed.costs.figures.total_parameters.high > 2 * before.high
+            assert "not saved" in screen_text(app)
+            assert "+186 %" in screen_text(app)
+            assert screen.unsaved()
+
+    play(story())
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_a_broken_experiment_breaks_no_other_and_is_gone_to(tmp_path: Path, ascii_only: bool) -> None:
+    file = make_project(tmp_path, TEXT.replace("model.hidden_size = 32", "model.hidden_sze = 32"))
+
+    async def story() -> None:
+        async with experiments(file, ascii_only=ascii_only) as (app, pilot, screen):
+            assert rows_of(screen.listing)["wide"][1] == "wrong"
+            assert rows_of(screen.listing)["lr"][1] == "ok"
+            await choose(pilot, screen, "wide")
+            await until(pilot, lambda: "did you mean 'hidden_size'?" in " ".join(screen_text(app).split()))
+            assert "1 bad" in screen_text(app)
+            await pilot.press("p")
+            assert screen.panel is not None
+            assert screen.panel.toml.cursor_location[0] + 1 == TEXT.splitlines().index("model.hidden_size = 32") + 1
+            if ascii_only:
+                assert screen_text(app).isascii()
+
+    play(story())
+
+
+def test_a_text_that_is_no_toml_keeps_the_list(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with experiments(file) as (_, pilot, screen):
+            assert screen.panel is not None
+            screen.panel.toml.replace_text(TEXT + "[experiment.new\n")
+            await until(pilot, lambda: rows_of(screen.listing)["tiny"][1] == "wrong")
+            assert set(rows_of(screen.listing)) == {"base", "tiny", "wide", "lr"}
+            screen.panel.toml.replace_text(TEXT + "[experiment.new]\nextends = 'tiny'\nseed = 2\n")
+            await until(pilot, lambda: "new" in rows_of(screen.listing))
+            assert rows_of(screen.listing)["tiny"][1] == "ok"
+
+    play(story())
+
+
+def test_a_small_terminal_shows_the_list_or_the_editor_and_three_lines_of_costs(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with experiments(file, size=SmallScreen) as (app, pilot, screen):
+            await choose(pilot, screen, "tiny")
+            await until(pilot, lambda: "parameters" in screen_text(app))
+            shown = screen_text(app)
+            assert "wide" in shown
+            assert "extends" not in shown
+            assert "? help" in shown
+            assert "q quit" in shown
+            assert "fits" in shown.splitlines()[-3]
+            assert "unknown until measured" in shown.splitlines()[-2]
+            await pilot.press("enter")
+            await until(pilot, lambda: "extends" in screen_text(app))
+            assert "wide" not in screen_text(app)
+            assert "parameters" in screen_text(app)
+            await pilot.press("escape")
+            await until(pilot, lambda: screen.listing.has_focus)
+            assert "lr" in screen_text(app)
+
+    play(story())
+
+
+def test_filter_marks_and_place_survive_leaving_the_screen_and_the_program(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with experiments(file) as (app, pilot, screen):
+            await choose(pilot, screen, "tiny")
+            await pilot.press("slash", *"smallest")
+            assert [row.name for row in screen.listing.rows] == ["tiny"]
+            await pilot.press("escape")
+            assert len(screen.listing.rows) == 4
+            await pilot.press("space", "space")
+            assert screen.listing.marked == {"tiny", "wide"}
+            await pilot.press("2", "1")
+            assert screen.listing.marked == {"tiny", "wide"}
+            await choose(pilot, screen, "wide")
+            app.keep()
+        async with experiments(file) as (app, pilot, screen):
+            assert screen.listing.selected is not None
+            assert screen.listing.selected.name == "wide"
+            assert screen.listing.marked == {"tiny", "wide"}
+
+    play(story())
+
+
+def test_names_and_values_of_others_are_shown_and_never_obeyed(tmp_path: Path) -> None:
+    evil = "[bold red]\\u001b[2J[/]"
+    file = make_project(tmp_path, TEXT.replace('"the smallest that learns"', f'"{evil}"'))
+
+    async def story() -> None:
+        async with experiments(file) as (app, pilot, screen):
+            await choose(pilot, screen, "tiny")
+            await until(pilot, lambda: "[bold red]\u241b[2J[/]" in screen_text(app))
+
+    play(story())
+
+
+def test_another_program_that_writes_the_file_is_noticed(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with experiments(file) as (_, pilot, screen):
+            file.write_text(TEXT + "[experiment.added]\nextends = 'tiny'\nseed = 5\n")
+            await until(pilot, lambda: "added" in rows_of(screen.listing))
+            assert "added" in text_of(screen)
+            assert not screen.unsaved()
+
+    play(story())
+
+
+def test_without_a_file_one_is_written_and_its_experiments_are_there(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("the quick brown fox jumps over the lazy dog. " * 120)
+    file = tmp_path / "experiments.toml"
+
+    async def story() -> None:
+        async with experiments(file, inspected=False) as (app, pilot, screen):
+            await until(pilot, lambda: "There is no" in screen_text(app))
+            await pilot.press("i")
+            await until(pilot, lambda: "over which text?" in screen_text(app))
+            app.screen.query_one(Input).value = "nowhere.txt"
+            await until(pilot, lambda: "there is no file" in screen_text(app))
+            app.screen.query_one(Input).value = str(tmp_path / "book.txt")
+            await pilot.press("enter")
+            await until(pilot, lambda: screen.inspection is not None)
+            assert {row.name for row in screen.listing.rows} >= {"small", "deeper"}
+            assert file.exists()
+
+    play(story())
