@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import OptionList, Static, TextArea
 from textual.widgets.option_list import Option
+from textual.worker import get_current_worker
 
 from craft.runs.json_files import why
 from craft.text import clean
@@ -21,7 +22,7 @@ from workbench.screens.playground import score_words
 from workbench.screens.playground.history_export import export
 from workbench.screens.playground.history_keep import Keeping
 from workbench.screens.playground.mode import Mode
-from workbench.screens.playground.score_figures import UNITS, read_totals
+from workbench.screens.playground.score_figures import UNITS, Scored, read_totals
 from workbench.screens.playground.score_text import TINTS, ScoreText
 from workbench.screens.playground.score_words import Judged
 from workbench.screens.playground.sources import LETTERS
@@ -31,7 +32,7 @@ from workbench.widgets.split import Split
 
 _MOST_KEPT = 200_000  # characters of the text, for the next time
 _LONGEST = 4 << 20  # bytes of a text here; craft generate --score-file takes any
-_FEW = 300_000  # characters up to which each token comes with all its alternatives
+_ALTERNATIVES = ((30_000, 5), (150_000, 3), (_LONGEST, 2))  # characters of a text, and likeliest tokens at each place
 _WORST = 50
 _SLICE = 0.015  # seconds of taking scores in, between two looks at the keys
 
@@ -77,6 +78,8 @@ class ScoreMode(Mode):
         self._came: deque[dict[str, Any]] = deque()
         self._working = False
         self._listed: list[int] = []
+        self._compared: tuple[tuple[int, ...], bool] = ((), True)
+        """Whether all have the same tokens, and of how many that was found."""
 
     def compose(self) -> ComposeResult:
         ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
@@ -138,11 +141,11 @@ class ScoreMode(Mode):
         self._came.clear()
         sources = list(self.playground.sources)
         self._text, self.judged = text, [Judged(source.label) for source in sources]
-        self.shown, self.against = 0, None
+        self.shown, self.against, self._compared = 0, None, ((), True)
         request = {
             "type": "score",
             "text": text,
-            "alternatives": 5 if len(text) <= _FEW else 2,
+            "alternatives": next(count for size, count in _ALTERNATIVES if len(text) <= size),
             **self.playground.where(),
         }
         self._keeping = Keeping(self, "score", request, sources)
@@ -178,11 +181,9 @@ class ScoreMode(Mode):
             case "loaded":
                 judged.state, judged.provenance = "scoring", message.get("provenance") or {}
             case "scores":
-                begin = len(judged.scored)
                 judged.scored.take(message["scores"])
                 if number == self.shown:
-                    texts = [str(one["text"]) for one in message["scores"]]
-                    self.text.grown(list(enumerate(texts, begin)))
+                    self.text.grown()
             case "error" if "checkpoint" in message:
                 judged.fault, judged.state = str(message.get("message")), "failed"
             case "error":
@@ -231,18 +232,28 @@ class ScoreMode(Mode):
         listing = self.query_one("#score-worst", OptionList)
         listing.clear_options()
         self._listed = []
+        listing.display = False
         if self.judged and self.judged[self.shown].state in ("done", "stopped"):
-            scored, text = self.judged[self.shown].scored, self.text
-            other = text.other
-            self._listed = scored.worst(_WORST) if other is None else scored.farthest(other, _WORST)
-            ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
-            lines = (
-                score_words.worst_line(scored, place, text.figure(place), text.unit, ascii_only=ascii_only)
-                for place in self._listed
-            )
-            listing.add_options(Option(line) for line in lines)
-        listing.border_title = "most surprising" if self.against is None else "farthest apart"
-        listing.display = bool(self._listed)
+            listing.border_title = "most surprising" if self.against is None else "farthest apart"
+            self._find_worst(self.judged[self.shown].scored, self.text.other)
+
+    @work(thread=True, group="score worst", exclusive=True, exit_on_error=False)
+    def _find_worst(self, scored: Scored, other: Scored | None) -> None:
+        places = scored.worst(_WORST) if other is None else scored.farthest(other, _WORST)
+        if not get_current_worker().is_cancelled:
+            self.app.call_from_thread(self._take_worst, scored, other, places)
+
+    def _take_worst(self, scored: Scored, other: Scored | None, places: list[int]) -> None:
+        if scored is not self.text.scored or other is not self.text.other:
+            return
+        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        listing, text, self._listed = self.query_one("#score-worst", OptionList), self.text, places
+        listing.clear_options()
+        listing.add_options(
+            Option(score_words.worst_line(scored, place, text.figure(place), text.unit, ascii_only=ascii_only))
+            for place in places
+        )
+        listing.display = bool(places)
 
     def _show_totals(self) -> None:
         if not self.judged or not self.is_mounted:
@@ -264,8 +275,11 @@ class ScoreMode(Mode):
             words.update("")
             return
         ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
-        first = self.judged[self.shown].scored
-        comparable = all(first.same_tokens(other.scored) for other in self.judged)
+        sizes = (self.shown, *(len(one.scored) for one in self.judged))
+        if sizes != self._compared[0]:
+            first = self.judged[self.shown].scored
+            self._compared = sizes, all(first.same_tokens(other.scored) for other in self.judged)
+        comparable = self._compared[1]
         words.update(
             score_words.token_words(
                 self.judged, self.shown, place, self.text.unit, comparable=comparable, ascii_only=ascii_only

@@ -84,6 +84,10 @@ class Scored(Sequence[Token]):
         share = None if math.isnan(loss) else math.exp(-loss)
         return Token(token, piece, share, None if math.isnan(entropy) else entropy, text=piece)
 
+    def piece(self, place: int) -> str:
+        """What a token stands for."""
+        return self._pieces[self._tokens[place]]
+
     def loss(self, place: int) -> float | None:
         """In nats; None where nothing was expected."""
         loss = self._losses[place]
@@ -111,6 +115,8 @@ class Scored(Sequence[Token]):
 
     def same_tokens(self, other: Scored) -> bool:
         """Whether both are of the same tokens so far, so that they can be compared one by one."""
+        if other is self:
+            return True
         size = min(len(self), len(other))
         if self._tokens[:size] != other._tokens[:size]:
             return False

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 
 from rich.segment import Segment
+from textual.geometry import Region, Size
 
 from workbench.actions import bindings_of
 from workbench.screens.playground.score_figures import UNITS, Scored, difference, level_of_difference
@@ -14,6 +16,7 @@ from workbench.screens.playground.tokens import Run, Wrapped
 
 TINTS = ("probability", "numbers", "none")
 """Surprise by looks, by looks and numbers, or not at all."""
+_SLICE, _PAUSE = 0.012, 0.004  # seconds of breaking text into lines, and between
 _SUBSCRIPTS = str.maketrans("0123456789+-", "₀₁₂₃₄₅₆₇₈₉₊₋")
 
 
@@ -47,14 +50,61 @@ class ScoreText(TokenText, inherit_bindings=False):
         self.scored = Scored()
         self.other: Scored | None = None
         self.unit = "bits"
+        self._breaking = False
 
     def show_scores(self, scored: Scored, other: Scored | None) -> None:
         """Other scores of a text, whole or still coming. The cursor stays where it is."""
         self.scored, self.other = scored, other
-        top = self.scroll_offset
         here = min(self.cursor, len(scored) - 1) if self.cursor is not None and len(scored) else None
         self.show(scored, "", cursor=here)
-        self.scroll_to(top.x, top.y, animate=False)
+
+    # --- lines, made a little at a time: a hundred thousand tokens are a good part of a second ---
+
+    def grown(self, given: list[tuple[int, str]] | None = None) -> None:
+        """More tokens are there."""
+        if not self._breaking:
+            self._break_more()
+
+    def ended(self) -> None:
+        """No more tokens come; each has its figure already."""
+
+    def _wrap(self) -> None:
+        top, cursor = self.scroll_offset.y, self.cursor
+        width = max(self.scrollable_content_region.width, 4)
+        self._wrapped, self._put = self.new_lines(width), 0
+        self._draw_all()
+        # At once what is seen, and what leads to the cursor.
+        self._break_more(lines=top + self.size.height, token=0 if cursor is None else cursor + 1)
+        if cursor is not None:
+            self.call_after_refresh(self._scroll_to_cursor)
+
+    def _break_more(self, lines: int = 0, token: int = 0) -> None:
+        """Break the next tokens into lines: so many lines and tokens at least, and then as many as take no time."""
+        wrapped, scored, before = self._wrapped, self.scored, len(self._wrapped)
+        until = time.monotonic() + _SLICE
+        place, end = self._put, len(scored)
+        while place < end:
+            if place % 64 == 0 and place >= token and len(wrapped) > lines and time.monotonic() > until:
+                break
+            wrapped.add(place, scored.piece(place))
+            if wrapped.numbers:
+                wrapped.number(place, None)
+            place += 1
+        self._put, self._breaking = place, place < end
+        after = len(wrapped)
+        if after != before or self.virtual_size.height != after:
+            self.virtual_size = Size(wrapped.width, after)
+        first = before - 1
+        for line in range(first, after):
+            self._strips.pop(line, None)
+        if first < self.scroll_offset.y + self.size.height:
+            self.refresh(Region(0, max(0, first - self.scroll_offset.y), self.size.width, self.size.height))
+        if self._breaking:
+            self.set_timer(_PAUSE, self._go_on_breaking)
+
+    def _go_on_breaking(self) -> None:
+        if self._breaking:
+            self._break_more()
 
     def figure(self, place: int) -> float | None:
         """What stands behind a token: its surprise, or how much more it surprised than it did the other."""

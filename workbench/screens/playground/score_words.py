@@ -113,12 +113,12 @@ def _shown(piece: str, ascii_only: bool = False) -> str:
 def worst_line(scored: Scored, place: int, figure: float | None, unit: str, *, ascii_only: bool) -> Content:
     """A token of a list, with a few of the words before it."""
     start = max(0, place - 12)
-    before = "".join(scored[at].piece for at in range(start, place))[-16:]
+    before = "".join(scored.piece(at) for at in range(start, place))[-16:]
     number = "endless" if figure is None else f"{figure:7.2f}"
     return Content.assemble(
         (f"{number} {unit}  ", "bold"),
         (clean_line(before, ascii_only=ascii_only), QUIET),
-        (clean_line(scored[place].piece, ascii_only=ascii_only), "bold underline"),
+        (clean_line(scored.piece(place), ascii_only=ascii_only), "bold underline"),
     )
 
 
