@@ -20,7 +20,6 @@ from workbench.screens.runs.details.panels import Panel, panels_of, shown_panels
 from workbench.screens.runs.details.run_curves import Look, RunCurves
 from workbench.screens.runs.details.tab import DetailTab
 from workbench.screens.runs.rows import TONES, phase_word
-from workbench.widgets.chart.chart import Chart
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
@@ -121,6 +120,8 @@ class ChartsTab(DetailTab):
     def _arrange(self) -> None:
         self.grid.take_panels(shown_panels(self._all, self.chosen, self.words))
         self._show_head()
+        if self.has_focus:  # there was nothing in it
+            self.call_after_refresh(self.take_focus)
 
     def _draw(self) -> None:
         found = self.found
@@ -184,18 +185,6 @@ class ChartsTab(DetailTab):
         self._show_head()
 
     # --- keys ---
-
-    def take_focus(self) -> None:
-        charts = [chart for chart in self.query(Chart) if chart.display]
-        if charts:
-            charts[0].focus()
-        else:
-            self.call_after_refresh(self._focus_soon)
-
-    def _focus_soon(self) -> None:
-        for chart in self.query(Chart):
-            chart.focus()
-            break
 
     def action_next_axis(self) -> None:
         names = list(AXES)

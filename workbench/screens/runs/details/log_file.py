@@ -94,13 +94,18 @@ class LogFile:
     def __init__(self, path: Path, *, ascii_only: bool) -> None:
         self.path, self.ascii_only = path, ascii_only
         self._file: BinaryIO | None = None
+        self._closed = False
         self._forget()
 
     def _forget(self) -> None:
         self._starts, self._end, self._block = array("Q"), 0, FIRST_BLOCK
 
     def close(self) -> None:
-        """Let go of the file; lines that were given are empty from then on."""
+        """Let go of the file for good; lines that were given are empty from then on."""
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
         if self._file:
             self._file.close()
             self._file = None
@@ -116,10 +121,12 @@ class LogFile:
 
     def poll(self) -> tuple[bool, bool]:
         """Look for new lines: whether there are any, and whether it is another file than before."""
+        if self._closed:
+            return False, False
         try:
             found = self.path.stat()
         except OSError:
-            self.close()
+            self._drop()
             was_known = bool(self._starts)
             self._forget()
             return was_known, was_known
@@ -128,7 +135,7 @@ class LogFile:
             with contextlib.suppress(OSError):
                 another = os.fstat(self._file.fileno()).st_ino != found.st_ino or found.st_size < self._end
         if another:
-            self.close()
+            self._drop()
             self._forget()
             try:
                 self._file = self.path.open("rb", buffering=0)

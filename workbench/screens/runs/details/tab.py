@@ -87,10 +87,10 @@ class DetailTab(Container):
         )
 
     def take_focus(self) -> None:
-        """Put the keyboard where it is of most use in this tab."""
-        first = next((widget for widget in self.query("*") if widget.focusable), None)
-        if first is not None:
-            first.focus()
+        """Put the keyboard where it is of most use in this tab; on the tab itself while there is nothing in it."""
+        first = next((widget for widget in self.query("*") if widget.focusable and _is_displayed(widget)), None)
+        self.can_focus = first is None
+        (first or self).focus()
 
     # --- for subclasses ---
 
@@ -139,6 +139,10 @@ class DetailTab(Container):
             self._reading = None
             if event.state is WorkerState.ERROR:
                 self.fail(f"{event.worker.name}: {event.worker.error}")
+
+
+def _is_displayed(widget: Widget) -> bool:
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
 
 
 def descendant_has_focus(widget: Widget) -> bool:

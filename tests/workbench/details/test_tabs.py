@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workbench.details.stage import at_details, full_run, row_with, shown_tab
+from tests.workbench.harness import opened, play, screen_text, until
+from tests.workbench.runs import make_project, make_run
+from workbench.screens.runs.details.charts import ChartsTab
+from workbench.screens.runs.details.panel import TABS, RunDetails
+from workbench.screens.runs.details.tab import DetailTab
+
+WORDS = {
+    "charts": "over step",
+    "samples": "step 300  3 of 3",
+    "log": "line 299",
+    "events": "the disk is nearly full",
+    "system": "system = { every = 10 }",
+    "definition": "as it was resolved",
+    "about": "identity",
+}
+"""What each tab of a full run shows."""
+
+
+def test_every_tab_by_its_letter_by_brackets_and_by_the_mouse(tmp_path: Path) -> None:
+    full_run(tmp_path / "runs")
+
+    async def story() -> None:
+        async with at_details(tmp_path) as (app, pilot, details):
+            assert set(details._tabs) == {"charts"}, "a tab is made when it is first seen"
+            for name, (key, _, _) in TABS.items():
+                await pilot.press(key)
+                await until(pilot, lambda name=name: WORDS[name] in screen_text(app))
+                assert details.tab_name == name
+            await pilot.press("right_square_bracket")
+            assert details.tab_name == "charts"
+            await pilot.press("left_square_bracket", "left_square_bracket")
+            assert details.tab_name == "definition"
+            row = row_with(app, " charts  samples ")
+            column = screen_text(app).splitlines()[row].index("events")
+            await pilot.click(offset=(column + 1, row))
+            await until(pilot, lambda: WORDS["events"] in screen_text(app))
+        async with opened(tmp_path / "experiments.toml") as (app, pilot):
+            await until(pilot, lambda: WORDS["events"] in screen_text(app))
+
+    play(story())
+
+
+def test_the_same_news_again_reads_nothing_and_unseen_tabs_read_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full_run(tmp_path / "runs")
+    looks: list[str] = []
+    look = DetailTab.look
+
+    def counted(self: DetailTab) -> None:
+        looks.append(type(self).__name__)
+        look(self)
+
+    async def story() -> None:
+        async with at_details(tmp_path, "log") as (app, pilot, details):
+            await pilot.press("E")
+            await until(pilot, lambda: WORDS["events"] in screen_text(app))
+            monkeypatch.setattr(DetailTab, "look", counted)
+            run = details.run
+            for _ in range(5):
+                details.show(run)
+            await pilot.pause(1.2)  # two rounds of the panel's own clock
+            assert looks == []
+
+    play(story())
+
+
+def test_a_live_run_is_read_while_it_is_seen_only(tmp_path: Path) -> None:
+    from tests.workbench.details.stage import append
+    from tests.workbench.runs import working
+
+    folder = full_run(tmp_path / "runs", phase="running", step=100)
+
+    async def story() -> None:
+        with working(folder):
+            async with at_details(tmp_path) as (_, pilot, details):
+                tab = shown_tab(details)
+                assert isinstance(tab, ChartsTab)
+
+                def newest() -> float:
+                    return max(one.xs[-1] or 0.0 for one in tab.found.curves["loss"])
+
+                await until(pilot, lambda: newest() == 100)
+                append(folder.metrics, {"step": 105, "time": 3.0, "tokens": 1, "train/loss": 1.5})
+                await until(pilot, lambda: newest() == 105)
+                await pilot.press("1")  # another screen hides it
+                append(folder.metrics, {"step": 110, "time": 3.0, "tokens": 1, "train/loss": 1.4})
+                await pilot.pause(1.2)
+                assert newest() == 105
+                await pilot.press("2")
+                await until(pilot, lambda: newest() == 110)
+
+    play(story())
+
+
+def test_another_run_replaces_all_of_the_one_before(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    make_run(tmp_path / "runs", "wide", age=900, step=50)
+    full_run(tmp_path / "runs", age=5)
+
+    async def story() -> None:
+        async with opened(tmp_path / "experiments.toml") as (app, pilot):
+            details = app.screen.query_one(RunDetails)
+            for name in TABS:
+                details.choose(name)
+                await until(pilot, lambda name=name: WORDS[name] in screen_text(app))
+            await pilot.press("down")
+            for name in ("log", "samples", "events", "about"):
+                details.choose(name)
+                await until(pilot, lambda: "wide-001" in screen_text(app).split(" charts ")[-1].splitlines()[0])
+                await until(pilot, lambda name=name: WORDS[name] not in screen_text(app) or name == "about")
+            assert "wide-001" in screen_text(app)
+
+    play(story())
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (250, 70)])
+def test_any_size_shows_every_tab(tmp_path: Path, size: tuple[int, int]) -> None:
+    full_run(tmp_path / "runs")
+
+    async def story() -> None:
+        async with at_details(tmp_path, size=size, ascii_only=True) as (app, pilot, details):
+            for key, _, _ in TABS.values():
+                await pilot.press(key)
+                await until(pilot, lambda: shown_tab(details)._ready and shown_tab(details)._reading is None)
+                await pilot.pause()
+                lines = screen_text(app).splitlines()[details.region.y : details.region.bottom]
+                assert all(line[details.region.x :].isascii() for line in lines), screen_text(app)
+            for width in (20, 200, 1, 80, 35, 120):
+                await pilot.resize_terminal(width, max(width // 4, 1))
+                await pilot.press("left_square_bracket")
+                await pilot.pause()
+
+    play(story())
