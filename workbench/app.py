@@ -308,6 +308,10 @@ class Workbench(App[None]):
             self.switch_mode(place)
             self.session.set("place", place)
 
+    def action_next_place(self, by: int) -> None:
+        """Another screen without its number, which a text would take."""
+        self.action_go(PLACES[(PLACES.index(self.place.PLACE) + by) % len(PLACES)])
+
     def action_command_palette(self) -> None:
         if not self.ascii_only:
             super().action_command_palette()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from textual.binding import Binding
+from textual.keys import key_to_character
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,8 @@ _NAMES = {
     "escape": "esc",
     "plus": "+",
     "minus": "-",
-    "equals_sign": "=",
-    "underscore": "_",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "full_stop": ".",
     "comma": ",",
-    "colon": ":",
     "asterisk": "*",
-    "exclamation_mark": "!",
     "space": "space",
 }
 
@@ -65,5 +57,8 @@ def key_name(key: str, *, ascii_only: bool = False) -> str:
         return known
     if key[0] == "f" and key[1:].isdecimal():
         return key.upper()
+    character = key_to_character(key) if len(key) > 1 else None
+    if character and character.isprintable() and character != " ":
+        return character
     head, _, last = key.rpartition("+")
     return f"{head}+{key_name(last, ascii_only=ascii_only)}" if head else key

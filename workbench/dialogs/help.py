@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.app import Workbench
 
 QUIET = "$foreground 55%"
+_MOST_KEYS, _MOST_WIDTH = 22, 90  # columns
 Row = tuple[str, str]
 """Keys, and what they do."""
 
@@ -31,17 +33,24 @@ class HelpScreen(ModalScreen[None]):
         self._below = below
 
     def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog"):
+            yield Static(id="help")
+
+    def on_resize(self) -> None:
+        """Written for the width there is: what a key does is wrapped under itself."""
         sections = sections_of(self._below, ascii_only=self.app.ascii_only)
-        width = max((len(keys) for rows in sections.values() for keys, _ in rows), default=0)
+        keys = min(max((len(keys) for rows in sections.values() for keys, _ in rows), default=0), _MOST_KEYS)
+        room = max(min(self.app.size.width - 14, _MOST_WIDTH) - keys - 5, 20)
         lines: list[Content] = []
         for place, rows in sections.items():
-            lines += [Content(""), Content.styled(place, "bold")] if lines else [Content.styled(place, "bold")]
-            for keys, text in rows:
-                lines.append(Content.assemble((f"  {keys.ljust(width)}", "$text-accent"), "   ", text))
+            lines += [*([Content("")] if lines else []), Content.styled(place, "bold")]
+            for names, text in rows:
+                first, *others = wrap(text, room) or [""]
+                lines.append(Content.assemble((f"  {names.ljust(keys)}", "$text-accent"), f"   {first}"))
+                lines += [Content(f"{' ' * (keys + 5)}{other}") for other in others]
         said = "What would do nothing now is not listed. Whatever a key does, the mouse or ctrl+p does too."
-        lines += [Content(""), Content.styled(said, QUIET)]
-        with VerticalScroll(classes="dialog"):
-            yield Static(Content("\n").join(lines))
+        lines += [Content(""), *(Content.styled(line, QUIET) for line in wrap(said, room + keys))]
+        self.query_one("#help", Static).update(Content("\n").join(lines))
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()

@@ -30,7 +30,7 @@ def test_a_signal_ends_it_and_gives_the_terminal_back(tmp_path: Path, name: sign
     file = make_demo(tmp_path)
     with recorded(str(file)) as program:
         program.until(lambda seen: b"7 runs" in seen)
-        program.write(b"\x1b[19~")  # F8
+        program.write(b"3")
         program.until(lambda seen: seen.count(b"7 runs") > 1)
         os.kill(program.pid, name)
         assert program.leave() == 0
@@ -58,7 +58,7 @@ def test_sigkill_leaves_runs_and_choices(tmp_path: Path) -> None:
     file = make_demo(tmp_path)
     with recorded(str(file)) as program:
         program.until(lambda seen: b"7 runs" in seen)
-        program.write(b"\x1b[19~")
+        program.write(b"3")
         deadline = time.monotonic() + 20
         while _session(file).get("place") != "compare":
             assert time.monotonic() < deadline, "what was chosen is on disk within seconds"
