@@ -32,7 +32,7 @@ def smooth(xs: Sequence[float], ys: Sequence[float], weight: float, span: float)
     for x, y in zip(xs, ys, strict=True):
         distance = x - before
         if distance != step:  # most curves have even steps, and exp is what costs
-            step, fade = distance, exp(distance * rate)
+            step, fade = distance, exp(min(distance * rate, 0.0))
         total = total * fade + 1.0
         share = 1.0 / total
         mean = mean * (1.0 - share) + y * share  # in this form it cannot overflow
