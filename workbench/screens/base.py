@@ -17,6 +17,7 @@ from textual.worker import Worker, WorkerState
 from workbench.widgets.bars import KeyBar, Part, TitleBar
 
 if TYPE_CHECKING:
+    from craft.runs.store import RunSummary
     from workbench.app import Workbench
 
 PLACES = ("experiments", "runs", "compare", "playground")
@@ -35,6 +36,7 @@ class WorkbenchScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._faults: set[str] = set()
+        self._counted: tuple[list[RunSummary], int, int] = ([], 0, 0)
         self.is_ready = False
         """Whether all widgets are there, so that news can be shown."""
 
@@ -94,8 +96,10 @@ class WorkbenchScreen(Screen[None]):
         app = self.app
         parts = self.title_parts()
         if app.runs_read:
-            live = sum(run.observed.is_live for run in app.runs)
-            queued = sum(run.phase == "queued" for run in app.runs)
+            if app.runs is not self._counted[0]:  # ten thousand are counted once a look
+                live = sum(run.observed.is_live for run in app.runs)
+                self._counted = app.runs, live, sum(run.phase == "queued" for run in app.runs)
+            _, live, queued = self._counted
             if live:
                 parts.append((f"{live} running  ", "title--live"))
             if queued:
