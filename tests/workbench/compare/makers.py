@@ -68,13 +68,13 @@ def _loss(step: int, level: float, seed: int) -> float:
     return level + 2.75 * math.exp(-step / 70) + chance.gauss(0, 0.006)
 
 
-def make_comparable(place: Path) -> Path:
+def make_comparable(folder: Path) -> Path:
     """A project: small-001, wide-001, and the sweep `lr` with lr-001 to lr-006. Gives its experiments file."""
-    file = make_project(place)
-    runs = place / "runs"
+    file = make_project(folder)
+    runs = folder / "runs"
     a_run(runs, "small", 1.60, flops_per_token=2.5e6, age=900)
     a_run(runs, "wide", 1.52, hidden_size=192, pace=0.035, flops_per_token=5.5e6, age=800)
-    for lr, level in ((0.005, 1.66), (0.02, 1.58)):
+    for place, (lr, level) in enumerate(((0.005, 1.66), (0.02, 1.58))):
         for seed in (1, 2, 3):
             a_run(
                 runs,
@@ -85,6 +85,6 @@ def make_comparable(place: Path) -> Path:
                 group="lr",
                 axes={"optimizer.lr": lr, "seed": seed},
                 flops_per_token=2.5e6,
-                age=700 - seed,
+                age=700 - 3 * place - seed,
             )
     return file
