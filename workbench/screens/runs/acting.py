@@ -150,6 +150,7 @@ class ActingScreen(WorkbenchScreen):
             "From the next step on; it saves first.",
             lambda edits: _deed("changing.explain")(folders, edits),
             lambda: _deed("changing.settings_of")(folders[0]),
+            example="optimizer.lr=0.001",
         )
 
         def take(edits: list[str] | None) -> None:

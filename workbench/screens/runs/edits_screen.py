@@ -68,9 +68,10 @@ class EditsScreen(Dialog[list[str] | None]):
         complete: Callable[[], dict[str, str]],
         *,
         value: str = "",
+        example: str = "optimizer.lr=0.001 training.max_steps=2000",
     ) -> None:
         super().__init__()
-        self._question, self._hint, self._value = question, hint, value
+        self._question, self._hint, self._value, self._example = question, hint, value, example
         self._explain, self._complete = explain, complete
         self._paths = Paths()
         self._timer: Timer | None = None
@@ -82,7 +83,7 @@ class EditsScreen(Dialog[list[str] | None]):
             yield Static(Content.styled(self.line(self._question), "bold"))
             yield Static(Content.styled(self.line(self._hint), STYLES["quiet"]))
             yield Input(
-                self._value, placeholder="optimizer.lr=0.001 training.max_steps=2000", suggester=self._paths,
+                self._value, placeholder=self._example, suggester=self._paths,
                 classes="space",
             )  # fmt: skip
             with VerticalScroll(classes="space plan"):

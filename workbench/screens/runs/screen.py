@@ -152,9 +152,9 @@ class RunsScreen(ActingScreen):
     def _show_state(self, message: StateRead) -> None:
         selected = self._table.selected
         if selected is not None and selected.path == message.run.path:
-            self._state.show(self._counted(message.state), len(self._table.marks))
+            self._state.show(self._of_group(message.state), len(self._table.marks))
 
-    def _counted(self, state: State) -> State:
+    def _of_group(self, state: State) -> State:
         """Of a group, whose best run it is."""
         row = self._table.row
         if row is None or row.group is None:
