@@ -25,6 +25,8 @@ EVENTS = [Mark(100, "step-00000100", "checkpoint"), Mark(200, "lr 0.02 -> 0.01",
 class Charts(App[None]):
     """`count` charts below each other."""
 
+    CSS = "Chart { height: 1fr; }"
+
     CSS_PATH = [Path(workbench.__file__).parent / "styles" / "chart.tcss"]
 
     def __init__(self, count: int = 1, *, ascii_only: bool = False) -> None:

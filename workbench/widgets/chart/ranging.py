@@ -9,8 +9,15 @@ Range = tuple[float, float]
 
 
 def zoomed(shown: Scale, whole: Scale, factor: float, around: float) -> Range | None:
-    """The part of an axis after a zoom around a place of it, between 0 and 1; None for all of it."""
-    return within(shown.zoomed(factor, around), whole)
+    """The part of an axis after a zoom around a place of it, between 0 and 1; None for all of it. At an end of the axis
+    it grows the other way."""
+    part = shown.zoomed(factor, around)
+    if factor > 1:
+        low, high = whole.ends
+        first, last = part.ends
+        beyond = low - first if first < low else high - last if last > high else 0.0
+        part = part.moved(beyond / (last - first)) if beyond else part
+    return within(part, whole)
 
 
 def panned(shown: Scale, whole: Scale, by: float) -> Range | None:
