@@ -47,4 +47,14 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("copy", ("y",), "copy totals and text as Markdown", "copy"),
         Action("export", ("x",), "write the scores to a file: JSON lines, CSV or Markdown", "export"),
     ),
+    "history": (
+        Action("again", ("enter",), "ask again: its prompt, settings and sources in the tab that asked", "ask again"),
+        Action("filter", ("slash",), "only what holds some words", "filter"),
+        Action("copy", ("y",), "copy all of it as text", "copy"),
+        Action("copy_command", ("c",), "copy the command that asks the same", "command"),
+        Action("mark", ("space",), "mark it, to be written to a file", "mark"),
+        Action("export", ("x",), "write the marked ones, or all that are seen, to a file", "export"),
+        Action("delete", ("delete", "D"), "delete it for good", "delete"),
+    ),
+    "history list": _ROWS,
 }

@@ -106,10 +106,6 @@ class BatchMode(Mode):
     def focus_first(self) -> None:
         (self.table if self.work.rows or self.file else self.lines).focus()
 
-    def show(self) -> None:
-        if self.screen.focused is None:
-            self.focus_first()
-
     # --- asking ---
 
     def run(self) -> None:

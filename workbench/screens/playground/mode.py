@@ -67,6 +67,9 @@ class Mode(Container):
     def show_runs(self) -> None:
         """All run folders were looked at, while this tab is seen."""
 
+    def restore(self, request: dict[str, Any]) -> None:
+        """Take over what is this tab's own of a request that was made before; the screen does so with the rest."""
+
     def focus_first(self) -> None:
         """Put the focus where a person goes on from."""
         self.focus()

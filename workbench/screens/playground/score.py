@@ -120,10 +120,6 @@ class ScoreMode(Mode):
     def focus_first(self) -> None:
         (self.text if self.judged else self.input).focus()
 
-    def show(self) -> None:
-        if self.screen.focused is None:
-            self.focus_first()
-
     # --- asking ---
 
     def run(self) -> None:

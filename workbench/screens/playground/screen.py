@@ -184,6 +184,33 @@ class PlaygroundScreen(WorkbenchScreen):
         self.refresh_bindings()
         return mode
 
+    async def restore(self, record: dict[str, Any], *, run: bool = False) -> None:
+        """Sources, prompt and settings of an entry of the history, in the tab that asked; with `run` ask at once."""
+        request = record["request"]
+        settings = next((one["settings"] for one in record["results"] if "settings" in one), request.get("settings"))
+        mode = await self.open_tab(record["kind"])
+        if mode is None:
+            return
+        prompt = request.get("prompt")
+        if mode.WITH_PROMPT:
+            self.prompt = str(prompt.get("text", "") if isinstance(prompt, dict) else prompt)
+        where = {name: request[name] for name in ("device", "precision", "samples") if name in request}
+        # The seed is a part of what is asked again.
+        own = (
+            {**settings, "new_seed": "fixed", "preset": "mixed"}
+            if mode.WITH_SETTINGS and isinstance(settings, dict)
+            else {}
+        )
+        if sources := read_sources(record.get("sources") or []):
+            self.set_sources(sources)
+        self.set_settings({**where, **own})
+        mode.restore({**request, "settings": settings})
+        if isinstance(prompt, dict) and prompt.get("tokens"):
+            count = len(prompt["tokens"])
+            self.app.say(f"{count} tokens were chosen after this prompt; choose them again", "warning")
+        if run:
+            mode.run()
+
     async def action_turn(self, by: int) -> None:
         await self.open_tab(self._tabs[(self._tabs.index(self._tab) + by) % len(self._tabs)])
 
