@@ -35,6 +35,7 @@ class EditorApp(App[None]):
         self.session = memory.Memory(file.parent / "session.json")
         self.buffer = Buffer(file)
         self.ascii_only = ascii_only
+        self.checks = True
         self.said: list[str] = []
         self.visited: list[tuple[str, str]] = []
         for theme in THEMES:
@@ -53,7 +54,8 @@ class EditorApp(App[None]):
 
     @on(EditPanel.TextChanged)
     def check(self) -> None:
-        self.panel.show_inspection(inspect_experiments(self.buffer.path, self.buffer.text), self.buffer.version)
+        if self.checks:
+            self.panel.show_inspection(inspect_experiments(self.buffer.path, self.buffer.text), self.buffer.version)
 
     @on(EditPanel.ExperimentAtCursor)
     def visit(self, event: EditPanel.ExperimentAtCursor) -> None:

@@ -62,6 +62,7 @@ def _ask_metric(app: Workbench, form: Form, done: Done) -> None:
 def _ask_axis(app: Workbench, form: Form, done: Done) -> None:
     swept = {row.path[2:] for row in form.rows if row.path[:2] == ("sweep", "axes")}
     rows = [row for row in form.rows if row.kind == "setting" and row.path[0] not in _NOT_SWEPT]
+    rows.sort(key=lambda row: not row.is_set)  # what somebody thought of before is likelier meant
     choices = [Choice(row, ".".join(row.path), f"now {said_of(row.value)}") for row in rows if row.path not in swept]
 
     def add(row: Row | None) -> None:

@@ -63,7 +63,7 @@ class FormList(ScrollView, can_focus=True):
             self.what = what
 
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:
-        super().__init__(id=id)
+        super().__init__(id=id, classes="scrolling")
         self.ascii_only = ascii_only
         self.words = ""
         """What the rows are filtered by."""
@@ -144,7 +144,7 @@ class FormList(ScrollView, can_focus=True):
             return Strip.blank(width, base)
         row = self.rows[index]
         at_cursor = index == self.cursor
-        under = self.get_component_rich_style("form--cursor", partial=True) if at_cursor else Style()
+        under = Style(bgcolor=self._look("cursor").bgcolor) if at_cursor else Style()
         mark = ">" if self.ascii_only else "\u258c"
         segments = [Segment((mark if at_cursor else " ").ljust(_MARGIN), self._look("bar") + under)]
         segments += [Segment(text, self._look(look) + under) for text, look in self._parts(row, width - _MARGIN)]

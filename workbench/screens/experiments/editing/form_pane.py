@@ -55,6 +55,7 @@ class FormPane(Container):
         """The text that is edited: that of the newest key, which the rows may be a moment behind of."""
         self._form: Form | None = None
         self._editing: Row | None = None
+        self._said_at: KeyPath = ()  # the row that words in place of its help are about
         self._then_open: KeyPath = ()  # what was added just now, and wants a value
 
     def compose(self) -> ComposeResult:
@@ -142,8 +143,10 @@ class FormPane(Container):
 
     @on(FormList.Moved)
     def _help(self) -> None:
-        if self._editing is None:
-            row = self.rows.selected
+        row = self.rows.selected
+        here = row.path if row else ()
+        if self._editing is None and not (self._said_at == here and here):
+            self._said_at = ()
             self.query_one("#form-help", Static).update(help_on(row) if row else self._nothing())
 
     def _nothing(self) -> Content:
@@ -154,7 +157,8 @@ class FormPane(Container):
         return Content("")
 
     def say(self, words: str, *, wrong: bool = False) -> None:
-        """Show words in place of the help."""
+        """Show words in place of the help, until the cursor moves on or something is done."""
+        self._said_at = self.rows.selected.path if self.rows.selected else ()
         look = "$text-error" if wrong else "$foreground"
         self.query_one("#form-help", Static).update(Content.styled(clean(words), look))
 
@@ -164,6 +168,7 @@ class FormPane(Container):
     def _do(self, event: FormList.Wanted) -> None:
         event.stop()
         row = self.rows.selected
+        self._said_at = ()
         if row is None or self._form is None:
             return
         if event.what == "origin":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from textual import events, on, work
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.message import Message
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import TextArea
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from workbench.screens.experiments.editing.form_rows import Form
 
 FACES = ("form", "toml", "both")
+_SETTLE = 0.1
+"""Seconds without a key until the form is made anew."""
 WIDE = 116
 """Columns from which both faces fit beside each other."""
 
@@ -69,6 +72,7 @@ class EditPanel(Widget):
         self._face = "form"
         self._wanted: tuple[Any, ...] = ()  # the form that is to be read
         self._reading = False
+        self._settling: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield NoticeBar(ascii_only=self.ascii_only, id="edit-notice")
@@ -141,6 +145,7 @@ class EditPanel(Widget):
         """Make the text another, as one step that undo takes back; `why` names it."""
         self.toml.replace_text(new_text)
         self._take_text()
+        self._read_form()
 
     def go_to(self, line: int, column: int = 1) -> None:
         """Show a place of the text, counted from 1, and give it the keys."""
@@ -166,7 +171,9 @@ class EditPanel(Widget):
         self.form.text = self.buffer.text
         if self.buffer.version != before:
             self.post_message(self.TextChanged(self.buffer.version))
-            self._read_form()
+            if self._settling is not None:
+                self._settling.stop()
+            self._settling = self.set_timer(_SETTLE, self._read_form)
 
     @on(FormPane.Edited)
     def _edited_in_form(self, event: FormPane.Edited) -> None:
@@ -202,7 +209,10 @@ class EditPanel(Widget):
         if not self.ready or not self.owner[0]:
             return
         problems = self.inspection.problems if self.inspection else []
-        self._wanted = (self.buffer.path, self.buffer.text, *self.owner, tuple(problems))
+        wanted = (self.buffer.path, self.buffer.text, *self.owner, tuple(problems))
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
         if not self._reading:
             self._reading = True
             self._read_wanted()
@@ -275,9 +285,13 @@ class EditPanel(Widget):
 
     def action_undo(self) -> None:
         self.toml.undo()
+        self._take_text()
+        self._read_form()
 
     def action_redo(self) -> None:
         self.toml.redo()
+        self._take_text()
+        self._read_form()
 
     def action_next_problem(self) -> None:
         self._go_to_problem(1)

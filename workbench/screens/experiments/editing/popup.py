@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.geometry import Offset
 from textual.message import Message
@@ -81,14 +82,15 @@ class Popup(Widget):
         if index >= len(self._all):
             return Strip.blank(width, self.rich_style)
         one = self._all[index]
-        look = self.get_component_rich_style("popup--chosen", partial=True) if index == self._chosen else None
+        under = self.get_component_rich_style("popup--chosen")
+        look = Style(bgcolor=under.bgcolor, bold=True) if index == self._chosen else Style()
         name = self.get_component_rich_style("popup--name")
         about = self.get_component_rich_style("popup--about")
         mark = ">" if index == self._chosen else " "
         room = max(width - self._room - 4, 0)
         segments = [
-            Segment(f"{mark}{fit(one.text, self._room, ascii_only=self.ascii_only)}  ", name + look if look else name),
-            Segment(fit(one.about, room + 1, ascii_only=self.ascii_only), about + look if look else about),
+            Segment(f"{mark}{fit(one.text, self._room, ascii_only=self.ascii_only)}  ", name + look),
+            Segment(fit(one.about, room + 1, ascii_only=self.ascii_only), about + look),
         ]
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 

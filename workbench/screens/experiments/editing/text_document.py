@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.document._document import Document, EditResult, Location
+from textual.document._wrapped_document import WrappedDocument
 
 from workbench.screens.experiments.editing.scan import Open, Path, Token, parts_of, scan_line
 
@@ -77,3 +78,11 @@ class FileDocument(Document):
                 return row, index
             index -= len(line) + len(self._newline)
         return self.end
+
+
+class Unwrapped(WrappedDocument):
+    """A document whose lines are never wrapped. Textual counts all of them again for each one that it draws."""
+
+    @property
+    def height(self) -> int:
+        return self.document.line_count

@@ -12,8 +12,9 @@ from textual import events
 from textual.document._document import EditResult, Location
 from textual.document._document_navigator import DocumentNavigator
 from textual.document._edit import Edit
-from textual.document._wrapped_document import WrappedDocument
+from textual.geometry import Region
 from textual.message import Message
+from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import TextArea
 
@@ -21,10 +22,11 @@ from craft.errors import Problem
 from craft.text import clean, shorten, width_of
 from workbench.actions import bindings_of
 from workbench.screens.experiments.editing.buffer import common_start
-from workbench.screens.experiments.editing.text_document import FileDocument
+from workbench.screens.experiments.editing.text_document import FileDocument, Unwrapped
 
 INDENT = 4
 _LEAST_MESSAGE = 12  # columns beside a line that are worth a message
+_UNDERLINED = Style(underline=True)
 # What `str.splitlines` and terminals take for a line's end, and TOML does not.
 _SEPARATORS = {ord("\u2028"): "\ufffd", ord("\u2029"): "\ufffd", ord("\r"): "\u240d"}
 
@@ -43,7 +45,6 @@ class TomlFace(TextArea):
         "toml--word",
         "toml--sign",
         "toml--fault",
-        "toml--problem",
         "toml--message",
         "toml--found",
     }
@@ -68,7 +69,7 @@ class TomlFace(TextArea):
     def _set_document(self, text: str, language: str | None) -> None:
         """Textual makes its document here, and would even out line ends."""
         self.document = FileDocument(text)
-        self.wrapped_document = WrappedDocument(self.document, tab_width=self.indent_width)
+        self.wrapped_document = Unwrapped(self.document, tab_width=self.indent_width)
         self.navigator = DocumentNavigator(self.wrapped_document)
         self.move_cursor((0, 0))
         self._rewrap_and_refresh_virtual_size()
@@ -90,11 +91,14 @@ class TomlFace(TextArea):
         for start, stop in self.found.get(line_index, ()):
             line.stylize(self._look("found"), start, stop)
         if problem := self._problems.get(line_index):
-            line.stylize(self._look("problem"), *self._span(line_index, problem.column - 1))
+            line.stylize(_UNDERLINED, *self._span(line_index, problem.column - 1))
         return line
 
     def _look(self, name: str) -> Style:
-        return self.get_component_rich_style(f"toml--{name}", partial=True)
+        """How a token is drawn; over the cursor's line or a selection, whose background stays."""
+        full = self.get_component_rich_style(f"toml--{name}")
+        background = full.bgcolor if name == "found" else None
+        return Style(color=full.color, bgcolor=background, bold=full.bold, italic=full.italic, underline=full.underline)
 
     def _span(self, row: int, column: int) -> tuple[int, int]:
         """What to underline for a fault at a column: the token there, or the line from there on."""
@@ -103,13 +107,20 @@ class TomlFace(TextArea):
                 return (column if token.kind == "key" else token.start), token.stop
         return min(column, max(len(self.document[row]) - 1, 0)), max(len(self.document[row]), 1)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._theme.apply_css(self)
+        # The cursor's line keeps the colours of its words.
+        if line := self._theme.cursor_line_style:
+            self._theme.cursor_line_style = Style(bgcolor=line.bgcolor)
+        return ScrollView.render_lines(self, crop)
+
     def _render_line(self, y: int) -> Strip:
         strip = super()._render_line(y)
         row = y + self.scroll_offset.y
         problem = self._problems.get(row)
         if problem is None or row >= self.document.line_count:
             return strip
-        sign = Strip([Segment("!", self._look("message") + Style(bold=True))])
+        sign = Strip([Segment("!", self._look("message") + Style(bgcolor=self.rich_style.bgcolor, bold=True))])
         gutter = self.gutter_width
         strip = Strip.join([strip.crop(0, gutter - 1), sign, strip.crop(gutter)])
         # Words take the room behind the line, where there is enough.
@@ -119,7 +130,10 @@ class TomlFace(TextArea):
         if room < _LEAST_MESSAGE or start < gutter:
             return strip
         words = shorten(": ".join(filter(None, (problem.path, problem.message))), room, ascii_only=self.ascii_only)
-        said = Strip([Segment(words, self._look("message"))])
+        under = Style(bgcolor=self.rich_style.bgcolor)
+        if row == self.cursor_location[0] and self._theme.cursor_line_style:
+            under = Style(bgcolor=self._theme.cursor_line_style.bgcolor)
+        said = Strip([Segment(words, self._look("message") + under)])
         return Strip.join([strip.crop(0, start), said, strip.crop(start + said.cell_length)])
 
     def show_problems(self, problems: Sequence[Problem]) -> None:

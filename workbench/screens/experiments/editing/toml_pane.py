@@ -90,7 +90,9 @@ class TomlPane(Container):
         taken = self._keys_of(row) if where.kind == "key" else []
         found = completions(where, self.names, taken)
         begun = bool(where.word) or (where.kind == "value" and self.face.document[row][:column].endswith(("= ", '"')))
-        done = bool(found) and found[0].text.strip('"') == where.word and where.stop == column
+        rest = self.face.document[row][where.stop :].lstrip()
+        is_whole = bool(found) and found[0].text.strip('"') == where.word and where.stop == column
+        done = is_whole and (where.kind != "key" or rest.startswith(("=", ".")))
         if not found or (not asked and (not begun or done)):
             self.popup.close()
             return

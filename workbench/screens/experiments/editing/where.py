@@ -40,6 +40,8 @@ def where_is(document: FileDocument, row: int, column: int) -> Where:
     header = document.table_at(row)
     if any(token.kind == "comment" and token.start < column for token in tokens):
         return Where("nothing", header)
+    if document.open_at(row).quotes and tokens and column <= tokens[0].stop:
+        return Where("nothing", header)  # inside a text over several lines
     opened: list[tuple[str, Path]] = []  # brackets that are open, with the table or key that they belong to
     key: Path = ()
     is_value = False
