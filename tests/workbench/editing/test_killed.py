@@ -51,6 +51,7 @@ def test_what_was_typed_until_a_second_before_is_there_after_sigkill(tmp_path: P
     finally:
         process.kill()
         process.wait()
+        process.stdout.close()
     assert file.read_text() == text
     [draft] = Buffer(file).drafts()
     # 0.4 s between two looks, and what a busy machine takes to force one file to disk.
