@@ -9,6 +9,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from craft.launch.queue.slots import taken
+from craft.launch.workers import kill
 from craft.runs.store import RunStore
 from tests.workbench.harness import WideScreen, opened, until
 from workbench import memory
@@ -83,8 +84,17 @@ def text_of(screen: ExperimentsScreen) -> str:
 
 async def end_runs(pilot: Pilot[None], runs_dir: Path) -> None:
     """Wait until what was launched is over, so that no process outlives the test."""
-    await until(
-        pilot,
-        lambda: not taken() and all(run.phase in ("finished", "failed") for run in RunStore(runs_dir).list()),
-        within=60,
-    )
+
+    def is_over() -> bool:
+        return not taken() and all(run.phase in ("finished", "failed") for run in RunStore(runs_dir).list())
+
+    await until(pilot, is_over, within=60)
+
+
+async def kill_runs(pilot: Pilot[None], runs_dir: Path) -> None:
+    """End what was launched, and what still waits."""
+    for entry in (runs_dir / ".craft" / "queue").iterdir():
+        entry.unlink(missing_ok=True)  # a runner leaves when nobody waits
+    for run in RunStore(runs_dir).list():
+        kill(run.folder)
+    await until(pilot, lambda: not taken())

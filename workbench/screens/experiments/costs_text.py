@@ -278,17 +278,21 @@ class CostsText:
         return shorten(text, self.width if room is None else max(room, 0), ascii_only=self.ascii_only)
 
     def _wrapped(self, text: str, look: str) -> Iterator[Content]:
-        """Text over as many lines as it needs, five at most, indented as it begins."""
+        """Text over as many lines as it needs, six at most, indented as it begins; a path too long is broken."""
         indent = len(text) - len(text.lstrip())
+        room = max(self.width - indent, 8)
         line, lines = "", []
         for word in clean_line(text, ascii_only=self.ascii_only).split():
             longer = f"{line} {word}" if line else word
-            if width_of(longer) > self.width - indent and line:
+            if width_of(longer) > room and line:
                 lines.append(line)
                 longer = word
+            while width_of(longer) > room and longer.isascii():
+                lines.append(longer[:room])
+                longer = longer[room:]
             line = longer
-        for part in [*lines, line][:5]:
-            yield Content.styled(" " * indent + shorten(part, self.width - indent), look)
+        for part in [*lines, line][:6]:
+            yield Content.styled(" " * indent + shorten(part, room, ascii_only=self.ascii_only), look)
 
 
 def problem_words(problem: Problem) -> str:

@@ -163,4 +163,4 @@ class Launching(Parts):
         """The runs were read: go to the first of those that were just made, once it is among them."""
         if self._awaited and any(run.name == self._awaited for run in self.app.runs):
             name, self._awaited = self._awaited, ""
-            self.app.show_run(name)
+            self.call_later(self.app.show_run, name)
