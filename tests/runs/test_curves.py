@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import tracemalloc
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pytest import MonkeyPatch
 
+from craft.runs import curves
 from craft.runs.curves import CurvesReader
 from craft.runs.folder import RunFolder
 from craft.runs.metrics import MetricsLog, MetricsReader
+from craft.runs.metrics_index import IndexWriter, index_blocks, read_index
 
 NAMES = ["train/loss", "val/loss"]
 
@@ -113,3 +117,44 @@ def test_places_on_other_axes_come_with_the_values(tmp_path: Path) -> None:
     assert [list(part) for part in reader.curve("val/loss")] == [[0, 100, 150], [0.0, 100.0, 9.0]]
     assert list(reader.curve("val/loss", "tokens")[0][:2]) == [0, 1000]
     assert math.isnan(reader.curve("val/loss", "time")[0][2]), "that record has none"
+
+
+def test_a_long_log_without_an_index_keeps_four_points_of_every_block(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    """As from its index: the extremes of every block, both ends, and each point that came after the blocks."""
+    monkeypatch.setattr(curves, "_LONG", 1)
+    path, chance = tmp_path / "metrics.jsonl", random.Random(3)
+    loss = [chance.gauss(2, 1) for _ in range(128 * 20 + 5)]
+    lines = [{"step": n, "time": n / 2, "tokens": 10 * n, "train/loss": one, "own/x": n} for n, one in enumerate(loss)]
+    lines[1000] |= {"train/loss": None, "nonfinite": ["train/loss"]}
+    _write(path, *lines)
+    reader = CurvesReader(path, ["train/loss"], ("step", "tokens"))
+    assert reader.poll() and reader.thinned and list(reader.seen) == ["train/loss", "own/x"]
+    steps, values = reader.curve("train/loss")
+    odd = 128 * (1000 // 128)
+    assert len(steps) <= 4 * 19 + 128 + 5 and math.isnan(values[list(steps).index(1000)])
+    assert set(range(odd, odd + 128)) <= set(steps), "what a block cannot sum up is kept point by point"
+    for start in range(0, 128 * 20, 128):
+        block = [loss[n] for n in range(start, start + 128) if n != 1000]
+        assert {min(block), max(block)} <= set(values)
+    assert list(steps)[-5:] == list(range(128 * 20, 128 * 20 + 5)) and list(steps) == sorted(steps)
+    assert list(reader.curve("train/loss", "tokens")[0])[-1] == 10 * (len(loss) - 1)
+    _write(path, {"resumed_from": 200}, {"step": 201, "train/loss": 9.0})
+    assert reader.poll()
+    steps, values = reader.curve("train/loss")
+    assert list(steps)[-1] == 201 and list(steps)[:-1] == [n for n in steps[:-1] if n <= 200]
+    assert {200.0} <= set(steps), "the block that the resume cuts is read again"
+
+
+def test_of_an_index_only_what_is_asked_for_is_kept(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(curves, "_LONG", 1)
+    path = tmp_path / "metrics.jsonl"
+    names = [f"own/{n}" for n in range(30)]
+    _write(path, *({"step": n, "time": n, "tokens": n, **dict.fromkeys(names, n)} for n in range(1280)))
+    writer = IndexWriter(path)
+    writer.extend(path.stat().st_size)
+    writer.close()
+    blocks = list(index_blocks(path, ["own/7", "missing"]))
+    assert len(blocks) == 10 and all(set(block.points) == {"own/7"} and len(block.names) == 30 for block in blocks)
+    reader = CurvesReader(path, ["own/7"])
+    assert reader.poll() and set(reader.seen) == set(names) and list(reader.curve("own/7")[0])[-1] == 1279
+    assert [block.points for block in read_index(path)] == [block.points for block in index_blocks(path)]
