@@ -138,7 +138,10 @@ def sort_rows(rows: Sequence[Row], figure: Figure, *, descending: bool | None = 
 
 
 def best_rows(rows: Sequence[Row], figure: Figure) -> set[int]:
-    """The places of the best rows by a figure; none where none is better, or all are alike."""
+    """The places of the best rows by a figure; none where none is better, or all are alike. Of times only those for
+    the same steps compare: who stopped first was not the fastest."""
+    if figure.name == "seconds" and len({run.figures.get("steps") for row in rows for run in row.runs}) > 1:
+        return set()
     mode = figure.mode(rows)
     means = [row.mean(figure) for row in rows]
     known = [mean for mean in means if mean is not None]

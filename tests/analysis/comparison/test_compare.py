@@ -215,6 +215,11 @@ def test_differences_are_in_per_cent_of_the_reference_and_the_best_is_known(tmp_
     assert [difference(best, row, reference) for row in found.rows] == ["", "-5.0%", "+25.0%", ""]
     assert best_rows(found.rows, best) == {1}
     assert best_rows(found.rows, parameters) == set(), "more parameters are neither better nor worse"
+    seconds = next(one for one in found.figures if one.name == "seconds")
+    short = a_run(tmp_path, "short", [4.0], pace=0.1)
+    slow = a_run(tmp_path, "slow", [4.0, 2.0], pace=9.0)
+    assert best_rows(compare_runs([folders[0], short], metric="val/loss").rows, seconds) == set(), "it stopped first"
+    assert best_rows(compare_runs([slow, folders[0]], metric="val/loss").rows, seconds) == {1}
     falling = sort_rows(found.rows, best, descending=True)
     assert [row.name for row in falling] == ["c-001", "a-001", "b-001", "d-001"], "those without it stay last"
     assert "d-001: val/loss was not measured yet" in found.remarks()

@@ -98,6 +98,7 @@ class Picker(ScrollView, can_focus=True):
         self.runs: Sequence[RunSummary] = ()
         self.items: list[Item] = []
         self.marked: list[str] = []
+        self._marked: frozenset[str] = frozenset()
         self.closed: set[str] = set()
         self.looks: dict[str, tuple[str, Style]] = {}
         """Run -> the mark and the look of its curve."""
@@ -110,8 +111,11 @@ class Picker(ScrollView, can_focus=True):
 
     def show(self, runs: Sequence[RunSummary], marked: list[str], looks: dict[str, tuple[str, Style]]) -> None:
         """Show `runs`; the cursor stays on its line when the list changes around it."""
+        if runs is self.runs and (marked, looks) == (self.marked, self.looks):
+            return
         before = self.selected
         self.runs, self.marked, self.looks = runs, marked, looks
+        self._marked = frozenset(marked)
         self.items = items_of(runs, self.closed)
         if before is not None:
             here = (place for place, item in enumerate(self.items) if item.key == before.key)
@@ -133,7 +137,7 @@ class Picker(ScrollView, can_focus=True):
         return item.name, [(run.phase, run.val_loss, run.fault) for run in item.runs], self._state(item), place
 
     def _state(self, item: Item) -> tuple[str, str, tuple[str, Style] | None]:
-        marked = sum(run.name in self.marked for run in item.runs)
+        marked = sum(run.name in self._marked for run in item.runs)
         mark = "[ ]" if not marked else "[x]" if marked == len(item.runs) else "[-]"
         reference = "ref" if self.marked and not item.group and item.name == self.marked[0] else ""
         return mark, reference, self.looks.get(item.name)
@@ -218,7 +222,7 @@ class Picker(ScrollView, can_focus=True):
         group = (item.group or item.runs[0].group or "") if item and (item.group or item.inside) else ""
         if group:
             self.closed ^= {group}
-            self.show(self.runs, self.marked, self.looks)
+            self.show(list(self.runs), self.marked, self.looks)
             self.cursor = next(place for place, one in enumerate(self.items) if one.group == group)
             self.refresh(layout=True)
 
@@ -231,7 +235,7 @@ class Picker(ScrollView, can_focus=True):
 
     def _mark(self, item: Item) -> None:
         names = item.names()
-        self.post_message(self.Marked(names, not all(name in self.marked for name in names)))
+        self.post_message(self.Marked(names, not all(name in self._marked for name in names)))
 
     def on_click(self, event: events.Click) -> None:
         place = self.scroll_offset.y + event.y
