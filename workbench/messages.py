@@ -102,7 +102,11 @@ class SortAsked(Message):
 
 
 class GroupToggled(Message):
-    """The runs of the selected group shall be shown, or not any more."""
+    """The runs of a group shall be shown, or not any more."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__()
+        self.group = group
 
 
 class VerbsAsked(Message):

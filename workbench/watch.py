@@ -17,13 +17,13 @@ from craft.runs.folder import RunFolder
 from craft.runs.notes import NAME as NOTES
 from craft.runs.notes import Notes, read_notes
 from craft.runs.store import RunStore, RunSummary
+from workbench.verbs.which import LOST
 
 Stamp = tuple[int, int] | None
 
 _SETTLES_NS = 100_000_000  # far more than the step in which a file system's times move
 _WHY_EACH, _WHY_MOST = 0.005, 5.0  # seconds until it is asked again what the queue waits for: each run's part, and all
 _NO_NOTES = Notes()
-_NOWHERE = "it is in no queue any more"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class RunsReader:
         for name in queued:
             stamp, run = self._known[name]
             # One that has not been claimed yet is only being made.
-            reason = self._reasons.get(name) or (_NOWHERE if run.status.updated else run.observed.reason)
+            reason = self._reasons.get(name) or (LOST if run.status.updated else run.observed.reason)
             if reason != run.observed.reason:
                 self._known[name] = stamp, replace(run, observed=replace(run.observed, reason=reason))
         return {entry.run: place for place, entry in enumerate(Queue(self.store.runs_dir).entries())}

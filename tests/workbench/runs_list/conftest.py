@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 import craft.launch.workers
-import workbench.app
 from tests.launch.project import FAKE, Project, fake_project, real_project
 
 __all__ = ["fake_project", "real_project", "started_here"]
@@ -13,7 +12,7 @@ __all__ = ["fake_project", "real_project", "started_here"]
 
 @pytest.fixture(autouse=True)
 def _quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbench.app, "TICK", 0.05)
+    monkeypatch.setattr("workbench.reading.TICK", 0.05)
 
 
 @pytest.fixture

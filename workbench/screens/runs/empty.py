@@ -20,7 +20,7 @@ def empty_state(app: Workbench) -> Content:
     lines = [Content.styled(f"No runs yet in {folder}/", QUIET), Content("")]
     if not project.exists:
         lines += _key("1", "write experiments for a text of your own")
-        if hasattr(app, "action_demo"):
+        if app.check_action("demo", ()):
             lines += _key("d", "train a small model on the standard library's sources, and watch it")
         lines += [Content(""), Content("or in a shell:"), _command(project.command("init"))]
     elif project.fault or (app.check and app.check.count):

@@ -55,8 +55,10 @@ class FilterBar(Container):
     def show(self, shown: int, of: int, fault: str) -> None:
         """How many of all are shown, or what is wrong: a message, and below it the filter with a mark at the place."""
         self.query_one("#filter-count", Static).update(Content(f"{shown:,} of {of:,}"))
-        said = clean(fault.removeprefix("filter: "))
-        self.query_one("#filter-fault", Static).update(Content.styled(said, "$text-error"))
+        message, _, rest = fault.removeprefix("filter: ").partition("\n")
+        mark = rest.rpartition("\n")[2].removeprefix("    ")  # below the place, as the message has it
+        said = "\n".join(filter(None, (mark, message)))
+        self.query_one("#filter-fault", Static).update(Content.styled(clean(said), "$text-error"))
         self.query_one("#filter-fault").display = bool(fault)
 
     def open(self) -> None:

@@ -269,10 +269,8 @@ class RunsScreen(ActingScreen):
             self._look_at(sort="", turned=False)
 
     @on(GroupToggled)
-    def _toggle_group(self) -> None:
-        row = self._table.row
-        if row is not None and row.group is not None:
-            self._look_at(open_groups=self._view.open_groups ^ {row.group.name})
+    def _toggle_group(self, message: GroupToggled) -> None:
+        self._look_at(open_groups=self._view.open_groups ^ {message.group})
 
     def action_filter(self) -> None:
         self._filter.open()
@@ -325,7 +323,7 @@ class RunsScreen(ActingScreen):
         """The details alone; a group shows its runs."""
         row = self._table.row
         if row is not None and row.group is not None:
-            self._toggle_group()
+            self._table.post_message(GroupToggled(row.group.name))
         elif row is not None and not self.has_class("-opened"):
             self.add_class("-opened")
             self._details.take_focus()

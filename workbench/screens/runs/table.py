@@ -263,6 +263,32 @@ class RunTable(ScrollView, can_focus=True):
     def action_last(self) -> None:
         self.cursor = len(self.arranged.rows) - 1
 
+    # --- groups ---
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would do nothing are not offered."""
+        if action in ("open_group", "close_group"):
+            return self.arranged.view.fold and self.row is not None and bool(self.row.group or self.row.inside)
+        return True
+
+    def action_open_group(self) -> None:
+        """Show the runs of the group under the cursor; one that is open already lets the cursor in."""
+        row = self.row
+        if row is not None and row.group is not None:
+            if row.group.folded:
+                self.post_message(GroupToggled(row.group.name))
+            else:
+                self.cursor += 1
+
+    def action_close_group(self) -> None:
+        """Only the line of the group again, and the cursor on it."""
+        row = self.row
+        if row is None or (row.group is not None and row.group.folded):
+            return
+        name = row.group.name if row.group else row.run.group or ""
+        self.select(f"group {name}")
+        self.post_message(GroupToggled(name))
+
     # --- marks ---
 
     def action_mark(self) -> None:
@@ -303,7 +329,7 @@ class RunTable(ScrollView, can_focus=True):
             names = {run.name for run in row.runs}
             self.mark(self.marks - names if names <= self.marks else self.marks | names)
         elif event.chain == 2:
-            self.post_message(GroupToggled() if row.group else RunOpened())
+            self.post_message(GroupToggled(row.group.name) if row.group else RunOpened())
 
     def _sort_at(self, x: int) -> None:
         end = 0
