@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 _PARTS = 32
 _PART_LEAST = 10
-_FEW = 5  # fewer points have no outlier among them
+_FEW = 20  # fewer points have no stray among them: a run that has just begun
 _SAMPLED = 64
 """Values looked at in each stretch of a long curve."""
 _NEAR = 0.5

@@ -11,6 +11,8 @@ from craft.analysis.scales import Scale
 from craft.analysis.smoothing import LIGHT, STRONG
 
 Range = tuple[float, float]
+_LEAST = 1e-4
+"""Of a value, what a range around it shows at least: four digits of it, which is all that a loss is good for."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Sight:
             # There and back again a logarithm is off by a bit, and a point on the edge would count as outside.
             low = low if kept[0] == ends[0] else _power(kept[0], log) * (1 - 1e-9 * log)
             high = high if kept[1] == ends[1] else _power(kept[1], log) * (1 + 1e-9 * log)
+        if not self.view.y_range:
+            low, high = _wide_enough(low, high, log)
         if low > first or high < last:
             self.outside = sum(curve.outside(self.x, log, low, high) for curve in self.curves)
         return Scale(low, max(low, high), log)
@@ -112,6 +116,15 @@ class Sight:
         if any(curve.measured for curve in self.curves):
             return "no point is positive: a logarithmic axis has no place for them"
         return "no value is finite" if any(curve.gaps for curve in self.curves) else ""
+
+
+def _wide_enough(low: float, high: float, log: bool) -> tuple[float, float]:
+    """A range that is more than the last digits of one value; a lone value stays alone."""
+    least = _LEAST * max(abs(low), abs(high))
+    lacking = least / 2 - (high / 2 - low / 2)
+    if not low < high or not lacking > 0 or log:
+        return low, high
+    return low - lacking, high + lacking
 
 
 def _power(value: float, log: bool) -> float:

@@ -40,6 +40,7 @@ def test_a_second_curve_on_another_level_is_not_a_stray() -> None:
 
 def test_too_few_points_to_tell_and_values_that_are_all_one() -> None:
     assert _range([1.0, 2.0, 900.0]) == (1.0, 900.0)
+    assert _range([3.0, 2.9, 2.8, 9.0, 2.7, 2.6]) == (2.6, 9.0), "a run that has just begun"
     assert _range([1.0] * 50 + [5.0]) == (1.0, 5.0), "the one that differs is the news"
     assert robust_range([], 0.0, 1.0) == (0.0, 1.0)
 

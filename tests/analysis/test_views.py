@@ -56,6 +56,12 @@ def test_strays_are_counted_pointed_at_and_do_not_flatten_the_curve(ink: Ink) ->
     assert "1 point outside" in _draw(_spiked(), view=View(robust=True, x_range=(150, 200)), ink=ink).plain()
 
 
+def test_the_last_digits_of_a_value_are_not_blown_up() -> None:
+    drawing = _draw(Series("train", [0, 1], [4.56434676, 4.56434678]))
+    assert drawing.y and drawing.y.high - drawing.y.low == pytest.approx(4.56e-4, rel=0.01)
+    assert _draw(Series("train", [0, 1], [2.5, 2.5])).y == _draw(Series("train", [0], [2.5])).y, "one value is one"
+
+
 def test_a_zoom_shows_its_part_and_the_curve_leaves_at_the_edges() -> None:
     drawing = _draw(TRAIN, VAL, view=View(x_range=(100.0, 200.0)))
     assert drawing.x and (drawing.x.low, drawing.x.high) == (100.0, 200.0)
