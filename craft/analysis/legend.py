@@ -20,18 +20,26 @@ class Entry:
     """Its mark, or a piece of its line."""
     name: str
     value: str
+    smoothed: str = ""
+    """What the smoothed line is at there."""
     place: str = ""
     """Where the value stands, if not where the others do."""
 
     def text(self, form: str) -> str:
-        parts = {"all": (self.name, self.value, self.place), "value": (self.name, self.value), "bare": (self.value,)}
-        return " ".join(filter(None, (self.sample, *parts.get(form, (self.name,)))))
+        parts = {
+            "all": (self.name, self.value, self.smoothed, self.place),
+            "placed": (self.name, self.value, self.place),
+            "value": (self.name, self.value),
+            "bare": (self.value,),
+            "name": (self.name,),
+        }
+        return " ".join(filter(None, (self.sample, *parts[form])))
 
     def fit(self, width: int, ascii_only: bool) -> str:
         """In `width` columns; the name is cut before the value."""
-        tail = " ".join(filter(None, (self.value, self.place)))
-        if width_of(tail) + 6 > width:
-            tail = self.value
+        tails = ((self.value, self.smoothed, self.place), (self.value, self.place), (self.value,))
+        texts = [" ".join(filter(None, parts)) for parts in tails]
+        tail = next((text for text in texts if width_of(text) + width_of(self.name) + 3 <= width), texts[-1])
         room = width - width_of(self.sample) - width_of(tail) - 2
         name = shorten(self.name, max(room, 0), ascii_only=ascii_only)
         return shorten(" ".join(filter(None, (self.sample, name, tail))), width, ascii_only=ascii_only)
@@ -57,24 +65,25 @@ def header(
 def _one_line(
     title: str, notes: str, entries: Sequence[Entry], width: int, must: bool, ascii_only: bool
 ) -> list[Span] | None:
-    """All on one line; None where it does not fit, unless it `must`: then notes go first, and names next."""
-    forms = ["all", "value"]
+    """All on one line; None where it does not fit, unless it `must`: then something is left out."""
+    ways = [("all", notes), ("placed", notes)]
     if must:
-        forms += ["bare"] * (len(entries) == 1 and bool(title)) + ["name"]
-    for said in (notes, "")[: 1 + must]:
-        for form in forms:
-            texts = [entry.text(form) for entry in entries]
-            used = width_of(title) + sum(map(width_of, texts)) + 2 * max(len(texts) - 1, 0)
-            used += 3 * bool(title and texts)
-            room = width - used - 3 * bool(used)
-            # Notes may be cut, but not to a stump.
-            if room >= width_of(said) or (must and said and room >= 10) or (not said and used <= width):
-                row = [Span(title, "title")] if title else []
-                row += [Span("   ", "canvas")] if title and texts else []
-                for index, (entry, text) in enumerate(zip(entries, texts, strict=True)):
-                    row += [Span(_GAP, "canvas")] if index else []
-                    row.append(Span(text, entry.role))
-                return _with_notes(row, used, said, width, ascii_only)
+        # Values before notes, notes before nothing but names.
+        ways += [("all", ""), ("placed", ""), ("value", "")]
+        ways += [("bare", "")] * (len(entries) == 1 and bool(title)) + [("name", notes), ("name", "")]
+    for form, said in ways:
+        texts = [entry.text(form) for entry in entries]
+        used = width_of(title) + sum(map(width_of, texts)) + 2 * max(len(texts) - 1, 0)
+        used += 3 * bool(title and texts)
+        room = width - used - 3 * bool(used)
+        # Notes may be cut, but not to a stump.
+        if room >= width_of(said) or (must and said and room >= 10) or (not said and used <= width):
+            row = [Span(title, "title")] if title else []
+            row += [Span("   ", "canvas")] if title and texts else []
+            for index, (entry, text) in enumerate(zip(entries, texts, strict=True)):
+                row += [Span(_GAP, "canvas")] if index else []
+                row.append(Span(text, entry.role))
+            return _with_notes(row, used, said, width, ascii_only)
     if not must:
         return None
     return _legend(entries, width, 1, ascii_only)[0] if entries else _top(title, notes, width, ascii_only)
@@ -97,7 +106,7 @@ def _legend(entries: Sequence[Entry], width: int, most: int, ascii_only: bool) -
     """At most `most` lines of entries, in the fullest form that shows them all; else as many as fit, and a number."""
     if not entries or most < 1:
         return []
-    for form in ("all", "value", "name"):
+    for form in ("all", "placed", "value", "name"):
         lines, left = _wrapped(entries, form, width, most, ascii_only)
         if not left:
             return lines

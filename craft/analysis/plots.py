@@ -179,13 +179,14 @@ class _Plot:
         series = curve.series
         # The first curve is a plain line; the others carry their marks.
         sample = mark_of(index, self.ink) if index or self.ink == "ascii" else "\u2500"
-        name, value, place = clean_line(series.name, ascii_only=self.ink == "ascii"), last_value(series), ""
+        name, value = clean_line(series.name, ascii_only=self.ink == "ascii"), last_value(series)
+        smoothed = place = ""
         if cross is not None and (point := self.sight.at(curve, cross)) is not None:
             value = series.write(point.y)
             if point.smoothed is not None:
-                value += f" (~{series.write(point.smoothed)})"
+                smoothed = f"(~{series.write(point.smoothed)})"
             place = f"@{self._write_x(point.x)}" if point.x != cross else ""
-        return Entry(f"series{index}", sample, name, value, place)
+        return Entry(f"series{index}", sample, name, value, smoothed, place)
 
     def _write_x(self, x: float) -> str:
         return self.axis.write(x) if self.axis else format_step(x)
