@@ -14,9 +14,9 @@ import workbench.app
 from craft.config.experiments import inspect_experiments
 from tests.workbench.harness import until
 from workbench import memory
-from workbench.app import THEMES
 from workbench.screens.experiments.editing.buffer import Buffer
 from workbench.screens.experiments.editing.panel import EditPanel
+from workbench.themes import THEMES
 
 _WORKBENCH = Path(workbench.app.__file__).parent
 

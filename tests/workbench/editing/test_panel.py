@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -93,6 +94,19 @@ def test_keys_and_values_are_completed_and_problems_shown_where_they_stand(file:
             await pilot.press("ctrl+z")
             await until(pilot, lambda: face.problem_rows == [])
             assert "relu2, gelu or swiglu" in shown(app, "#toml-help")
+
+    play(story())
+
+
+def test_keys_that_come_at_once_are_done_in_their_order(file: Path) -> None:
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            app.panel.go_to(10)
+            await pilot.pause()
+            for key in ("down", "end", "enter", "x", "backspace", "#", "home", "a", "up", "end", "5"):
+                app.post_message(Key(key, key if len(key) == 1 else "\r" if key == "enter" else None))
+            await until(pilot, lambda: "45" in app.buffer.text)
+            assert "model.num_layers = 45\na#\n" in app.buffer.text
 
     play(story())
 

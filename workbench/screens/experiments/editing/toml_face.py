@@ -23,6 +23,7 @@ from craft.text import clean, shorten, width_of
 from workbench.actions import bindings_of
 from workbench.screens.experiments.editing.buffer import common_start
 from workbench.screens.experiments.editing.text_document import FileDocument, Unwrapped
+from workbench.widgets.in_order import KeysInOrder
 
 INDENT = 4
 _LEAST_MESSAGE = 12  # columns beside a line that are worth a message
@@ -31,7 +32,7 @@ _UNDERLINED = Style(underline=True)
 _SEPARATORS = {ord("\u2028"): "\ufffd", ord("\u2029"): "\ufffd", ord("\r"): "\u240d"}
 
 
-class TomlFace(TextArea):
+class TomlFace(KeysInOrder, TextArea):
     """Edits a text. Every change, typed or made by others, is in one history that undo takes back."""
 
     document: FileDocument
@@ -236,13 +237,10 @@ class TomlFace(TextArea):
         if self.takes_key(event.key):
             event.stop()
             event.prevent_default()
-            return
-        if event.key == "enter" and self._closes_bracket():
+        elif event.key == "enter" and self._closes_bracket():
             event.stop()
             event.prevent_default()
             self._open_bracket()
-            return
-        await super()._on_key(event)
 
     def _closes_bracket(self) -> bool:
         row, column = self.cursor_location

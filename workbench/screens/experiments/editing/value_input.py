@@ -9,8 +9,10 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.widgets import Input
 
+from workbench.widgets.in_order import KeysInOrder
 
-class ValueInput(Input):
+
+class ValueInput(KeysInOrder, Input):
     """Shown by `open`; says what was typed when it is taken, and that it was left when it is not."""
 
     class Given(Message):
@@ -51,14 +53,11 @@ class ValueInput(Input):
             event.stop()
             event.prevent_default()
             self.post_message(self.Left())
-        else:
-            await super()._on_key(event)
 
     async def action_submit(self) -> None:
         self.post_message(self.Given(self.value, by_key=True))
 
     def _on_blur(self, event: events.Blur) -> None:
-        super()._on_blur(event)
         if self.display:
             changed = self.value != self._began
             self.post_message(self.Given(self.value, by_key=False) if changed else self.Left())
