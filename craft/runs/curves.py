@@ -96,14 +96,13 @@ class CurvesReader:
             for block in index_blocks(path, self._points):
                 self._take_block(block, () if not block.odd else read_between(path, block.start, block.stop))
                 self._lines.offset = block.stop
-        wanted = (*AXES, *self._points)
         start, waiting = self._lines.offset, list[Record]()
         for record in self._lines.stream():
             waiting.append(record)
-            self._see(record.keys())
+            if not self._keys.issuperset(record):
+                self._see(record.keys())
             if len(waiting) == BLOCK:
-                lean = [{name: one[name] for name in wanted if name in one} for one in waiting]
-                self._take_block(summed_up(lean, start, self._lines.offset), waiting)
+                self._take_block(summed_up(waiting, start, self._lines.offset, wanted=self._points), waiting)
                 start, waiting = self._lines.offset, []
         for record in waiting:
             self._take(record)

@@ -146,20 +146,26 @@ class IndexWriter:
                         self._open, self._open_from, self._odd = [], self._read, False
 
 
-def summed_up(records: Sequence[Record], start: int, stop: int, *, odd: bool = False) -> Block:
-    """The block of these records, which lie in the log's bytes `start` to `stop`."""
+def summed_up(
+    records: Sequence[Record], start: int, stop: int, *, odd: bool = False, wanted: Collection[str] | None = None
+) -> Block:
+    """The block of these records, which lie in the log's bytes `start` to `stop`; of metrics that are `wanted`."""
     first, last = records[0], records[-1]
     axes = {name: (first.get(name), last.get(name)) for name in AXES}
     if odd or not all(is_number(end) for ends in axes.values() for end in ends):
         return Block(start, stop, odd=True)
     steps: list[Any] = [record.get("step") for record in records]
-    if not _are_numbers(steps) or any(map(gt, steps, steps[1:])) or any("nonfinite" in record for record in records):
+    if not _are_numbers(steps) or any(map(gt, steps, steps[1:])):
+        return Block(start, stop, odd=True)
+    if wanted is None and any("nonfinite" in record for record in records):
         return Block(start, stop, odd=True)
     points: dict[str, tuple[float, ...]] = {}
-    for name in dict.fromkeys(chain.from_iterable(records)):
+    for name in dict.fromkeys(chain.from_iterable(records)) if wanted is None else wanted:
         if "/" not in name:
             continue
         values = [record[name] for record in records if name in record]
+        if not values:
+            continue
         if not _are_numbers(values):
             return Block(start, stop, odd=True)
         at = steps if len(values) == len(steps) else [record["step"] for record in records if name in record]
