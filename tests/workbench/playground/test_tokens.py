@@ -8,7 +8,7 @@ import time
 import pytest
 
 from craft.text import width_of
-from workbench.screens.playground.tokens import PROMPT, Settling, Token, Wrapped, common_tokens
+from workbench.screens.playground.tokens import PROMPT, Comparing, Settling, Token, Wrapped
 
 
 def tokens(*pieces: str) -> list[Token]:
@@ -69,6 +69,12 @@ def test_ten_thousand_tokens_are_put_into_lines_in_a_blink() -> None:
     assert len(wrapped) > 600
 
 
-def test_where_two_texts_part_is_counted_in_tokens() -> None:
-    assert common_tokens(tokens("a", "bc", "d"), tokens("ab", "c", "x")) == 2
-    assert common_tokens(tokens("a", "b"), tokens("a", "b", "c")) == 2
+def test_where_two_texts_part_is_found_while_they_grow() -> None:
+    one, other = tokens("a", "bc", "d"), tokens("ab")
+    comparing = Comparing(one, other)
+    assert comparing.go_on(over=False) is None
+    other += tokens("c", "x")
+    assert comparing.go_on(over=False) == 2
+    assert Comparing(tokens("a", "b"), tokens("a", "b", "c")).go_on(over=True) is None
+    assert Comparing(tokens("a", "b", "c"), tokens("a", "b")).go_on(over=False) is None
+    assert Comparing(tokens("a", "b", "c"), tokens("a", "b")).go_on(over=True) == 2

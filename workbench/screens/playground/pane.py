@@ -19,11 +19,12 @@ from craft.analysis.numbers import format_rate
 from craft.text import clean
 from workbench.screens.playground.sources import Source
 from workbench.screens.playground.token_text import TokenText
-from workbench.screens.playground.tokens import Settling, Token, common_tokens, read_token
+from workbench.screens.playground.tokens import Comparing, Settling, Token, read_token
 from workbench.screens.playground.words import Word, Words
 
 _ENDS = {"length": "length reached", "stop": "stop text", "end": "the end", "cancelled": "stopped"}
 _ROOMY = 66  # columns in which all fits
+_FIGURES = 0.25  # seconds
 _LIVE = ("asked", "loading", "writing")
 
 
@@ -86,6 +87,8 @@ class TextPane(Vertical):
         self.shown = 0
         self.parts: int | None = None
         """The first token that another source's text does not have; None where nothing is compared."""
+        self._comparing: Comparing | None = None
+        self._head_drawn = 0.0
         self._settling = Settling(0)
         self._new: list[tuple[int, str]] = []
 
@@ -193,14 +196,19 @@ class TextPane(Vertical):
         self._fault.display = bool(branch.fault)
         if branch.fault:
             self._fault.update(Content.styled(clean(branch.fault), "$text-error"))
-        self._head.show(*self._header())
+        # While tokens come the figures change with each of them: a few times a second is enough to read.
+        now = time.monotonic()
+        if branch.state != "writing" or now - self._head_drawn >= _FIGURES:
+            self._head_drawn = now
+            self._head.show(*self._header())
 
     def compare(self, other: TextPane) -> None:
         """Find where this text parts from another source's."""
         mine, theirs = self.branch, other.branch
-        same = common_tokens(mine.tokens, theirs.tokens)
-        parted = same < len(mine.tokens) and (same < len(theirs.tokens) or not theirs.is_live)
-        self.parts = same if parted else None
+        now = self._comparing
+        if now is None or now.one is not mine.tokens or now.other is not theirs.tokens:
+            now = self._comparing = Comparing(mine.tokens, theirs.tokens)
+        self.parts = now.go_on(over=not theirs.is_live)
         self.text.show_parting(self.parts)
 
     def _header(self) -> tuple[list[Word], list[Word]]:

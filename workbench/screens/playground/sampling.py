@@ -1,7 +1,7 @@
 """The sampler process of the workbench: started when first asked, started again after it died, ended with the program.
 
 Everything slow is in threads: one starts the process and sends, one listens. What comes goes to the widget that asked,
-as `Answered`, at most twenty times a second however fast a model writes. docs/sampler.md has the messages.
+as `Answered`, at most fifteen times a second however fast a model writes. docs/sampler.md has the messages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from craft.errors import CraftError
 from craft.runs.sampler_client import Sampler
 from craft.runs.sampler_protocol import is_final
 
-PAUSE = 0.05
+PAUSE = 0.07
 """Seconds between two messages to a widget: the first comes at once."""
 _CLOSE_WITHIN = 1.0  # seconds
 _LARGEST_LOG = 1 << 20

@@ -19,8 +19,9 @@ from craft.errors import UsageError
 from craft.runs.sampling_settings import SamplingSettings
 from craft.text import clean_line
 
+_OWN = "run's own"
 PRESETS: dict[str, dict[str, Any]] = {
-    "run's own": {},
+    _OWN: {},
     "greedy": {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0},
     "balanced": {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.0},
     "wild": {"temperature": 1.4, "top_k": 0, "top_p": 1.0, "min_p": 0.02},
@@ -42,6 +43,7 @@ _ORDER = (
     ("repetition_penalty", "device"),
     ("frequency_penalty", "precision"),
 )
+_OF_RUN = {*PRESETS["greedy"], "max_new_tokens", "repetition_penalty", "frequency_penalty", "stop"}
 _KINDS = {one.name: str(one.type) for one in fields(SamplingSettings)} | {"samples": "int"}
 _DEFAULTS = {one.name: one.default for one in fields(SamplingSettings)} | {"temperature": 0.8, "top_k": 40}
 _MOST_SAMPLES = 16
@@ -119,7 +121,8 @@ class SettingsPanel(Vertical):
         for name, words in _CHOICES.items():
             if self._values[name] not in words:
                 self._values[name] = words[0]
-        self._own: dict[str, Any] = {}
+        self._own: dict[str, Any] | None = None
+        """What the run's definition says; None while that is not read."""
         self._help = dict(_HELP)
         self._fault: tuple[str, str] = ("", "")
 
@@ -229,13 +232,13 @@ class SettingsPanel(Vertical):
                     field.put(text)
                 elif isinstance(field, Line):
                     field.value = text
-        self._changed()
+        self._changed(*values)
 
     def set_own(self, section: dict[str, Any]) -> None:
         """The [generation] section of the first source's definition; in force while the preset says so."""
         self._own = {name: section[name] for name in _KINDS if name in section and name != "seed"}
-        if self._values["preset"] == "run's own":
-            self._apply("run's own")
+        if self._values["preset"] == _OWN:
+            self._apply(_OWN)
 
     def next_preset(self) -> None:
         """The preset after this one."""
@@ -244,26 +247,24 @@ class SettingsPanel(Vertical):
         self._take_preset(names[(names.index(here) + 1) % len(names)] if here in names else names[0])
 
     def _take_preset(self, name: str) -> None:
-        if name == "mixed":  # no choice of a person's
-            name = next(iter(PRESETS))
-        self._apply(name)
+        self._apply(_OWN if name == "mixed" else name)
 
     def _apply(self, name: str) -> None:
-        self.put({**(self._own if name == "run's own" else PRESETS[name]), "preset": name})
+        self.put({**((self._own or {}) if name == _OWN else PRESETS[name]), "preset": name})
 
     def _preset_now(self) -> str:
         """The preset that the values are; it stays as long as they are those that it sets."""
         here = self._values["preset"]
-        wanted = self._own if here == "run's own" else PRESETS.get(here)
-        if wanted is not None and all(self._values[name] == _written(value) for name, value in wanted.items()):
-            return here
-        others = (name for name, preset in PRESETS.items() if preset and name != here)
-        return next(
-            (name for name in others if all(self._values[one] == _written(v) for one, v in PRESETS[name].items())),
-            "mixed",
-        )
+        wanted = {**PRESETS, _OWN: self._own or {}}
+        names = [here, *(name for name in PRESETS if name not in (here, _OWN))] if here in wanted else list(PRESETS)[1:]
+        return next((name for name in names if self._holds(wanted[name])), "mixed")
 
-    def _changed(self) -> None:
+    def _holds(self, preset: dict[str, Any]) -> bool:
+        return all(self._values[name] == _written(value) for name, value in preset.items())
+
+    def _changed(self, *names: str) -> None:
+        if self._own is None and "preset" not in names and self._values["preset"] == _OWN and _OF_RUN & {*names}:
+            self._values["preset"] = "mixed"  # a person was faster: what is read later does not replace it
         preset = self._preset_now()
         self._values["preset"] = preset
         self.query_one("#preset", Choice).put(preset)
@@ -276,7 +277,7 @@ class SettingsPanel(Vertical):
         name = event.input.id or ""
         if self._values.get(name) != event.value:
             self._values[name] = event.value
-            self._changed()
+            self._changed(name)
 
     def on_choice_changed(self, event: Choice.Changed) -> None:
         event.stop()
@@ -285,7 +286,7 @@ class SettingsPanel(Vertical):
             self._take_preset(event.choice.value)
         else:
             self._values[name] = event.choice.value
-            self._changed()
+            self._changed(name)
 
     def on_descendant_focus(self) -> None:
         self._say()

@@ -39,6 +39,7 @@ class TokenPanel(Widget, can_focus=True):
         self.pane: TextPane | None = None
         self._at: int | None = None
         self._row = 0
+        self._drawn = Content("")
         self._first_row = 0  # the line of the first alternative
 
     def show(self, pane: TextPane | None, at: int | None) -> None:
@@ -48,7 +49,7 @@ class TokenPanel(Widget, can_focus=True):
         if (pane, at) != (self.pane, self._at):
             self.pane, self._at = pane, at
             self._row = self._written_row()
-        self.refresh()
+        self.draw()
 
     @property
     def _token(self) -> Token | None:
@@ -65,7 +66,26 @@ class TokenPanel(Widget, can_focus=True):
 
     # --- drawing ---
 
+    def draw(self) -> None:
+        """Draw again, where something changed."""
+        content = self._content()
+        if content.plain != self._drawn.plain:
+            self._drawn = content
+            self.refresh()
+
+    def on_focus(self) -> None:
+        self.draw()
+
+    def on_blur(self) -> None:
+        self.draw()
+
+    def on_resize(self) -> None:
+        self.draw()
+
     def render(self) -> Content:
+        return self._drawn
+
+    def _content(self) -> Content:
         lines = self._about_token()
         self._first_row = len(lines)
         token = self._token
@@ -158,7 +178,7 @@ class TokenPanel(Widget, can_focus=True):
         token = self._token
         if token is not None and token.alternatives:
             self._row = max(0, min(row, len(token.alternatives) - 1))
-            self.refresh()
+            self.draw()
 
     def action_other(self, by: int) -> None:
         if self.pane is not None and self._at is not None:

@@ -123,7 +123,7 @@ class TokenText(ScrollView, can_focus=True):
             self._put = max(self._put, place + 1)
         after = len(self._wrapped)
         if after != before:
-            self.virtual_size = Size(self._wrapped.width, after)
+            self._set_lines(after)
             if self.FOLLOWS and at_end and self.hover is None:
                 self.scroll_end(animate=False, immediate=True)
         # A word may have moved from the line before.
@@ -155,10 +155,16 @@ class TokenText(ScrollView, can_focus=True):
             if self._wrapped.numbers and token.text:
                 self._wrapped.number(place, token.probability)
         self._put = len(self.tokens)
-        self.virtual_size = Size(width, len(self._wrapped))
+        self._set_lines(len(self._wrapped))
         self._draw_all()
         if self.cursor is not None:
             self.call_after_refresh(self._scroll_to_cursor)
+
+    def _set_lines(self, count: int) -> None:
+        """There are so many. The bar is always there, so nothing of the screen needs to be laid out anew."""
+        size = Size(self._wrapped.width, count)
+        self.set_reactive(TokenText.virtual_size, size)
+        self._scroll_update(size)
 
     def _draw_all(self) -> None:
         self._strips.clear()

@@ -181,12 +181,29 @@ def _visible(char: str, ascii_only: bool) -> str:
     return clean_line(char, ascii_only=ascii_only)
 
 
-def common_tokens(one: list[Token], other: list[Token]) -> int:
-    """How many characters two texts have in common from the start, in tokens of `one` that are wholly so."""
-    theirs = "".join(token.text for token in other)
-    place = 0
-    for number, token in enumerate(one):
-        if not theirs.startswith(token.text, place):
-            return number
-        place += len(token.text)
-    return len(one)
+class Comparing:
+    """How far two texts that grow are the same; what was compared once is not again."""
+
+    def __init__(self, one: list[Token], other: list[Token]) -> None:
+        self.one, self.other = one, other
+        self.same = 0
+        """Tokens of `one` that the other text has as well, from the start."""
+        self._chars = 0
+        self.parted = False
+
+    def go_on(self, *, over: bool) -> int | None:
+        """The first token of `one` that goes on otherwise; None while there is none. `over`: the other ended."""
+        theirs = "".join(token.text for token in self.other) if not self.parted else ""
+        while not self.parted and self.same < len(self.one):
+            mine = self.one[self.same].text
+            there = theirs[self._chars : self._chars + len(mine)]
+            if there == mine:
+                if self.same == len(self.one) - 1:
+                    break  # it may get more text
+                self.same += 1
+                self._chars += len(mine)
+            elif mine.startswith(there) and not over:
+                break  # the other text is not so far yet
+            else:
+                self.parted = True
+        return self.same if self.parted else None

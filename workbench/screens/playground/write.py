@@ -238,7 +238,7 @@ class WriteMode(Mode):
             if reference is not pane:
                 pane.compare(reference)
             pane.draw()
-        self._panel.refresh()
+        self._panel.draw()
         self.refresh_bindings()
 
     # --- what is seen ---
