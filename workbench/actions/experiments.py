@@ -19,6 +19,9 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("undo", ("u",), "take back the last change of the text"),
         Action("save", ("ctrl+s", "s"), "save the file"),
         Action("external_editor", ("E",), "edit the text with $VISUAL or $EDITOR"),
+        Action(
+            "decide", ("ctrl+o",), "decide what the line above the text asks: a draft, or a file that changed", "decide"
+        ),
         Action("reload", ("L",), "read the file anew; what is not saved is given up"),
         Action("problem", ("p",), "go to the first problem of the chosen one"),
         Action("runs", ("o",), "its newest run"),

@@ -314,7 +314,7 @@ def test_a_draft_that_was_left_is_offered_and_taken(file: Path) -> None:
             bar = app.query_one(NoticeBar)
             await until(pilot, lambda: bar.notice is not None)
             assert bar.notice is not None
-            assert "a draft with 2 lines changed, and the file changed since" in bar.notice.text
+            assert bar.notice.text.endswith(", 2 lines; the file changed since")
             app.panel.focus_face()
             await pilot.press("ctrl+o")
             await until(pilot, lambda: len(app.screen_stack) == 2)

@@ -191,6 +191,10 @@ class Changing(Parts):
         if self.panel is not None:
             self.panel.action_external_editor()
 
+    def action_decide(self) -> None:
+        if self.panel is not None:
+            self.panel.action_decide()
+
     def action_reload(self) -> None:
         panel = self.panel
         if panel is None:

@@ -409,6 +409,8 @@ class ExperimentsScreen(Launching, Measuring, Changing):
                 return has_text and not self._editor_has_focus
             case "save":
                 return self.panel is not None and self.panel.buffer.dirty
+            case "decide":
+                return self.panel is not None and self.panel.has_question
             case "back":
                 listing = self.listing if self.is_mounted else None
                 return listing is not None and bool(

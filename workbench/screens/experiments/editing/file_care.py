@@ -181,9 +181,9 @@ class FileCare:
     def _offer(self, draft: Draft) -> Notice:
         number = len(changed_lines(self.buffer.saved_text, draft.text))
         when = time.strftime("%d %b %H:%M", time.localtime(draft.written))
-        since = "" if self.buffer.is_current(draft) else ", and the file changed since"
+        since = "" if self.buffer.is_current(draft) else "; the file changed since"
         return Notice(
-            f"not saved on {when}: a draft with {number} line{'s' * (number != 1)} changed{since}",
+            f"unsaved draft of {when}, {number} line{'s' * (number != 1)}{since}",
             (
                 Decision("take it", "put the draft in place of the text, not saved yet", lambda: self._restore(draft)),
                 Decision("drop it", "for good", lambda: self._drop(draft)),

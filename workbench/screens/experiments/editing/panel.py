@@ -322,13 +322,18 @@ class EditPanel(Widget):
             self.apply(text, "edited outside")
             self.app.say(f"{command[0]}: {'taken; ctrl+z takes it back' if changed else 'nothing changed'}")
 
+    @property
+    def has_question(self) -> bool:
+        """Whether the line above the text asks for a decision."""
+        notice = self.query_one(NoticeBar).notice if self.is_mounted else None
+        return notice is not None and bool(notice.choices)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         match action:
             case "save":
                 return self.buffer.dirty or not self.buffer.exists
             case "decide":
-                notice = self.query_one(NoticeBar).notice
-                return notice is not None and bool(notice.choices)
+                return self.has_question
             case "next_problem" | "previous_problem":
                 return bool(self.toml.problem_rows)
         return True
