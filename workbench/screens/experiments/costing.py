@@ -109,7 +109,7 @@ class CostsReader:
             children = [one.name for one in inspection.entries if any(parent == name for parent, _ in one.extends)]
             by = f"extended by {', '.join(children)}" if children else "nothing extends it yet"
             return replace(found, note=f"a template never runs; {by}")
-        if name not in inspection.file.names:
+        if name not in inspection.file.names or name in inspection.broken:
             return replace(found, note="no figures until it is valid")
         runs = inspection.file.plan([name])
         found = replace(found, about=" - ".join(filter(None, (runs[0].config.description, runs[0].config.why))))

@@ -41,6 +41,7 @@ class CostsText:
 
     def __init__(self, width: int, *, ascii_only: bool) -> None:
         self.width, self.ascii_only = max(width, 20), ascii_only
+        self._has_changes = False
 
     # --- the panel ---
 
@@ -59,7 +60,11 @@ class CostsText:
         if weighed.note:
             lines += self._wrapped(weighed.note, QUIET if not weighed.problems else BAD)
         if weighed.costs is not None:
-            lines += self._figures(weighed, weighed.costs)
+            figures = list(self._figures(weighed, weighed.costs))
+            if self._has_changes:
+                what = "what is saved" if weighed.before_name == "saved" else weighed.before_name
+                lines.append(Content.styled(self._cut(f"with changes against {what}"), QUIET))
+            lines += figures
         return Content("\n").join(lines)
 
     def _head(self, weighed: Weighed) -> Content:
@@ -81,9 +86,6 @@ class CostsText:
         def change(of: Callable[[Costs], Range | None]) -> str:
             return _change(of(costs), of(before)) if before is not None else ""
 
-        if before is not None:
-            what = "what is saved" if weighed.before_name == "saved" else weighed.before_name
-            yield Content.styled(self._cut(f"at the right: change against {what}"), QUIET)
         yield from self._time(weighed, costs, change(lambda one: one.expected.seconds if one.expected else None))
         yield from self._memory(costs, change(lambda one: one.figures.peak), size)
         words = [(whole(figures.total_parameters), PLAIN)]
@@ -253,7 +255,7 @@ class CostsText:
         expected = costs.expected
         seconds = weighed.totals.seconds if weighed.totals else expected.seconds if expected else None
         if seconds is None or expected is None:
-            return Content.assemble(("time unknown until measured: ", WARN), ("F5", KEY))
+            return Content.assemble((self._cut("time unknown until measured: ", self.width - 2), WARN), ("F5", KEY))
         words = ("about " if expected.is_about else "") + duration_words(seconds)
         return Content.assemble(
             (words, f"bold {PLAIN}"), (self._cut(f"  {basis_words(expected)}", self.width - len(words)), QUIET)
@@ -263,6 +265,7 @@ class CostsText:
 
     def _line(self, label: str, words: list[Pair], change: str) -> Content:
         end = f"  {change}" if change else ""
+        self._has_changes |= bool(change)
         room = self.width - _LABEL - len(end)
         parts: list[Pair] = []
         for text, look in words:

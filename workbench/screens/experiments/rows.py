@@ -90,7 +90,7 @@ def rows_of(inspection: Inspection, before: Sequence[Row], *, main: str, uncheck
                 old,
                 about=about_of(entry.body),
                 verdict=verdict,
-                problems=problems or is_broken,
+                problems=problems or int(is_broken),
                 points=points,
                 elsewhere=elsewhere,
                 brief=old.brief if verdict != "wrong" else Brief(),
@@ -144,7 +144,7 @@ class Column:
 
 
 COLUMNS = (
-    Column("check", 8, right=False),
+    Column("check", 5, right=False),
     Column("params", 6),
     Column("memory", 7, right=False),
     Column("time", 7),
@@ -159,7 +159,7 @@ def columns_for(width: int, names: Iterable[str]) -> tuple[int, list[Column]]:
     """How wide names are, and the columns that fit beside them into `width`."""
     longest = max((width_of(name) for name in names), default=0)
     wanted = max(_NAME_LEAST, min(longest, _NAME_MOST))
-    least = min(wanted, 18)
+    least = min(wanted, 16)
     chosen: set[str] = set()
     used = least
     for title in _NEEDED:
@@ -182,8 +182,8 @@ def cell(row: Row, title: str, *, ascii_only: bool) -> tuple[str, str]:
             return {
                 "reading": ("...", "quiet"),
                 "ok": (good, "good"),
-                "wrong": (f"{bad}{row.problems or ''} bad".replace("  ", " "), "bad"),
-                "not checked": ("? ok", "warn"),
+                "wrong": (f"{bad}{row.problems}", "bad"),
+                "not checked": ("?", "warn"),
             }[row.verdict]
         case "params":
             return row.brief.parameters, "plain"
