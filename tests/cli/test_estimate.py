@@ -8,6 +8,7 @@ from pathlib import Path
 from craft.config.experiments import load_experiments
 from tests.cli.test_validate_show import craft
 from tests.config.files import RICH
+from tests.launch.project import EXPERIMENTS
 
 
 def test_figures_of_a_text_that_was_not_read_are_ranges_and_it_says_so(tmp_path: Path) -> None:
@@ -57,3 +58,21 @@ def test_an_unknown_name_is_one_clear_message(tmp_path: Path) -> None:
     done = craft(tmp_path, "estimate", "experiments.toml", "transfomer")
     assert (done.returncode, done.stdout) == (2, "")
     assert "did you mean 'transformer'?" in done.stderr
+
+
+def test_a_few_real_steps_are_measured_and_known_from_then_on(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog. " * 120)
+    (tmp_path / "experiments.toml").write_text(EXPERIMENTS)
+    done = craft(tmp_path, "estimate", "experiments.toml", "tiny", "training.max_steps=50", "--measure")
+    assert done.returncode == 0
+    rows = {line[:32].strip(): line[32:].strip() for line in done.stdout.splitlines()}
+    assert float(rows["seconds a step"].split()[0]) > 0
+    assert rows["loss"].startswith(("2", "3"))
+    assert "unknown until measured" in done.stdout  # before it
+    assert "dry run: measuring" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["experiments.toml", "text.txt"]
+    later = craft(tmp_path, "estimate", "experiments.toml", "tiny", "training.max_steps=50", "--json")
+    (record,) = map(json.loads, later.stdout.splitlines())
+    assert record["seconds_from"] == {"basis": "measured", "sources": ["dry run"]}
+    assert 0 < record["seconds"][0] <= record["seconds"][1]
+    assert record["measured"]["steps"] > 3

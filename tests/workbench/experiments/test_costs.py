@@ -103,12 +103,14 @@ def test_code_of_ones_own_is_not_checked_until_a_process_has_imported_it(tmp_pat
             verdicts = {row.name: row.verdict for row in screen.listing.rows}
             assert verdicts["one"] == "not checked"
             assert verdicts["tiny"] == "ok"
-            await until(pilot, lambda: {row.name: row.verdict for row in screen.listing.rows}["one"] == "wrong")
+            await until(
+                pilot, lambda: {row.name: row.verdict for row in screen.listing.rows}["one"] == "wrong", within=60
+            )
             await choose(pilot, screen, "one")
             await until(pilot, lambda: "has no Own" in " ".join(screen_text(app).split()))
             (tmp_path / "mine.py").write_text(OWN.format(name="Own"))
             assert screen.panel is not None
             screen.panel.apply(text + "seed = 3\n", "another")
-            await until(pilot, lambda: {row.name: row.verdict for row in screen.listing.rows}["one"] == "ok")
+            await until(pilot, lambda: {row.name: row.verdict for row in screen.listing.rows}["one"] == "ok", within=60)
 
     play(story())
