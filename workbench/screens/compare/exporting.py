@@ -63,7 +63,9 @@ class Export:
         self.app.push_screen(ConfirmScreen("Replace the file that is there?", str(path)), decide)
 
     def _begin(self, path: Path) -> None:
-        self.app.run_worker(lambda: self._write(path), group="compare export", thread=True, exit_on_error=False)
+        self.app.run_worker(
+            lambda: self._write(path), name="export", group="compare export", thread=True, exit_on_error=False
+        )
 
     def _write(self, path: Path) -> None:
         from craft.analysis.comparison.export import content_of, write_export

@@ -14,7 +14,7 @@ from craft.text import shorten, width_of
 
 
 class Part(NamedTuple):
-    """What it says, its look (key, plain, here, quiet), and the screen's action that a click runs; none: ""."""
+    """What it says, its look (key, plain, head, here, quiet), and the screen's action that a click runs; none: ""."""
 
     text: str
     look: str
@@ -24,7 +24,7 @@ class Part(NamedTuple):
 class PartsLine(Widget):
     """Drawn again only when its parts change; what does not fit is left out."""
 
-    COMPONENT_CLASSES = {f"parts--{look}" for look in ("key", "plain", "here", "quiet")}
+    COMPONENT_CLASSES = {f"parts--{look}" for look in ("key", "plain", "head", "here", "quiet")}
 
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from craft.runs.store import RunSummary
 
 _MARK = 4  # columns of "[x] "
-_LOSS, _PHASE = 7, 13
+_LOSS, _PHASE, _REFERENCE = 7, 13, 4
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,12 @@ class Picker(ScrollView, can_focus=True):
             super().__init__()
             self.names, self.on = names, on
 
-    class Opened(Message):
-        """A run was chosen to be seen by itself."""
+    class Reference(Message):
+        """The others are to be measured against this run."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
 
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -243,9 +247,12 @@ class Picker(ScrollView, can_focus=True):
             return
         self.cursor = place
         item = self.items[place]
-        if event.x < _MARK:
+        at = event.x - self.gutter.left
+        if at < _MARK:
             self._mark(item)
-        elif item.group and event.x < _MARK + 2:
+        elif at >= self.scrollable_content_region.width - _REFERENCE and item.name in self._marked:
+            self.post_message(self.Reference(item.name))
+        elif item.group and at < _MARK + 2:
             self.action_fold()
         elif event.chain == 2:
             self._mark(item)

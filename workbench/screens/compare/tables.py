@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
 from rich.text import Text
+from textual import events
+from textual.message import Message
 from textual.widgets import DataTable
 
 from craft.text import clean_line, shorten, width_of
@@ -26,6 +28,9 @@ class FitTable(DataTable[Text]):
 
     BINDINGS = bindings_of("compare table")
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"cell--{look}" for look in ("plain", "quiet", "good", "warn", "head")}
+
+    class Opened(Message):
+        """A row was chosen to be seen by itself: by enter, or a double click."""
 
     def __init__(self, style_of: Callable[[str], Style], *, ascii_only: bool, id: str | None = None) -> None:
         """`style_of` gives the looks of curves: series0, series1, ..."""
@@ -62,6 +67,13 @@ class FitTable(DataTable[Text]):
         """The row under the cursor; empty where there is none."""
         names = list(self._cells)
         return names[self.cursor_row] if 0 <= self.cursor_row < len(names) else ""
+
+    def action_select_cursor(self) -> None:
+        self.post_message(self.Opened())
+
+    def on_click(self, event: events.Click) -> None:
+        if event.chain == 2 and event.style.meta.get("row", -1) >= 0:
+            self.post_message(self.Opened())
 
     def forget(self) -> None:
         """Draw all cells again with the next filling, as for another theme."""
