@@ -98,7 +98,7 @@ def test_a_run_that_trains_does_what_it_is_asked_for_and_says_at_which_step(real
 
     async def story() -> None:
         async with opened(project.folder / "experiments.toml") as (app, pilot):
-            await until(pilot, lambda: _phase(app, "tiny-001") == "running" and "menu" in screen_text(app))
+            await until(pilot, lambda: "\u25cf running" in screen_text(app))
             await _ask(app, pilot, "w", "tiny-001 saved at step")
             assert list_checkpoints(project.run("tiny-001"))[-1].step > 0
             await _ask(app, pilot, "e", "tiny-001 was measured at step")

@@ -39,7 +39,7 @@ class ActingScreen(WorkbenchScreen):
 
     def can(self, action: str) -> bool:
         """Whether a verb makes sense now."""
-        return bool(fitting(action, self.targets))
+        return any(map(BY_ACTION[action].fits, self.targets))
 
     # --- doing ---
 

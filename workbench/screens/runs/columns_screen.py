@@ -77,6 +77,8 @@ class ColumnsScreen(Dialog[list[str] | None]):
         options = self.query_one(SelectionList)
         options.clear_options()
         options.add_options(Selection(self._line(name), name, name in self._keys) for name in names)
+        if names:
+            options.highlighted = 0
 
     def _line(self, name: str) -> Content:
         about = self._offered[name]
@@ -102,6 +104,12 @@ class ColumnsScreen(Dialog[list[str] | None]):
 
     def action_accept(self) -> None:
         self.dismiss(list(dict.fromkeys(self._keys)))
+
+    def action_cursor_down(self) -> None:
+        self.query_one(SelectionList).action_cursor_down()
+
+    def action_cursor_up(self) -> None:
+        self.query_one(SelectionList).action_cursor_up()
 
     def action_as_at_first(self) -> None:
         """The columns that a new project has."""

@@ -193,6 +193,12 @@ class QueueScreen(Screen[None]):
     def action_cursor_up(self) -> None:
         self.query_one(OptionList).action_cursor_up()
 
+    def action_cursor_first(self) -> None:
+        self.query_one(OptionList).action_first()
+
+    def action_cursor_last(self) -> None:
+        self.query_one(OptionList).action_last()
+
     def action_close(self) -> None:
         self.dismiss()
 

@@ -57,6 +57,7 @@ class RunsScreen(ActingScreen):
         self._arranging = threading.Lock()
         self._counts: dict[str, int] = {}
         self._shown_name = ""
+        self._marked: tuple[set[str], list[RunSummary], list[RunSummary]] = (set(), [], [])
 
     def compose_body(self) -> ComposeResult:
         ascii_only = self.app.ascii_only
@@ -101,8 +102,13 @@ class RunsScreen(ActingScreen):
         wanted = self.app.session.get("runs.selected", "")
         if wanted and wanted != self._shown_name:
             self._shown_name = wanted
-            if not self._table.select(wanted) and self._view.words and any(r.name == wanted for r in self.app.runs):
+            hidden = next((run for run in self.app.runs if run.name == wanted), None)
+            if self._table.select(wanted) or hidden is None:
+                return
+            if self._view.words:
                 self._filter.words = ""  # it is let through then
+            if self._view.fold and hidden.group:
+                self._look_at(open_groups=self._view.open_groups | {hidden.group})
 
     def show_runs(self) -> None:
         self._arrange(self.app.runs, self._view)
@@ -126,6 +132,7 @@ class RunsScreen(ActingScreen):
             self._table.show(arranged)
         self._show_empty()
         self._honour_choice()
+        self._forget_gone()
         self._show_selected()
         self.show_title()
         self.refresh_bindings()
@@ -224,10 +231,17 @@ class RunsScreen(ActingScreen):
         """The marked runs, else the selected one, or those of the selected group."""
         if not self.is_mounted:
             return []
-        marks = self._table.marks
-        if marks:
-            return [run for run in self.app.runs if run.name in marks]
-        return list(self._table.row.runs) if self._table.row else []
+        marks, runs = self._table.marks, self.app.runs
+        if not marks:
+            return list(self._table.row.runs) if self._table.row else []
+        if self._marked[0] is not marks or self._marked[1] is not runs:
+            self._marked = marks, runs, [run for run in runs if run.name in marks]
+        return self._marked[2]
+
+    def _forget_gone(self) -> None:
+        """A run that is not there any more is not marked."""
+        if self._table.marks:
+            self._table.mark(self._table.marks & {run.name for run in self.app.runs})
 
     @on(MarksChanged)
     def _keep_marks(self) -> None:
