@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -166,3 +167,11 @@ def test_a_long_line_is_cut_and_said_to_be(tmp_path: Path) -> None:
     assert len(lines.text(0)) < 9000 and "bytes more" in lines.text(0) and lines.text(len(lines) - 1) == "last"
     assert log_file._LINE_MOST < 9000
     log.close()
+
+
+def test_what_is_no_file_is_no_log(tmp_path: Path) -> None:
+    for make in (os.mkfifo, os.mkdir):
+        path = tmp_path / make.__name__
+        make(path)
+        log = LogFile(path, ascii_only=False)
+        assert log.poll() == (False, False) and len(log.lines()) == 0

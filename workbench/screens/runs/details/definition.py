@@ -146,16 +146,23 @@ def _other_of(run: RunSummary, runs: Sequence[RunSummary]) -> RunFolder | None:
 
 def read_definition(run: RunSummary, other: RunFolder | None, ascii_only: bool) -> Definition:
     """All that the tab shows."""
-    try:
-        with run.folder.definition.open("rb") as file:
-            text = file.read(_MOST).decode(errors="replace")
-    except OSError:
-        text = ""
+    text = _text_of(run.folder)
     rows = [toml_line(line, ascii_only=ascii_only) for line in text.splitlines()]
     changes = _change_rows(run.folder, ascii_only)
     if changes:
         rows = [*changes, [], *rows]
     return Definition(rows, _difference_rows(run, other, ascii_only), other.name if other else "")
+
+
+def _text_of(folder: RunFolder) -> str:
+    """What the definition says, as far as it is shown; nothing where there is none."""
+    try:
+        if not folder.definition.is_file():  # a pipe would never open
+            return ""
+        with folder.definition.open("rb") as file:
+            return file.read(_MOST).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _change_rows(folder: RunFolder, ascii_only: bool) -> list[Row]:
@@ -204,7 +211,7 @@ def _difference_rows(run: RunSummary, other: RunFolder | None, ascii_only: bool)
 def settings_of(folder: RunFolder) -> dict[str, Any] | None:
     """Every setting of a resolved definition by its path, as the file has it; None when it cannot be read."""
     try:
-        document = tomllib.loads(folder.definition.read_text(encoding="utf-8"))
+        document = tomllib.loads(_text_of(folder))
         (table,) = document["experiment"].values()
         return {dotted(path): value for path, value in leaves(table).items()}
     except (OSError, ValueError, KeyError, AttributeError, RecursionError, OverflowError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -125,6 +126,8 @@ class LogFile:
             return False, False
         try:
             found = self.path.stat()
+            if not stat.S_ISREG(found.st_mode):  # a pipe would never open
+                raise FileNotFoundError(self.path)
         except OSError:
             self._drop()
             was_known = bool(self._starts)

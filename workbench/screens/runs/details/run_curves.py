@@ -210,6 +210,8 @@ def _names_at_the_ends(log: Path) -> list[str]:
     """The metrics in the first and in the last records of a log, the losses first."""
     found: dict[str, None] = {}
     try:
+        if not log.is_file():  # a pipe would never open
+            return []
         with log.open("rb") as file:
             pieces = [file.read(_HEAD)]
             size = file.seek(0, 2)
