@@ -46,6 +46,14 @@ class Canvas:
         self._chars = [""] * size
         self._roles = ["canvas"] * size
 
+    def copy(self) -> Canvas:
+        """The same again, to draw on."""
+        other = Canvas(0, 0, self.ink)
+        other.width, other.height = self.width, self.height
+        other._codes, other._ranks = self._codes[:], self._ranks[:]
+        other._chars, other._roles = self._chars[:], self._roles[:]
+        return other
+
     def lay(self, paper: Paper, index: int, rank: int) -> None:
         """Ink what was drawn for one series."""
         role = f"{('', 'band', 'raw', 'series')[rank]}{index}"

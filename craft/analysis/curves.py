@@ -6,13 +6,16 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from craft.analysis.decimate import Segment, decimate, segments
 from craft.analysis.ranges import Stretch, stretches
 from craft.analysis.scales import Scale
 from craft.analysis.series import Series
 from craft.analysis.smoothing import smooth
+
+if TYPE_CHECKING:
+    from craft.analysis.canvas import Canvas
 
 Piece = tuple[Sequence[float], Sequence[float]]
 """xs, ascending, and ys of points that a line joins."""
@@ -184,6 +187,8 @@ class Curves:
 
     def __init__(self) -> None:
         self._known: list[Curve] = []
+        self.painting: tuple[Key, Canvas] | None = None
+        """The curves as they were inked last, and what that followed from; `painter.painted` keeps it."""
 
     def of(self, series: Sequence[Series]) -> list[Curve]:
         known = {id(curve.series.measured): curve for curve in self._known}

@@ -69,19 +69,21 @@ class Paper:
                 self._slope(x0, y0, width, rise)
 
     def _slope(self, x0: int, y0: int, width: int, rise: int) -> None:
-        steep, down = abs(rise), rise < 0
-        first, last = max(0, -x0), min(width, len(self.columns) - 1 - x0)
+        steep, sign = abs(rise), 1 if rise > 0 else -1
+        columns, height = self.columns, self.height
+        first, last = max(0, -x0), min(width, len(columns) - 1 - x0)
+        if steep <= width:
+            for step in range(first, last + 1):
+                y = y0 + sign * ((2 * step * steep + width) // (2 * width))
+                if 0 <= y < height:
+                    columns[x0 + step] |= 1 << y
+            return
         for step in range(first, last + 1):
-            if steep > width:
-                # The rows that are nearer to this column than to its neighbours.
-                low = 0 if step == 0 else (2 * step - 1) * steep // (2 * width) + 1
-                high = steep if step == width else (2 * step + 1) * steep // (2 * width)
-            else:
-                low = high = (2 * step * steep + width) // (2 * width)
-            if down:
-                self.run(x0 + step, y0 - high, y0 - low)
-            else:
-                self.run(x0 + step, y0 + low, y0 + high)
+            # The rows that are nearer to this column than to its neighbours.
+            near = 0 if step == 0 else (2 * step - 1) * steep // (2 * width) + 1
+            far = steep if step == width else (2 * step + 1) * steep // (2 * width)
+            low, high = (y0 + near, y0 + far) if sign > 0 else (y0 - far, y0 - near)
+            self.run(x0 + step, low, high)
 
     def run(self, x: int, low: int, high: int) -> None:
         """Ink a column from pixel `low` up to `high`."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from craft.analysis.canvas import BAND, LINE, RAW, Canvas, mark_of
-from craft.analysis.curves import Curve, Key, Piece
-from craft.analysis.inking import PIXELS, Paper
+from craft.analysis.curves import Curve, Curves, Key, Piece
+from craft.analysis.inking import PIXELS, Ink, Paper
 from craft.analysis.marks import sign_of
 from craft.analysis.series import Mark
 from craft.analysis.sight import Sight
@@ -16,6 +16,16 @@ from craft.analysis.sight import Sight
 _MEASURED: Key = ("measured",)
 Path = list[tuple[int, int]]
 """Pixels that a line joins, those of a point beyond either end included."""
+
+
+def painted(sight: Sight, width: int, height: int, ink: Ink, kept: Curves) -> Canvas:
+    """A canvas with the curves on it. While only the crosshair moves they are not drawn again."""
+    key = (tuple(sight.curves), sight.x, sight.y, sight.view.smoothing, width, height, ink)
+    if kept.painting is None or kept.painting[0] != key:
+        canvas = Canvas(width, height, ink)
+        Painter(canvas, sight).paint_curves()
+        kept.painting = key, canvas
+    return kept.painting[1].copy()
 
 
 class Painter:
@@ -27,12 +37,15 @@ class Painter:
         self.width, self.height = canvas.width * self.across, canvas.height * self.down
         self._known: dict[tuple[Curve, Key], list[Path]] = {}
 
-    def paint(self, events: Mapping[int, Sequence[Mark]]) -> None:
-        """All of it; `events` by column."""
+    def paint_curves(self) -> None:
+        """What no crosshair changes."""
         for index, curve in enumerate(self.sight.curves):
             self._ink(index, curve)
         for index, curve in enumerate(self.sight.curves):
             self._mark(index, curve)
+
+    def paint_over(self, events: Mapping[int, Sequence[Mark]]) -> None:
+        """What stands over the curves; `events` by column."""
         self._draw_events(events)
         view = self.sight.view
         for place in view.chosen or ():

@@ -24,7 +24,7 @@ from craft.analysis.frame import Foot, frame_of, x_ticks, y_marks
 from craft.analysis.inking import PIXELS, Ink
 from craft.analysis.legend import Entry, end_labels, header
 from craft.analysis.marks import by_column, said
-from craft.analysis.painter import Painter
+from craft.analysis.painter import Painter, painted
 from craft.analysis.scales import Scale
 from craft.analysis.series import EMPTY, Mark, Series, last_value
 from craft.analysis.sight import Sight, View
@@ -106,8 +106,9 @@ def draw_plot(
     that are not positive, as gaps, and says how many. `empty` is said where there is nothing to draw. `curves` keeps
     what is found out about the series for the next drawing.
     """
-    sight = Sight((curves or Curves()).of(series), view)
-    return _Plot(sight, max(width, 1), max(height, 1), ink, axis, x_label).drawn(title, marks, empty)
+    kept = Curves() if curves is None else curves
+    sight = Sight(kept.of(series), view)
+    return _Plot(sight, kept, max(width, 1), max(height, 1), ink, axis, x_label).drawn(title, marks, empty)
 
 
 @dataclass
@@ -115,6 +116,7 @@ class _Plot:
     """One drawing in the making: what stands where around the curves."""
 
     sight: Sight
+    kept: Curves
     width: int
     height: int
     ink: Ink
@@ -137,7 +139,8 @@ class _Plot:
             canvas.put(lines // 2, max(0, (columns - width_of(words)) // 2), words, "empty")
         else:
             events = by_column([*marks, *self._gaps()], sight.x, columns)
-            Painter(canvas, sight).paint(events)
+            canvas = painted(sight, columns, lines, self.ink, self.kept)
+            Painter(canvas, sight).paint_over(events)
 
         art = frame_of(self.ink, view.focused)
         labels = end_labels(self._ends(entries, columns), names, lines, ascii_only=ascii_only) if names else []

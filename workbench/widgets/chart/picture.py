@@ -66,6 +66,7 @@ class Picture(Widget):
         self._curves: Curves | None = None
         self._drawing: Drawing | None = None
         self._strips: dict[int, Strip] = {}
+        self._looks: dict[str, Style] = {}
         self._stale = True
         self.drawings = 0
         """How often it was drawn."""
@@ -200,14 +201,17 @@ class Picture(Widget):
         self.draw_again()
 
     def on_focus(self) -> None:
+        self._looks.clear()
         self.draw_again()
 
     def on_blur(self) -> None:
+        self._looks.clear()
         self.draw_again()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._strips.clear()
+        self._looks.clear()
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -226,13 +230,16 @@ class Picture(Widget):
         return strip
 
     def _look(self, role: str) -> Style:
-        name = role.rstrip("0123456789")
-        if name in ("series", "raw", "band"):
-            index = int(role[len(name) :]) % LOOKS
-            role = f"{'series' if name == 'series' else 'faint'}{index}"
-        elif role == "title" and self.has_focus:
-            role = "focused"
-        return self.get_component_rich_style(f"chart--{role or 'quiet'}")
+        known = self._looks.get(role)
+        if known is None:
+            name, part = role.rstrip("0123456789"), role
+            if name in ("series", "raw", "band"):
+                index = int(role[len(name) :]) % LOOKS
+                part = f"{'series' if name == 'series' else 'faint'}{index}"
+            elif role == "title" and self.has_focus:
+                part = "focused"
+            known = self._looks[role] = self.get_component_rich_style(f"chart--{part or 'quiet'}")
+        return known
 
 
 def _changed(before: Drawing, after: Drawing, top: int) -> list[Region]:
