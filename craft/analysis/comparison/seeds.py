@@ -56,16 +56,25 @@ def mean_and_std(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def by_seed(runs: Sequence[ComparedRun]) -> list[list[ComparedRun]]:
-    """The runs in groups that differ in nothing but the seed, in the order of their first."""
+    """The runs in groups that differ in nothing but the seed, in the order of their first.
+
+    One that repeats a seed of its group tells nothing about how seeds scatter: it begins a group of its own. Forks are
+    alike only where they began at the same place.
+    """
     groups: dict[object, list[ComparedRun]] = {}
+    repeats: dict[object, int] = {}
     for run in runs:
         settings = {
             path: repr(value)
             for path, value in run.definition.items()
             if path != "seed" and path.partition(".")[0] not in NOT_INHERITED
         }
-        key = (run.identity.experiment, *sorted(settings.items())) if settings else run.folder.path
-        groups.setdefault(key, []).append(run)
+        identity = run.identity
+        began = identity.experiment, identity.parent_run, identity.parent_step
+        key = (*began, *sorted(settings.items())) if settings else run.folder.path
+        seeded = (key, repr(run.definition.get("seed")))
+        repeats[seeded] = repeats.get(seeded, -1) + 1
+        groups.setdefault((key, repeats[seeded]), []).append(run)
     return list(groups.values())
 
 

@@ -136,6 +136,13 @@ def test_seeds_are_one_line_with_a_band(tmp_path: Path) -> None:
     assert [one.name for one in series] == ["s x2", "s-003"]
 
 
+def test_a_repeated_seed_and_a_fork_are_no_further_seeds(tmp_path: Path) -> None:
+    seeds = [a_run(tmp_path, "s", [4.0, 2.0], seed=seed) for seed in (1, 2, 1)]
+    fork = a_run(tmp_path, "s", [4.0, 2.0], seed=3, facts={"parent_run": "s-001", "parent_step": 100})
+    groups = by_seed([read_compared(folder, "val/loss") for folder in [*seeds, fork]])
+    assert [[run.name for run in group] for group in groups] == [["s-001", "s-002"], ["s-003"], ["s-004"]]
+
+
 def test_flops_are_tokens_times_what_a_token_costs(tmp_path: Path) -> None:
     cheap = a_run(tmp_path, "cheap", [4.0, 3.0, 2.0], facts={"flops_per_token": 10.0})
     dear = a_run(tmp_path, "dear", [4.0, 2.0], facts={"flops_per_token": 40.0})
