@@ -33,6 +33,7 @@ class Chart(Mouse, can_focus=True):
 
     app: Workbench
     BINDINGS = bindings_of("chart")
+    ALLOW_SELECT = False  # dragging chooses a part of the axis
 
     class Pointed(Message):
         """The crosshair is at a place on the x axis, or nowhere: other charts of the same axis may follow."""
