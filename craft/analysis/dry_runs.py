@@ -56,7 +56,7 @@ class DryRunResult:
     first_step_seconds: float
     """From the start of the process to the end of the first step."""
     disturbed_by: list[str]
-    """Runs that trained beside it on the same processor."""
+    """Runs that trained beside it on the same processor, and whatever else kept it busy, in words."""
     notes: list[str]
     """Warnings on the way."""
     measured: float

@@ -196,7 +196,7 @@ def _measured_lines(costs: Costs, measured: DryRunResult) -> Iterator[str]:
     for note in measured.notes:
         yield f"warning: {note}"
     if measured.disturbed_by:
-        yield f"disturbed: {', '.join(measured.disturbed_by)} trained beside it, so alone it is faster"
+        yield f"disturbed by {', '.join(measured.disturbed_by)}: alone it is faster"
 
 
 def _line(label: str, value: str, note: str = "") -> str:

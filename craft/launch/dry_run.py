@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from craft import platform
 from craft.analysis.dry_runs import DryRunResult, keep_result, result_of
 from craft.analysis.past_speed import shape_of
 from craft.config.corpus import require_text
@@ -80,6 +81,7 @@ class DryRun:
         require_text(config.data)
         require_tokenizer(config.tokenizer)
         environment, beside = _place_to_measure(config.device)
+        busy = _other_work() if not beside else ""
         place = Path(tempfile.mkdtemp(prefix="craft-dry-run-"))
         try:
             (folder,) = create_runs(place, [replace(self.run, config=self._with_weights(), group=None)])
@@ -98,7 +100,7 @@ class DryRun:
             shape=shape_of(config.model_dump(mode="json")),
             flops_per_token=_flops(self.run, found["device"]),
             tokens_per_step=config.training.batch_size * config.data.context_length,
-            disturbed_by=sorted(beside),
+            disturbed_by=[*sorted(beside), *([busy] if busy else [])],
             notes=[str(one["text"]) for one in self._said if one["kind"] == "note"],
         )
         keep_result(result)
@@ -208,6 +210,12 @@ def _trains_beside(device: str) -> set[str]:
     if slots.slots_for(device)[0].at_once is None:
         return set()
     return {holder.folder.name for slot in slots.taken("cpu-") if (holder := slot.holder())}
+
+
+def _other_work() -> str:
+    """What else this machine computes, in words, where that is more than it has cores for; empty otherwise."""
+    cores, load = platform.usable_cores(), os.getloadavg()[0]
+    return f"other work (load {load:.1f} on {cores} cores)" if load > 1.25 * cores else ""
 
 
 def _flops(run: PlannedRun, device: str) -> float | None:

@@ -45,6 +45,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     yield tmp_path
     assert not list(temporary.iterdir())
 
@@ -161,3 +162,9 @@ def test_it_does_not_begin_on_a_gpu_that_trains(place: Path, monkeypatch: pytest
     monkeypatch.setattr("craft.launch.queue.slots.slots_for", lambda *_: [busy])
     with pytest.raises(CraftError, match=r"wide-001 has it; wait for its end"):
         DryRun(planned(place), place / "runs").go()
+
+
+def test_a_busy_machine_is_said_to_be_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 0.0, 0.0))
+    (words,) = DryRun(planned(place), place / "runs").go().disturbed_by
+    assert words.startswith("other work (load 99.0 on ")

@@ -135,7 +135,7 @@ class CostsText:
         for reason in dry.reasons:
             yield self._more(reason)
         if dry.disturbed_by:
-            words = f"disturbed: {', '.join(dry.disturbed_by)} trained beside it, so alone it is faster"
+            words = f"disturbed by {', '.join(dry.disturbed_by)}: alone it is faster"
             yield from self._wrapped(words, WARN)
         for note in dry.notes[:3]:
             yield from self._wrapped(f"warning: {note}", WARN)
