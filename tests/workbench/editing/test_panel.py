@@ -428,3 +428,37 @@ def test_a_terminal_that_shows_only_ascii(file: Path) -> None:
             assert isinstance(app.panel.form, FormPane)
 
     play(story())
+
+
+def test_a_file_that_is_no_text_is_shown_and_nothing_changes_it(file: Path) -> None:
+    file.write_bytes(TEXT.encode() + b"# \xe9\n")
+
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            text = app.buffer.text
+            bar = app.query_one(NoticeBar)
+            assert bar.notice is not None and "not UTF-8: byte 0xe9 in line 15" in bar.notice.text
+            app.panel.go_to(1)
+            await type_in(pilot, "x")
+            app.panel.apply(text + "more", "copy")
+            await at(app, pilot, "data", "shuffle")
+            await pilot.press("space")
+            assert app.buffer.text == text and app.panel.toml.document.text == text
+            await pilot.press("ctrl+s")
+            await pilot.pause()
+        assert file.read_bytes() == TEXT.encode() + b"# \xe9\n"
+
+    play(story())
+
+
+def test_small_screens_and_wild_resizing(file: Path) -> None:
+    async def story() -> None:
+        async with edited(file, size=(60, 15)) as (app, pilot):
+            await at(app, pilot, "model", "num_layers")
+            for size in ((60, 15), (20, 5), (200, 60), (1, 1), (80, 24)):
+                await pilot.resize_terminal(*size)
+                await pilot.press("enter", "5")
+                await pilot.press("escape", "f2", "j", "f2")
+            assert app.panel.is_attached and app.buffer.text.replace("j", "") == TEXT
+
+    play(story())

@@ -76,6 +76,16 @@ class FormPane(Container):
         self.rows.view = self.app.session.get("experiments.form.view", "all")
         self.rows.folded = set(self.app.session.get("experiments.form.folded", ["metrics"]))
         self._title()
+        self.watch(self.rows, "scroll_y", self._follow, init=False)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._follow)
+
+    def _follow(self) -> None:
+        """Keep the editor over its row when that moves."""
+        if self._editing is not None:
+            self.editor.place(self.rows.place_of_value())
+            self.popup.close()
 
     @property
     def rows(self) -> FormList:

@@ -162,10 +162,10 @@ class _Reader:
     def rows(self) -> Iterator[Row]:
         plain = [name for name in ExperimentConfig.model_fields if name not in fields.sections()]
         if self.form.kind != "defaults":
-            yield self.heading("about", "")
+            yield self.heading("about", "what it builds on and what it is for")
             yield from (self.instruction((name,)) for name in ("extends", "unset"))
             yield from (self.setting((name,), None) for name in plain if name in fields.NOT_INHERITED)
-        yield self.heading("general", "")
+        yield self.heading("general", "what belongs to no section")
         yield from (self.setting((name,), None) for name in plain if name not in fields.NOT_INHERITED)
         for section in fields.sections():
             yield from self.named(section) if section in fields.NAMED else self.section(section)

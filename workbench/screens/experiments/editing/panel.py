@@ -73,6 +73,7 @@ class EditPanel(Widget):
         self._wanted: tuple[Any, ...] = ()  # the form that is to be read
         self._reading = False
         self._settling: Timer | None = None
+        self._typed_into: TomlFace
 
     def compose(self) -> ComposeResult:
         yield NoticeBar(ascii_only=self.ascii_only, id="edit-notice")
@@ -84,6 +85,7 @@ class EditPanel(Widget):
         )
 
     def on_mount(self) -> None:
+        self._typed_into = self.toml  # still there when the panel itself is taken down
         self.form.text = self.buffer.text
         face = self.app.memory.get("experiments.face", "both")
         self._face = face if face in FACES else "both"
@@ -143,6 +145,9 @@ class EditPanel(Widget):
 
     def apply(self, new_text: str, why: str) -> None:
         """Make the text another, as one step that undo takes back; `why` names it."""
+        if self.buffer.fault:
+            self.app.say(f"{why}: not done, for {self.buffer.fault}", "error")
+            return
         self.toml.replace_text(new_text)
         self._take_text()
         self._read_form()
@@ -167,7 +172,7 @@ class EditPanel(Widget):
 
     def _take_text(self) -> None:
         before = self.buffer.version
-        self.buffer.set_text(self.toml.document.text)
+        self.buffer.set_text(self._typed_into.document.text)
         self.form.text = self.buffer.text
         if self.buffer.version != before:
             self.post_message(self.TextChanged(self.buffer.version))
@@ -278,6 +283,7 @@ class EditPanel(Widget):
     # --- keys ---
 
     def action_save(self) -> None:
+        self._take_text()  # a letter of a moment ago may not have been told yet
         self.care.save()
 
     def action_decide(self) -> None:
@@ -308,6 +314,7 @@ class EditPanel(Widget):
     def action_external_editor(self) -> None:
         from workbench.screens.experiments.editing.outside import edit_outside, editor_command
 
+        self._take_text()
         try:
             command = editor_command()
             with self.app.suspend():
@@ -339,6 +346,7 @@ class EditPanel(Widget):
         return True
 
     def on_unmount(self) -> None:
+        self.buffer.set_text(self._typed_into.document.text)
         self.buffer.close()
 
 

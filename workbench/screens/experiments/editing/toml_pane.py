@@ -59,6 +59,10 @@ class TomlPane(Container):
         self.face.takes_key = self._take_key
         self.popup.display = False
         self.query_one(FindBar).display = False
+        self.watch(self.face, "scroll_y", self.popup.close, init=False)
+
+    def on_descendant_blur(self) -> None:
+        self.popup.close()
 
     @property
     def face(self) -> TomlFace:

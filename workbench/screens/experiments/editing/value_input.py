@@ -36,11 +36,16 @@ class ValueInput(KeysInOrder, Input):
         """Show it over a place of the screen, with a value to change."""
         self._began = value
         self.value = value
-        self.styles.width = max(place.width, 8)
-        self.absolute_offset = place.offset
+        self.place(place)
         self.display = True
         self.focus()
         self.select_all()
+
+    def place(self, place: Region) -> None:
+        """Put it somewhere else."""
+        self.styles.width = max(place.width, 8)
+        self.absolute_offset = place.offset
+        self.refresh(layout=True)
 
     def close(self) -> None:
         self.display = False
