@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from textual.actions import parse
 from textual.binding import ActiveBinding, BindingType
 
 from workbench.actions import (
@@ -36,6 +37,12 @@ PLACES: dict[str, tuple[Action, ...]] = {
     **everywhere.PLACES,
 }
 """The actions of each place, the most important first."""
+
+# Textual reads the arguments of an action with `ast`, once for each. Python 3.11 fails with a SystemError where two
+# threads do that at a time, as the import of the schema does in one: so all are read now, before there are threads.
+for _actions in PLACES.values():
+    for _action in _actions:
+        parse(_action.name)
 
 __all__ = ["PLACES", "Action", "bindings_of", "bound_now", "key_name"]
 
