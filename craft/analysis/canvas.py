@@ -11,7 +11,7 @@ from craft.text import width_of
 
 
 class Span(NamedTuple):
-    """Text of one look. Roles: title, note, legend, axis, label, empty, mark, warn, bad, cross, edge; and for each
+    """Text of one look. Roles: title, note, legend, axis, label, empty, mark, warn, bad, cross, hair; and for each
     series its line (series0), what was measured (raw0) and its band (band0)."""
 
     text: str

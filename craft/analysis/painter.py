@@ -115,7 +115,7 @@ class Painter:
     def _upright(self, place: float) -> None:
         if self.sight.x.holds(place):
             column = self.sight.x.near(place, self.canvas.width)
-            self._line_up(column, "|" if self.canvas.ink == "ascii" else "\u2502", "cross")
+            self._line_up(column, "|" if self.canvas.ink == "ascii" else "\u2502", "hair")
 
     def _line_up(self, column: int, char: str, role: str) -> None:
         for row in range(self.canvas.height):

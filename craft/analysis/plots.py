@@ -236,7 +236,17 @@ class _Plot:
         return foot
 
 
-_SGR = {"title": "1", "axis": "2", "label": "2", "empty": "2", "legend": "2", "note": "2", "mark": "2", "cross": "1"}
+_SGR = {
+    "title": "1",
+    "axis": "2",
+    "label": "2",
+    "empty": "2",
+    "legend": "2",
+    "note": "2",
+    "mark": "2",
+    "cross": "1",
+    "hair": "2",
+}
 # Cyan, yellow, magenta, green, blue, red: told apart also by the common colour blindnesses in this order.
 _SERIES_SGR = ("36", "33", "35", "32", "34", "31")
 

@@ -33,7 +33,7 @@ class Picture(Widget):
         *(
             f"chart--{look}"
             for look in (
-                *("title", "focused", "axis", "label", "legend", "note", "empty", "canvas", "mark", "cross"),
+                *("title", "focused", "axis", "label", "legend", "note", "empty", "canvas", "mark", "cross", "hair"),
                 *("quiet", "live", "good", "warn", "bad"),
             )
         ),
