@@ -128,7 +128,9 @@ def expected_time(
     dry = kept_result(definition_hash, code_hash)
     if dry is not None:
         return measured_time(config, figures, dry)
-    fitting = [one for one in [*past, *_dry_runs()] if _computes_alike(one, config, figures)]
+    fitting = [one for one in [*past, *_dry_runs(disturbed=False)] if _computes_alike(one, config, figures)]
+    # Better than nothing: a dry run on a machine that was busy.
+    fitting = fitting or [one for one in _dry_runs(disturbed=True) if _computes_alike(one, config, figures)]
     shape = shape_of(config.model_dump(mode="json"))
     if alike := [one for one in fitting if one.shape == shape][:_MOST_SOURCES]:
         speed = Range.of(one.tokens_per_second for one in alike)
@@ -178,10 +180,10 @@ def _distance(one: PastSpeed, figures: Estimate) -> float:
     return max(0.0, math.log(low / one.flops_per_token), math.log(one.flops_per_token / high))
 
 
-def _dry_runs() -> list[PastSpeed]:
+def _dry_runs(*, disturbed: bool) -> list[PastSpeed]:
     return [
         PastSpeed(
-            name=f"dry run of {one.experiment}",
+            name=f"{'disturbed ' if disturbed else ''}dry run of {one.experiment}",
             definition_hash=one.definition_hash,
             shape=one.shape,
             model_type=one.model_type,
@@ -192,7 +194,7 @@ def _dry_runs() -> list[PastSpeed]:
             seconds_per_step=None,
         )
         for one in kept_results()
-        if not one.disturbed_by
+        if bool(one.disturbed_by) == disturbed
     ]
 
 

@@ -64,6 +64,7 @@ class CostsReader:
         self._known: OrderedDict[str, tuple[float, Costs]] = OrderedDict()
         self._saved: tuple[str, Inspection] | None = None
         self._past: list[PastSpeed] = []
+        self._generation = 0  # of what is known about speed
         self._checked: dict[str, list[Problem]] = {}
         self._lock = threading.Lock()
 
@@ -80,12 +81,14 @@ class CostsReader:
         with self._lock:
             self._past = past
             self._known.clear()
+            self._generation += 1
         return True
 
     def forget(self) -> None:
         """A dry run measured something: ask anew."""
         with self._lock:
             self._known.clear()
+            self._generation += 1
 
     def inspect(self, text: str) -> Inspection:
         """What stands in a text, and what is wrong with it."""
@@ -138,9 +141,11 @@ class CostsReader:
             if known is not None and time.monotonic() - known[0] < _SERVES:
                 self._known.move_to_end(key)
                 return replace(known[1], run=run)
-            past = self._past
+            past, generation = self._past, self._generation
         costs = costs_of(run, past, measure=measure)
         with self._lock:
+            if generation != self._generation:
+                return costs  # while this was found out, more became known
             self._known[key] = time.monotonic(), costs
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
