@@ -11,66 +11,27 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from textual import on, work
-from textual.app import App
+from textual import work
 from textual.screen import Screen
-from textual.theme import Theme
-from textual.worker import Worker, WorkerState, get_current_worker
 
-from craft.text import clean, shows_unicode
+from craft.text import shows_unicode
 from workbench import memory
 from workbench.actions import bindings_of
-from workbench.messages import ProjectChecked, ProjectRead, RunsRead
+from workbench.arguments import arguments, fail
 from workbench.plain import choose_scroll_bars
-from workbench.project import DEFAULT_FILE, Check, Project, check_project, read_project, stamp_of
+from workbench.project import DEFAULT_FILE
+from workbench.reading import ReadingApp
 from workbench.screens.base import PLACES, WorkbenchScreen
+from workbench.themes import THEMES
 
 if TYPE_CHECKING:
     from textual.command import Provider
 
     from craft.runs.store import RunSummary
-    from workbench.watch import RunsReader
 
-THEMES = (
-    Theme(
-        name="craft-dark",
-        primary="#62b6cb",
-        secondary="#e3b566",
-        accent="#62b6cb",
-        success="#86c28b",
-        warning="#e3b566",
-        error="#e57373",
-        foreground="#cdd6dc",
-        background="#0f1418",
-        surface="#141b20",
-        panel="#1c252c",
-        dark=True,
-    ),
-    Theme(
-        name="craft-light",
-        primary="#0b6e87",
-        secondary="#a35c00",
-        accent="#0b6e87",
-        success="#2b7a35",
-        warning="#a35c00",
-        error="#b3261e",
-        foreground="#27323a",
-        background="#fbfbf8",
-        surface="#f3f3ee",
-        panel="#e7e8e2",
-        dark=False,
-    ),
-)
-
-TICK = 1.0
-"""Seconds between two looks at the folders; longer where one look takes long."""
-_SHARE = 0.05  # of one core, at most, for looking at the folders
-_LONGEST_PAUSE = 5.0
-_RUNNER_PAUSE = 10.0  # seconds between two looks whether a queue has lost its runner
 _KEEP_AFTER = 2.0  # seconds until what was chosen is on disk
 
 
@@ -104,8 +65,8 @@ def _commands() -> type[Provider]:
     return Commands
 
 
-class Workbench(App[None]):
-    """Holds the project and its runs, reads both again and again, and tells the screens."""
+class Workbench(ReadingApp):
+    """The four screens over what is read, what they share, and the keys that work everywhere."""
 
     CSS_PATH = ["styles/workbench.tcss", "styles/chart.tcss"]
     TITLE = "craft"
@@ -121,20 +82,10 @@ class Workbench(App[None]):
         place = self.session.get("place", "runs")
         if place in PLACES:
             self.DEFAULT_MODE = place  # type: ignore[misc]
-        super().__init__()
-        self.own_runs_dir = runs_dir
-        self.project: Project = read_project(file, runs_dir)
-        self.check: Check | None = None
-        self.runs: list[RunSummary] = []
-        self.runs_read = False
+        super().__init__(file, runs_dir)
         self.ascii_only = ascii_only
         self.set_class(ascii_only, "-ascii")
         choose_scroll_bars(ascii_only)
-        self._file_stamp = stamp_of(file)
-        self._next_look = float("inf")
-        self._next_runner = 0.0
-        self._runs_reader: RunsReader
-        self._faults: set[str] = set()
         self._demo_runs = False
         for theme in THEMES:
             self.register_theme(theme)
@@ -148,15 +99,7 @@ class Workbench(App[None]):
             asyncio.get_running_loop().add_signal_handler(name, self._leave)
         self.theme_changed_signal.subscribe(self, lambda theme: self.memory.set("theme", theme.name))
         # The first frame stands before anything is read, or imported for reading.
-        self.call_after_refresh(self._start)
-
-    def _start(self) -> None:
-        from workbench.watch import RunsReader
-
-        self._runs_reader = RunsReader(self.project.runs_dir)
-        self._look()
-        self._check_file()
-        self.set_interval(TICK, self._tick)
+        self.call_after_refresh(self.start_reading)
         self.set_interval(_KEEP_AFTER, self.keep)
 
     def _leave(self) -> None:
@@ -169,102 +112,12 @@ class Workbench(App[None]):
         self.memory.flush()
         self.session.flush()
 
-    # --- reading, in threads ---
-
-    def _tick(self) -> None:
-        if time.monotonic() >= self._next_look:
-            self._next_look = float("inf")  # until this look is over
-            self._look()
-        stamp = stamp_of(self.project.file)
-        if stamp != self._file_stamp:
-            self._file_stamp = stamp
-            self._read_file()
-
-    def look_soon(self) -> None:
-        """Look at the runs with the next tick: something was just done to one."""
-        self._next_look = min(self._next_look, time.monotonic())
-
-    @work(thread=True, group="runs", exit_on_error=False)
-    def _look(self) -> None:
-        worker = get_current_worker()
-        started = time.monotonic()
-        try:
-            runs = self._runs_reader.read()
-        finally:
-            took = time.monotonic() - started
-            self._next_look = time.monotonic() + min(max(TICK / 2, took / _SHARE), _LONGEST_PAUSE)
-        if not worker.is_cancelled:
-            self.post_message(RunsRead(runs))
-        if any(run.phase == "queued" for run in runs) and started >= self._next_runner:
-            self._next_runner = started + _RUNNER_PAUSE
-            wake_queue(self.project.runs_dir)
-
-    @work(thread=True, group="file", exclusive=True, exit_on_error=False)
-    def _check_file(self) -> None:
-        worker = get_current_worker()
-        if self.project.exists:
-            check = check_project(self.project.file)
-            if not worker.is_cancelled:
-                self.post_message(ProjectChecked(check))
-
-    @work(thread=True, group="file", exclusive=True, exit_on_error=False)
-    def _read_file(self) -> None:
-        self.post_message(ProjectRead(read_project(self.project.file, self.own_runs_dir)))
-
-    @on(Worker.StateChanged)
-    def _say_fault(self, event: Worker.StateChanged) -> None:
-        """A worker that fails is heard of, once for each fault; the program goes on with what it knows."""
-        fault = f"{event.worker.name}: {event.worker.error}"
-        if event.state is WorkerState.ERROR and fault not in self._faults:
-            self._faults.add(fault)
-            self.say(fault, "error")
-
-    # --- what was read ---
-
-    @property
-    def place(self) -> WorkbenchScreen:
-        """The screen that is seen, also while a dialog lies over it."""
-        screen = self.screen_stack[0]
-        assert isinstance(screen, WorkbenchScreen)
-        return screen
-
-    def _tell(self, tell: Callable[[WorkbenchScreen], None]) -> None:
-        # Between the end of the screens and that of the program there is none.
-        if self._exit or not self.screen_stack or not self.place.is_ready:
-            return
-        tell(self.place)
-        self.place.show_title()
-        self.place.refresh_bindings()
-
-    @on(RunsRead)
-    def _take_runs(self, message: RunsRead) -> None:
-        self.runs, self.runs_read = message.runs, True
-        self._tell(lambda screen: screen.show_runs())
-
-    @on(ProjectRead)
-    def _take_project(self, message: ProjectRead) -> None:
-        if message.project.runs_dir != self.project.runs_dir:
-            self._runs_reader = type(self._runs_reader)(message.project.runs_dir)
-            self.look_soon()
-        self.project, self.check = message.project, None
-        self._tell(lambda screen: screen.show_project())
-        self._check_file()
-
-    @on(ProjectChecked)
-    def _take_check(self, message: ProjectChecked) -> None:
-        self.check = message.check
-        self._tell(lambda screen: screen.show_check())
-
     # --- for the screens ---
 
     def resume_command(self, run: RunSummary) -> str:
         """How to go on with `run` from a shell here: by its name where that is enough."""
         by_name = self.project.file == DEFAULT_FILE and self.own_runs_dir is None
         return self.project.command("resume", run.name if by_name else str(run.folder.path))
-
-    def say(self, text: str, severity: Literal["information", "warning", "error"] = "information") -> None:
-        """A short note in the corner, from any thread; `text` may hold foreign text."""
-        self.notify(clean(text), severity=severity, markup=False, timeout=4 if severity == "information" else 10)
 
     def copy(self, text: str, what: str) -> None:
         """Put `text` on the clipboard of the terminal's own machine, also over SSH; `what` names it in the note."""
@@ -393,7 +246,7 @@ class Workbench(App[None]):
             self._demo_runs = False
 
     def _show_demo(self, name: str) -> None:
-        self._next_look = 0.0
+        self.look_soon()
         self.show_run(name)
 
     def action_show_help(self) -> None:
@@ -422,54 +275,19 @@ class Workbench(App[None]):
         self.keep()
 
 
-def wake_queue(runs_dir: Path) -> None:
-    """Start a runner where runs wait and none is left; whoever sees a queue does so."""
-    from craft.launch.queue.dispatch import ensure_runner
-
-    ensure_runner(runs_dir)
-
-
 def main() -> None:
     """The program `craft-workbench`."""
-    file, runs_dir = _arguments(sys.argv[1:])
+    file, runs_dir = arguments(sys.argv[1:])
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        _fail("this needs a terminal; 'craft runs' and 'craft watch' work without one")
+        fail("this needs a terminal; 'craft runs' and 'craft watch' work without one")
     if file is not None and not file.exists():
-        _fail(f"{file}: no such file; 'craft init' writes one")
+        fail(f"{file}: no such file; 'craft init' writes one")
     # A shell that exports its size would pin the screen to it, whatever the window becomes.
     os.environ.pop("COLUMNS", None)
     os.environ.pop("LINES", None)
     app = Workbench(file or DEFAULT_FILE, runs_dir, ascii_only=not shows_unicode(sys.stdout))
     app.run()
     sys.exit(app.return_code or 0)
-
-
-def _arguments(words: list[str]) -> tuple[Path | None, Path | None]:
-    if not words:
-        return None, None
-    from argparse import ArgumentParser  # 5 ms that most starts do without
-
-    parser = ArgumentParser(
-        prog="craft-workbench",
-        description="Edit and start experiments, watch and compare their runs, and let any checkpoint write.",
-    )
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="an experiments file (./experiments.toml)")
-    parser.add_argument(
-        "--runs-dir", type=Path, metavar="DIR", help="where the runs are, instead of what the file says"
-    )
-    parser.add_argument("--version", action="store_true", help="print the version and leave")
-    parsed = parser.parse_args(words)
-    if parsed.version:
-        from craft import __version__
-
-        sys.stdout.write(f"craft-workbench {__version__}\n")
-        sys.exit(0)
-    return parsed.file, parsed.runs_dir
-
-
-def _fail(message: str) -> None:
-    sys.stderr.write(f"craft-workbench: {clean(message)}\n")
-    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from craft.errors import CraftError, RunError
+from craft.errors import RunError
 
 EXPERIMENT = "small"
 """What the starter file calls its experiment."""
@@ -34,18 +34,11 @@ def start_demo(file: Path, runs_dir: Path | None) -> str:
     Raises CraftError, also for a file that is there and has no sound experiment of that name.
     """
     from craft.config.experiments import load_experiments
-    from craft.launch.create import create_runs, discard_runs
-    from craft.launch.queue.dispatch import submit
+    from craft.launch.start import launch
 
     write_starter(file)
     experiments = load_experiments(file)
     name = EXPERIMENT if EXPERIMENT in experiments.names else experiments.names[0]
     planned = experiments.plan([name])[:1]
     place = (runs_dir or experiments.runs_dir).absolute()
-    folders = create_runs(place, planned)
-    try:
-        submit(place, [(folders[0], planned[0].config.device)])
-    except (CraftError, OSError):
-        discard_runs(folders)
-        raise
-    return folders[0].name
+    return launch(place, planned)[0].name

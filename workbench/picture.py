@@ -14,10 +14,11 @@ import tempfile
 from pathlib import Path
 from time import monotonic
 
-from workbench.app import THEMES, Workbench
+from workbench.app import Workbench
 from workbench.project import DEFAULT_FILE
 from workbench.screens.runs.details.panel import RunDetails
 from workbench.screens.runs.table import RunTable
+from workbench.themes import THEMES
 from workbench.widgets.chart.chart import Chart
 
 _PATIENCE = 30.0

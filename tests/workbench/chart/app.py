@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 import workbench
 from craft.analysis.plots import Mark, Series
-from workbench.app import THEMES
+from workbench.themes import THEMES
 from workbench.widgets.chart.chart import Chart
 
 STEPS = [float(step) for step in range(401)]
@@ -25,7 +25,7 @@ EVENTS = [Mark(100, "step-00000100", "checkpoint"), Mark(200, "lr 0.02 -> 0.01",
 class Charts(App[None]):
     """`count` charts below each other."""
 
-    CSS = "Chart { height: 1fr; }"
+    CSS = "Chart { height: 1fr; min-height: 12; }"
 
     CSS_PATH = [Path(workbench.__file__).parent / "styles" / "chart.tcss"]
 
