@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from textual.strip import Strip
 
-import workbench.app
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter
 from tests.workbench.harness import SmallScreen, WideScreen, opened, play, screen_text, until
@@ -18,7 +17,7 @@ from workbench.widgets.bars import KeyBar
 
 @pytest.fixture(autouse=True)
 def _quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbench.app, "TICK", 0.05)
+    monkeypatch.setattr("workbench.reading.TICK", 0.05)
 
 
 def _line(app: Workbench, name: str) -> str:
