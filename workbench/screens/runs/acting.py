@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from textual import on, work
 from textual.worker import get_current_worker
 
+from craft.text import clean_line
 from workbench.messages import DeletionPlanned, VerbsAsked
 from workbench.screens.base import WorkbenchScreen
 from workbench.verbs.telling import Telling
@@ -250,7 +251,7 @@ class ActingScreen(WorkbenchScreen):
             if text is not None:
                 self.do("noting.set_tags", folders, text)
 
-        value = " ".join(tags_of(runs[0])) if one else ""
+        value = clean_line(" ".join(tags_of(runs[0]))) if one else ""
         self.app.push_screen(PromptScreen(f"Tags of {_named(folders)}", detail=detail, value=value), take)
 
     def action_note(self) -> None:
@@ -259,7 +260,7 @@ class ActingScreen(WorkbenchScreen):
         runs = self.targets
         folders = [run.folder for run in runs]
         notes = getattr(runs[0], "notes", None)
-        value = notes.note if notes is not None and len(runs) == 1 else ""
+        value = clean_line(notes.note) if notes is not None and len(runs) == 1 else ""
 
         def take(text: str | None) -> None:
             if text is not None:

@@ -134,7 +134,7 @@ def columns_of(keys: Sequence[str]) -> list[Column]:
 def fact_column(key: str) -> Column:
     """A column of a setting or a metric; its title is the part of the name that tells."""
     title = key if "/" in key else key.rpartition(".")[2]
-    return Column(key, title, max(_FACT_CELLS, min(width_of(title), 16)), 4)
+    return Column(key, title, max(_FACT_CELLS, min(width_of(title) + 1, 16)), 4)  # one for the arrow
 
 
 def write_value(value: Value) -> str:

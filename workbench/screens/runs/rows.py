@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from craft.analysis.numbers import NOTHING, format_loss
-from craft.text import fit
+from craft.text import fit, shorten
 from workbench.screens.runs.columns import (
     BAR_CELLS,
     COLUMNS,
@@ -89,12 +89,12 @@ def header(
     name_width, shown = columns_for(width, longest_name, columns)
     arrow = ("v" if turned else "^") if ascii_only else ("\u25be" if turned else "\u25b4")
 
-    def titled(title: str, key: str) -> str:
-        return f"{title}{arrow}" if sort and key == sort else title
+    def titled(title: str, key: str, width: int) -> str:
+        return f"{shorten(title, width - 1, ascii_only=ascii_only)}{arrow}" if sort and key == sort else title
 
-    parts = [(fit(titled("run", "run"), name_width, ascii_only=ascii_only), "run")]
+    parts = [(fit(titled("run", "run", name_width), name_width, ascii_only=ascii_only), "run")]
     for column in shown:
-        text = titled(column.title, column.key)
+        text = titled(column.title, column.key, column.width)
         parts.append((fit(text, column.width, align=column.align, ascii_only=ascii_only), column.key))
     return parts
 
