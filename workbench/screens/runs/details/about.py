@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Row = list[Part]
 _NAME_WIDTH = 13
+_PAUSE = 1.0  # seconds between two looks
 
 
 @dataclass
@@ -50,6 +51,12 @@ class AboutTab(TextTab):
         super().__init__(ascii_only=ascii_only, id=id)
         self._kept = _Kept()
         self._shown: list[Row] = []
+        self._told = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """How long ago something was goes on when the run is over."""
+        return time.monotonic() >= self._told + _PAUSE
 
     def begin(self) -> None:
         super().begin()
@@ -62,6 +69,7 @@ class AboutTab(TextTab):
     def take(self, found: Any) -> None:
         assert self.run is not None
         identity, checkpoints = found
+        self._told = time.monotonic()
         rows = [*state_rows(self.run, time.time(), self.ascii_only), *identity, *checkpoints]
         if rows != self._shown:
             first, self._shown = not self._shown, rows

@@ -88,8 +88,11 @@ class RunDetails(Container):
 
     @property
     def is_seen(self) -> bool:
-        """Whether any of it is on the terminal now: another screen, or a pane that is zoomed, hides it."""
-        return self.app.screen_stack[0] is self.screen and self.is_on_screen
+        """Whether any of it is on the terminal now: another screen, or another pane that is zoomed, hides it."""
+        if self.app.screen_stack[0] is not self.screen:
+            return False
+        zoomed = self.screen.maximized
+        return self.is_on_screen if zoomed is None else self in zoomed.ancestors_with_self
 
     # --- tabs ---
 

@@ -45,26 +45,27 @@ class TabStrip(Widget):
         width = self.size.width
         if y:
             return Strip.blank(width, self.rich_style)
-        size = max(len(name) for name, _ in self.names)
-        while size > 1 and sum(min(len(name), size) + 2 for name, _ in self.names) > width:
+        names = [(name, key, name if key in name.upper() else f"{name} {key}") for name, key in self.names]
+        if sum(len(text) + 2 for _, _, text in names) > width - width_of(self._right[0]) - 3:
+            names = [(name, key, name) for name, key in self.names]
+        size = max(len(text) for _, _, text in names)
+        while size > 1 and sum(min(len(text), size) + 2 for _, _, text in names) > width:
             size -= 1
         segments: list[Segment] = []
         self._ends = []
         end = 0
-        for name, key in self.names:
+        for name, key, text in names:
             look = "here" if name == self.here else "name"
-            text = name[:size]
+            text = f" {text[:size]} "
             at = text.upper().find(key)
-            # The letter that chooses the tab is underlined, where it is in the name.
-            pieces = [(f" {text} ", look)]
-            if at >= 0:
-                pieces = [(" " + text[:at], look), (text[at], look), (text[at + 1 :] + " ", look)]
-            for place, (piece, part_look) in enumerate(pieces):
-                style = self.get_component_rich_style(f"tabs--{part_look}")
-                if at >= 0 and place == 1:
+            # The letter that chooses the tab is underlined, where there is room for it.
+            pieces = [(text, "")] if at < 0 else [(text[:at], ""), (text[at], "key"), (text[at + 1 :], "")]
+            for piece, key_look in pieces:
+                style = self.get_component_rich_style(f"tabs--{look}")
+                if key_look:
                     style += self.get_component_rich_style("tabs--key", partial=True)
                 segments.append(Segment(piece, style))
-            end += len(text) + 2
+            end += len(text)
             self._ends.append((end, name))
         text, tone = self._right
         text = shorten(text, max(width - end - 2, 0), ascii_only=self.ascii_only)
