@@ -249,8 +249,14 @@ def test_the_wheel_zooms_around_the_pointer_where_the_focus_is() -> None:
     async def story() -> None:
         async with shown(count=2, size=(100, 40)) as (app, chart, pilot):
             other = app.query(Chart).last()
+            other.styles.min_height = 45
+            await pilot.pause()
             await pilot._post_mouse_events([_scroll()], other, offset=(50, 8))
             assert other.x_range is None, "a page of charts scrolls"
+            other.styles.min_height = 5
+            await pilot.pause()
+            await pilot._post_mouse_events([_scroll()], other, offset=(50, 8))
+            assert other.x_range is not None, "one that shows all of them need not"
             await pilot._post_mouse_events([_scroll()], chart, offset=(99, 8))
             assert chart.x_range is not None and chart.x_range[1] == pytest.approx(400.0, abs=2)
             assert chart.x_range[0] == pytest.approx(80.0, abs=2)

@@ -4,6 +4,7 @@ or moves the picture, the wheel zooms."""
 from __future__ import annotations
 
 from textual import events
+from textual.widget import Widget
 
 from workbench.widgets.chart.moving import Moving
 from workbench.widgets.chart.picture import Range
@@ -100,9 +101,13 @@ class Mouse(Moving):
             self.point(self._pinned, keep=False)
 
     def _on_wheel(self, event: events.MouseEvent, factor: float) -> None:
-        """Zoom, in the chart that has the focus or with ctrl; else the wheel is the surrounding's."""
+        """Zoom. On a page that scrolls the wheel is the page's, but in the chart that has the focus, or with ctrl."""
         drawing = self.drawing
-        if not (self.has_focus or event.ctrl) or drawing is None or drawing.x is None:
+        if drawing is None or drawing.x is None:
+            return
+        if not (self.has_focus or event.ctrl) and any(
+            isinstance(one, Widget) and one.allow_vertical_scroll for one in self.ancestors
+        ):
             return
         from workbench.widgets.chart.ranging import x_place, y_place
 
