@@ -25,6 +25,7 @@ class Node:
     id: int
     parent: int | None
     depth: int
+    token: int
     piece: str
     """Not cleaned."""
     log_probability: float

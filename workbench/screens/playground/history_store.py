@@ -146,7 +146,8 @@ class History:
                 found.append(entry)
                 continue
             try:
-                whole = " ".join(_words(self.read(entry))).lower()
+                record = self.read(entry)
+                whole = " ".join(_words({**record, "id": "", "time": ""})).lower()
             except HistoryError:
                 continue
             if all(word in whole for word in wanted):
