@@ -17,6 +17,7 @@ from tests.escapes import HARMFUL, MARKUP, TERMINAL_ESCAPES
 from tests.workbench.harness import opened, play, screen_text, until
 from tests.workbench.runs import make_project, make_run
 from workbench.app import Workbench
+from workbench.screens.runs.details.panel import RunDetails
 from workbench.screens.runs.table import RunTable
 
 CORPUS = [*TERMINAL_ESCAPES.values(), *MARKUP]
@@ -40,6 +41,7 @@ def _evil_run(runs: Path, name: str, evil: str, number: int) -> None:
     identity = json.loads(folder.run_json.read_text())
     identity |= {"experiment": evil, "source": evil, "axes": {evil: evil}, "versions": {evil: evil}, "group": evil}
     folder.run_json.write_text(json.dumps(sealed(identity)))
+    (folder.path / "notes.json").write_text(json.dumps({"star": True, "tags": [evil], "note": evil}))
     folder.path.rename(folder.path.with_name(f"{_name_for_a_folder(name)}-{number}"))
 
 
@@ -55,20 +57,34 @@ def test_every_place_that_shows_foreign_text(tmp_path: Path) -> None:
         async with opened(file, size=(160, 60)) as (app, pilot):
             table = app.screen.query_one(RunTable)
             await until(pilot, lambda: len(table.runs) == len(CORPUS) and "problem" in screen_text(app))
-            await until(pilot, lambda: "[@click=app.quit]" in screen_text(app))
             for number in range(0, len(CORPUS), TOGETHER):
-                table.cursor = next(i for i, run in enumerate(table.runs) if run.name.endswith(f"-{number}"))
+                place = next(i for i, run in enumerate(table.runs) if run.name.endswith(f"-{number}"))
+                table.cursor = place
+                name = table.runs[place].name
                 app.say(" ".join(CORPUS[number : number + TOGETHER]), "warning")
-                await until(pilot, lambda: "failed" in screen_text(app) and "loss" in screen_text(app))
+                await until(pilot, lambda: "failed" in screen_text(app) and "error" in screen_text(app))
                 assert _is_clean(app)
                 await pilot.press("enter")
-                await until(pilot, lambda number=number: f"last line {number}" in screen_text(app))
-                assert _is_clean(app)
-                for word in ("error", "kind", "words", "log", "definition ="):
-                    assert word in screen_text(app)
-                await pilot.click("#text", offset=(18, 0))
-                await pilot.click("#text", offset=(14, 6))
+                for key, words in (
+                    ("W", f"last line {number}"),
+                    ("E", "words "),
+                    ("D", "definition ="),
+                    ("A", "experiment"),
+                ):
+                    await pilot.press(key)
+                    await until(pilot, lambda words=words: words in screen_text(app))
+                    assert _is_clean(app)
+                    await pilot.click(RunDetails, offset=(18, 3))
+                    await pilot.click(RunDetails, offset=(14, 6))
                 await pilot.press("escape")
+                await until(pilot, lambda: table.has_focus)
+                for key, question in (("m", "What to do with"), ("n", "Note on"), ("T", "Tags of"), ("x", "Delete")):
+                    await pilot.press(key)
+                    await until(pilot, lambda question=question: question in screen_text(app))
+                    assert _is_clean(app)
+                    await pilot.press("escape")
+                    await until(pilot, lambda: app.screen is app.place)
+                assert table.selected and table.selected.name == name
             assert app.is_running
 
     play(story())
@@ -108,8 +124,9 @@ def test_damaged_folders_are_listed_and_harm_nobody(tmp_path: Path) -> None:
                 table.cursor = index
                 if run.name.startswith("run-json") or index % 5 == 0:
                     await pilot.press("enter")
-                    await until(pilot, lambda: "folder " in screen_text(app) or "damaged" in screen_text(app))
-                    await pilot.press("escape")
+                    await until(pilot, lambda: app.screen.has_class("-opened"))
+                    await pilot.press("A", "escape")
+                    await until(pilot, lambda: table.has_focus)
 
     play(story())
 
@@ -144,9 +161,11 @@ def test_files_that_cannot_be_read_are_no_end(tmp_path: Path) -> None:
             table = app.screen.query_one(RunTable)
             await until(pilot, lambda: len(table.runs) == 5)
             for _ in range(5):
-                await pilot.press("enter")
-                await until(pilot, lambda: "created" in screen_text(app))
-                await pilot.press("escape", "down")
+                await pilot.press("enter", "A")
+                await until(pilot, lambda: "folder" in screen_text(app))
+                await pilot.press("W", "E", "D", "escape")
+                await until(pilot, lambda: table.has_focus)
+                await pilot.press("down")
 
     play(story())
 
@@ -164,7 +183,8 @@ CLAIMED += ["best", "best_step", "message", "error", "host", "updated", "progres
 @given(st.dictionaries(st.sampled_from(CLAIMED), json_values))
 def test_any_claim_makes_a_row(tmp_path_factory: pytest.TempPathFactory, claim: dict[str, Any]) -> None:
     from craft.runs.store import RunStore
-    from workbench.screens.runs.rows import cells_of, columns_for
+    from workbench.screens.runs.columns import columns_for
+    from workbench.screens.runs.rows import cells_of
 
     folder = make_run(tmp_path_factory.mktemp("runs"), step=0)
     folder.status.write_text(json.dumps({"phase": "running", **claim}))

@@ -7,6 +7,7 @@ with news.
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -137,11 +138,15 @@ class Arranger:
         self._sort = ""
         self._values: dict[Path, tuple[RunSummary, Value]] = {}
         self._widths: dict[str, int] = {}
+        self._runs: Sequence[RunSummary] = ()
+        self._arranged: Arranged | None = None
 
     def arrange(self, runs: Sequence[RunSummary], view: View) -> Arranged:
         """The rows of `runs`; those of before where the filter is at fault, which is said. Never raises."""
         from craft.errors import UsageError
 
+        if self._arranged is not None and self._arranged.view == view and self._is_as_before(runs):
+            return self._arranged
         fault = ""
         if view.words != self._words or self._filter is None:
             from craft.analysis.filters import parse_filter
@@ -159,7 +164,15 @@ class Arranger:
             counts[run.experiment] = counts.get(run.experiment, 0) + 1
         longest = max((self._width(row) for row in rows), default=0)
         place = {key: index for index, key in enumerate(keys)}
-        return Arranged(view, rows, keys, len(through), longest, counts, fault, place)
+        arranged = Arranged(view, rows, keys, len(through), longest, counts, fault, place)
+        self._runs, self._arranged = runs, arranged
+        return arranged
+
+    def _is_as_before(self, runs: Sequence[RunSummary]) -> bool:
+        """Whether no run has news, and nothing that is asked of them changes with time."""
+        if len(runs) != len(self._runs) or (self._filter is not None and self._filter.names() & TIMED):
+            return False
+        return all(map(operator.is_, runs, self._runs))
 
     def _width(self, row: Row) -> int:
         name = row.group.name if row.group else row.run.name
