@@ -16,7 +16,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("undo", ("ctrl+z",), "take back the last change, wherever it was made", "", "editor"),
         Action("redo", ("ctrl+y",), "make it again", "", "editor"),
         Action("external_editor", ("f4",), "edit the text with $VISUAL or $EDITOR", "", "editor"),
-        Action("next_problem", ("f12",), "the next problem", "", "editor"),
+        Action("next_problem", ("f12",), "the next problem", "problem", "editor"),
         Action("previous_problem", ("shift+f12", "f24"), "the problem before", "", "editor"),
     ),
     "toml pane": (

@@ -81,10 +81,15 @@ class Buffer:
         self.set_text(self.saved_text)
         return self.text
 
+    @property
+    def touched(self) -> bool:
+        """Whether the file looks another than when it was read or saved: one look at its name."""
+        return _stamp(self.path) != self._stamp
+
     def changed_on_disk(self) -> bool:
         """Whether another program wrote or removed the file since it was read or saved. Reads it only when touched."""
         with self._writing:
-            if _stamp(self.path) == self._stamp:
+            if not self.touched:
                 return False
             content, stamp, fault = _read(self.path)
             if content == self._base and not fault:

@@ -85,7 +85,7 @@ class FileCare:
     # --- the file ---
 
     def _look(self) -> None:
-        if not self.buffer.fault:
+        if not self.buffer.fault and (self._changed or self.buffer.touched):
             self._in_thread(self.buffer.changed_on_disk, self._looked)
 
     def _looked(self, changed: object) -> None:

@@ -27,9 +27,9 @@ def help_on(row: Row, fault: str | None = None) -> Content:
         lines.append((f"\n! {clean_line(said)}", "$text-error"))
     about = row.facts.about if row.facts else row.note
     if about:
-        lines.append(f"\n{about}")
+        lines.append(f"\n{clean_line(about)}")
     if row.kind == "setting":
-        lines.append((f"\n{_source_of(row)}", "$foreground 60%"))
+        lines.append((f"\n{clean_line(_source_of(row))}", "$foreground 60%"))
     return Content.assemble(*lines)
 
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Container, Horizontal
+from textual.containers import Horizontal
 from textual.content import Content
-from textual.geometry import Offset
 from textual.message import Message
 from textual.widgets import Input, Static
 
@@ -18,20 +17,19 @@ from craft.text import clean, clean_line
 from workbench.actions import bindings_of
 from workbench.screens.experiments.editing.form_help import help_on
 from workbench.screens.experiments.editing.form_list import VIEWS, FormList, said_of
+from workbench.screens.experiments.editing.form_typing import TypingPane
 from workbench.screens.experiments.editing.popup import Popup
 from workbench.screens.experiments.editing.value_input import ValueInput
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
     from workbench.screens.experiments.editing.form_rows import Form, Row
 
 KeyPath = tuple[str, ...]
 
 
-class FormPane(Container):
+class FormPane(TypingPane):
     """Shows a `Form` and turns what is done to it into new texts, which others put in place (`Edited`)."""
 
-    app: Workbench
     BINDINGS = bindings_of("form pane")
 
     class Edited(Message):
@@ -49,12 +47,9 @@ class FormPane(Container):
             self.row = row
 
     def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.ascii_only = ascii_only
+        super().__init__(ascii_only=ascii_only, id=id)
         self.text = ""
         """The text that is edited: that of the newest key, which the rows may be a moment behind of."""
-        self._form: Form | None = None
-        self._editing: Row | None = None
         self._said_at: KeyPath = ()  # the row that words in place of its help are about
         self._then_open: KeyPath = ()  # what was added just now, and wants a value
 
@@ -71,33 +66,12 @@ class FormPane(Container):
     def on_mount(self) -> None:
         self.popup.display = False
         self.query_one("#form-filter").display = False
-        self.editor.takes_key = self._take_key
+        self.editor.takes_key = self.take_key
         self.rows.on_fold = self._remember
         self.rows.view = self.app.session.get("experiments.form.view", "all")
         self.rows.folded = set(self.app.session.get("experiments.form.folded", ["metrics"]))
         self._title()
-        self.watch(self.rows, "scroll_y", self._follow, init=False)
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._follow)
-
-    def _follow(self) -> None:
-        """Keep the editor over its row when that moves."""
-        if self._editing is not None:
-            self.editor.place(self.rows.place_of_value())
-            self.popup.close()
-
-    @property
-    def rows(self) -> FormList:
-        return self.query_one(FormList)
-
-    @property
-    def editor(self) -> ValueInput:
-        return self.query_one(ValueInput)
-
-    @property
-    def popup(self) -> Popup:
-        return self.query_one(Popup)
+        self.watch(self.rows, "scroll_y", self.follow, init=False)
 
     @property
     def form(self) -> Form | None:
@@ -113,6 +87,8 @@ class FormPane(Container):
         """Show a form. One of a text that cannot be read keeps the rows that were there, and locks them."""
         before = self._form
         same = before is not None and (before.kind, before.name) == (form.kind, form.name)
+        if not same and self.editing is not None:
+            self.close_editor()  # what is typed belongs to another table
         self._form = form
         if not form.fault:
             self.rows.show(form.rows)
@@ -120,12 +96,12 @@ class FormPane(Container):
                 self.rows.cursor = 0
             if self._then_open and self.rows.go_to(self._then_open) and (row := self.rows.selected):
                 self._then_open = ()
-                self._open(row)
+                self.open_editor(row)
         elif not same:
             self.rows.show([])
         self.rows.set_class(bool(form.fault), "-locked")
         self._title()
-        self._help()
+        self.show_help()
 
     def _title(self) -> None:
         form = self._form
@@ -152,10 +128,10 @@ class FormPane(Container):
         title.update(Content.assemble(*parts))
 
     @on(FormList.Moved)
-    def _help(self) -> None:
+    def show_help(self) -> None:
         row = self.rows.selected
         here = row.path if row else ()
-        if self._editing is None and not (self._said_at == here and here):
+        if self.editing is None and not (self._said_at == here and here):
             self._said_at = ()
             self.query_one("#form-help", Static).update(help_on(row) if row else self._nothing())
 
@@ -197,9 +173,9 @@ class FormPane(Container):
         elif row.kind == "named" or _choices_of(row)[:1] == [False] or (event.what == "step" and _choices_of(row)):
             self._step(row)
         else:
-            self._open(row)
+            self.open_editor(row)
 
-    def _put(self, row_path: KeyPath, value: Any, why: str) -> bool:
+    def put(self, row_path: KeyPath, value: Any, why: str) -> bool:
         """Write a value into the text; says why not where that is impossible."""
         from workbench.screens.experiments.editing.form_edits import set_setting, set_type
 
@@ -228,16 +204,14 @@ class FormPane(Container):
         if row.kind == "named":
             if row.path[0] != "callbacks":
                 return
-            self._put(
-                (*row.path, "enabled"), row.value is False, f"{row.label} {'on' if row.value is False else 'off'}"
-            )
+            self.put((*row.path, "enabled"), row.value is False, f"{row.label} {'on' if row.value is False else 'off'}")
             return
         choices = _choices_of(row)
         if not choices:
             return
         at = choices.index(row.value) if row.value in choices else -1
         value = choices[(at + 1) % len(choices)]
-        self._put(row.path, value, f"{row.label} = {said_of(value)}")
+        self.put(row.path, value, f"{row.label} = {said_of(value)}")
 
     def _reset(self, row: Row) -> None:
         """Take the own value, or the own part of a section, away."""
@@ -278,123 +252,6 @@ class FormPane(Container):
             self.say("Callbacks, metrics and axes of a sweep can be added; all else is there.")
         else:
             ask(self.app, self._form, add)
-
-    # --- typing a value ---
-
-    def _open(self, row: Row) -> None:
-        from workbench.screens.experiments.editing.form_edits import typed_of
-
-        if row.kind != "setting":
-            return
-        self._editing = row
-        value = "" if row.value is ABSENT else typed_of(row.value, row.facts)
-        self.editor.open(value, self.rows.place_of_value())
-        self._offer("", at=value)
-        self._say_value(value)
-
-    def _offer(self, typed: str, *, at: str = "") -> None:
-        """List what is mostly written here."""
-        from workbench.screens.experiments.editing.completion import Completion
-        from workbench.screens.experiments.editing.facts import class_help
-
-        row = self._editing
-        if row is None or row.facts is None:
-            return
-        choices = row.facts.choices
-        if row.path == ("extends",) and self._form is not None:
-            choices = tuple(name for name in self._form.entries if name != self._form.name)
-        is_type = row.path[-1] == "type" and len(row.path) > 1
-        found = [
-            Completion(one, class_help(row.path[0], one) if is_type else "the default" * (one == row.facts.default))
-            for one in choices
-            if typed.lower() in one.lower()
-        ]
-        if not found or (typed and [one.text for one in found] == [typed]):
-            self.popup.close()
-            return
-        place = self.rows.place_of_value()
-        self.popup.open(found, Offset(place.x - 1, place.y))
-        if at in choices and not typed:
-            self.popup.move([one.text for one in found].index(at) + 1)
-
-    def _take_key(self, key: str) -> bool:
-        if not self.popup.is_open:
-            return False
-        if key in ("down", "ctrl+n"):
-            self.popup.move(1)
-        elif key in ("up", "ctrl+p"):
-            self.popup.move(-1)
-        elif key == "tab" or (key == "enter" and self.popup.chosen):
-            one = self.popup.chosen or self.popup.first
-            assert one is not None
-            self._give(one.text, by_key=True)
-        else:
-            return False
-        return True
-
-    @on(Popup.Taken)
-    def _take_clicked(self, event: Popup.Taken) -> None:
-        event.stop()
-        if self.popup.chosen is not None:
-            self._give(self.popup.chosen.text, by_key=True)
-
-    @on(Input.Changed, "#form-value")
-    def _look_at_typed(self, event: Input.Changed) -> None:
-        event.stop()
-        if self._editing is not None and self.editor.display and event.value != self.editor._began:
-            self._offer(event.value)
-            self._say_value(event.value)
-
-    def _say_value(self, typed: str) -> None:
-        """Say what the schema says of what is typed."""
-        from workbench.screens.experiments.editing.form_edits import value_of
-
-        row = self._editing
-        if row is None or self._form is None:
-            return
-        try:
-            fault = self._form.fault_of(row.path, value_of(typed, row.facts))
-        except ConfigError as error:
-            fault = str(error)
-        self.query_one("#form-help", Static).update(help_on(row, fault))
-
-    @on(ValueInput.Given)
-    def _take_given(self, event: ValueInput.Given) -> None:
-        event.stop()
-        self._give(event.text, by_key=event.by_key)
-
-    def _give(self, typed: str, *, by_key: bool) -> None:
-        from workbench.screens.experiments.editing.form_edits import value_of
-
-        row = self._editing
-        if row is None:
-            return
-        try:
-            value = value_of(typed, row.facts)
-        except ConfigError as error:
-            if by_key:
-                self.query_one("#form-help", Static).update(help_on(row, str(error)))
-            else:  # another place was clicked: what was typed is no value, and is said to be lost
-                self._close()
-                self.app.say(f"{row.label} stays {said_of(row.value)}: {error}", "warning")
-            return
-        self._close(focus=by_key)
-        if row.value is ABSENT or not row.is_own or value != row.value or type(value) is not type(row.value):
-            self._put(row.path, value, f"{row.label} = {said_of(value)}")
-
-    @on(ValueInput.Left)
-    def _leave(self, event: ValueInput.Left) -> None:
-        event.stop()
-        self._close()
-
-    def _close(self, *, focus: bool = True) -> None:
-        had_focus = self.editor.has_focus
-        self._editing = None
-        self.popup.close()
-        self.editor.close()
-        if focus and had_focus:
-            self.rows.focus()
-        self._help()
 
     # --- filter and view ---
 

@@ -214,7 +214,11 @@ class TomlPane(Container):
             number = f"{len(rows)} line{'s' * (len(rows) != 1)} with problems, the first in line {rows[0] + 1}: "
             first = face.problem_at(rows[0])
             assert first is not None
-            self._say(Content.assemble((number, "$text-error"), first.message, ("  F12 goes there", "$foreground 55%")))
+            self._say(
+                Content.assemble(
+                    (number, "$text-error"), clean_line(first.message), ("  F12 goes there", "$foreground 55%")
+                )
+            )
         else:
             self._say(Content(""))
 
@@ -236,7 +240,8 @@ class TomlPane(Container):
     # --- finding ---
 
     def action_find(self) -> None:
-        self.query_one(FindBar).open(self.face.selected_text.partition("\n")[0])
+        words = self.face.selected_text
+        self.query_one(FindBar).open(words if words.isprintable() else "")
 
     def action_find_next(self) -> None:
         self._find(self.query_one(FindBar).words, 1)

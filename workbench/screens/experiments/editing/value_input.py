@@ -30,11 +30,12 @@ class ValueInput(KeysInOrder, Input):
         self.takes_key: Callable[[str], bool] = lambda key: False
         """Whether a key is for the list below it, and done with."""
         self.display = False
-        self._began = ""
+        self.began = ""
+        """What stood there when it was opened."""
 
     def open(self, value: str, place: Region) -> None:
         """Show it over a place of the screen, with a value to change."""
-        self._began = value
+        self.began = value
         self.value = value
         self.place(place)
         self.display = True
@@ -64,5 +65,5 @@ class ValueInput(KeysInOrder, Input):
 
     def _on_blur(self, event: events.Blur) -> None:
         if self.display:
-            changed = self.value != self._began
+            changed = self.value != self.began
             self.post_message(self.Given(self.value, by_key=False) if changed else self.Left())
