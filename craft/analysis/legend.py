@@ -160,6 +160,22 @@ def end_labels(entries: Sequence[tuple[float, Entry]], width: int, rows: int, *,
     return placed
 
 
+def says_all(head: Sequence[Sequence[Span]], entries: Sequence[Entry]) -> bool:
+    """Whether the lines above a plot have the value of every entry."""
+    texts = {span.role: span.text for row in head for span in row}
+    return all(entry.value in texts.get(entry.role, "") for entry in entries)
+
+
+def value_box(entries: Sequence[Entry], width: int, rows: int, *, ascii_only: bool) -> list[Span]:
+    """At most `rows` lines of one width, at most `width`, that say every value, or how many find no room."""
+    most = rows if len(entries) <= rows else rows - 1
+    width = min(width, max(width_of(entry.text("all")) for entry in entries) + 2)
+    texts = [(f" {entry.fit(width - 2, ascii_only)}", entry.role) for entry in entries[:most]]
+    if len(entries) > most:
+        texts.append((f" +{len(entries) - most} more", "legend"))
+    return [Span(_fill(shorten(text, width, ascii_only=ascii_only), width), role) for text, role in texts]
+
+
 def _fill(text: str, width: int) -> str:
     return text + " " * (width - width_of(text))
 

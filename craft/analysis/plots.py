@@ -22,7 +22,7 @@ from craft.analysis.canvas import Canvas, Span, mark_of
 from craft.analysis.curves import Curve, Curves
 from craft.analysis.frame import Foot, frame_of, x_ticks, y_marks
 from craft.analysis.inking import PIXELS, Ink
-from craft.analysis.legend import Entry, end_labels, header
+from craft.analysis.legend import Entry, end_labels, header, says_all, value_box
 from craft.analysis.marks import by_column, said
 from craft.analysis.painter import Painter, painted
 from craft.analysis.scales import Scale
@@ -33,6 +33,8 @@ from craft.text import clean_line, shorten, shows_unicode, wants_color, width_of
 __all__ = ["EMPTY", "Drawing", "Mark", "Series", "View", "draw_plot", "last_value", "plot_text"]
 
 _WHOLE = View()
+_BOX = 14
+"""Columns that a box of values takes at least."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,8 @@ class _Plot:
             events = by_column([*marks, *self._gaps()], sight.x, columns)
             canvas = painted(sight, columns, lines, self.ink, self.kept)
             Painter(canvas, sight).paint_over(events)
+            if view.cross is not None and not names and not says_all(head, entries):
+                self._write_values(canvas, entries, view.cross)
 
         art = frame_of(self.ink, view.focused)
         labels = end_labels(self._ends(entries, columns), names, lines, ascii_only=ascii_only) if names else []
@@ -157,6 +161,15 @@ class _Plot:
             return Drawing(self.width, rows)
         axes = sight.x, sight.y, sight.whole_x, sight.whole_y
         return Drawing(self.width, rows, *axes, gutter, len(head), columns, lines)
+
+    def _write_values(self, canvas: Canvas, entries: list[Entry], cross: float) -> None:
+        """The values at the crosshair in a box on its far side, where there is no room for them above."""
+        width = canvas.width * 2 // 3
+        if width < _BOX or not canvas.height:
+            return
+        left = self.sight.x.place(cross) > 0.5
+        for row, span in enumerate(value_box(entries, width, canvas.height, ascii_only=self.ink == "ascii")):
+            canvas.put(row, 0 if left else canvas.width - width_of(span.text), span.text, span.role)
 
     # --- words ---
 

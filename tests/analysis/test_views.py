@@ -165,6 +165,17 @@ def test_a_crosshair_reads_the_nearest_point_of_every_curve(ink: Ink) -> None:
     assert drawing.top == _draw(TRAIN, VAL, view=View(smoothing=LIGHT), ink=ink).top, "nothing jumps"
 
 
+def test_a_crosshair_reads_more_curves_than_there_is_room_for_above() -> None:
+    for place in (0.0, 400.0):
+        drawing = _draw(*_many(10), width=80, height=16, view=View(cross=place))
+        text = drawing.plain()
+        for k in range(10):
+            assert f"transformer-{k:03d} {k + math.exp(-place / 50):.3f}" in text
+        box = drawing.plain().splitlines()[drawing.top]
+        assert (box.index("transformer") > 40) == (place == 0.0), "on the far side"
+    assert re.search(r"\+\d+ more", _draw(*_many(30), width=80, height=16, view=View(cross=0.0)).plain())
+
+
 def test_a_crosshair_at_a_gap_says_that_the_value_was_not_finite() -> None:
     ys = [None if x == 50 else 1.0 for x in STEPS]
     text = _draw(Series("train", STEPS, ys), view=View(cross=50.0)).plain()
