@@ -27,6 +27,7 @@ from workbench.screens.experiments.editing.form_edits import (
     value_of,
 )
 from workbench.screens.experiments.editing.form_rows import Form, Row, read_form
+from workbench.screens.experiments.editing.form_shown import shown_rows
 
 FILE = Path("experiments.toml")
 TEXT = """craft = 1                      # the format
@@ -215,3 +216,22 @@ def test_a_type_takes_settings_away_that_it_has_none_of() -> None:
     new, gone = set_type(form_of("a", text), text, ("optimizer",), "sgd")
     assert gone == ["ns_steps"]
     assert tomllib.loads(new)["experiment"]["a"]["optimizer"] == {"lr": 0.1, "type": "sgd"}
+
+
+def test_which_rows_a_view_a_filter_and_folds_leave() -> None:
+    rows = form_of("b", TEXT + "[experiment.b.callbacks.norms]\n").rows
+
+    def shown(words: str = "", view: str = "all", *folded: str) -> list[str]:
+        return [".".join(row.path) for row in shown_rows(rows, words, view, set(folded))]
+
+    assert shown(view="own") == [
+        *("about", "extends", "optimizer", "optimizer.type", "optimizer.lr"),
+        *("callbacks", "callbacks.norms", "sweep", "sweep.seeds", "sweep.axes.optimizer.lr"),
+    ]
+    assert shown("opt lr") == [
+        *("optimizer", "optimizer.lr_ratios", "optimizer.lr", "sweep", "sweep.axes.optimizer.lr"),
+    ]
+    assert "optimizer.betas" not in shown("", "all", "optimizer") and "optimizer" in shown("", "all", "optimizer")
+    inside = shown("", "all", "callbacks.norms")
+    assert "callbacks.norms" in inside and "callbacks.norms.every" not in inside
+    assert shown("opt lr", "all", "optimizer") == shown("opt lr"), "what is looked for is shown wherever it lies"

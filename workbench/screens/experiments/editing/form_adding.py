@@ -12,8 +12,8 @@ from workbench.dialogs.choose import Choice, ChooseScreen
 from workbench.dialogs.prompt import PromptScreen
 from workbench.screens.experiments.editing.facts import class_help
 from workbench.screens.experiments.editing.form_edits import add_axis, add_named
-from workbench.screens.experiments.editing.form_list import said_of
 from workbench.screens.experiments.editing.form_rows import Form, KeyPath, Row
+from workbench.screens.experiments.editing.form_shown import said_of
 
 if TYPE_CHECKING:
     from workbench.app import Workbench

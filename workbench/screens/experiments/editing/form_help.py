@@ -8,7 +8,7 @@ from textual.content import Content
 
 from craft.config.editable import ABSENT
 from craft.text import clean_line, shorten
-from workbench.screens.experiments.editing.form_list import said_of
+from workbench.screens.experiments.editing.form_shown import said_of
 
 if TYPE_CHECKING:
     from workbench.screens.experiments.editing.form_rows import Row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
@@ -15,14 +15,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from craft.config.editable import ABSENT
-from craft.config.toml_values import write_value
 from craft.text import fit, shorten, width_of
 from workbench.actions import bindings_of
+from workbench.screens.experiments.editing.form_shown import said_of, shown_rows
 
 if TYPE_CHECKING:
     from workbench.screens.experiments.editing.form_rows import Row
 
-VIEWS = {"all": "all settings", "set": "those that some table sets", "own": "those that are set here"}
 _MOST_LABEL = 24
 _LEAST_VALUE = 14
 _MOST_ORIGIN = 26
@@ -91,8 +90,8 @@ class FormList(ScrollView, can_focus=True):
         """Choose again which rows are shown."""
         before = self.selected
         old = self.rows
-        self.rows = _shown(self._all, self.words, self.view, self.folded)
-        self._label = min(max((width_of(_label(row)) for row in self.rows), default=0), _MOST_LABEL)
+        self.rows = shown_rows(self._all, self.words, self.view, self.folded)
+        self._label = min(max((width_of(row.label) for row in self.rows), default=0), _MOST_LABEL)
         origins = (width_of(row.origin) + 1 for row in self.rows if row.origin != "default")
         self._origin = min(max(origins, default=0), _MOST_ORIGIN)
         if before is not None:
@@ -163,7 +162,7 @@ class FormList(ScrollView, can_focus=True):
         sign = "*" if self.ascii_only and sign == "\u25cf" else sign
         look = "fault" if row.fault else "differs" if row.differs else "own"
         depth = 2 if row.kind == "named" else 0
-        label = self._fit(" " * (2 - depth) + _label(row), self._label + 3)
+        label = self._fit(" " * (2 - depth) + row.label, self._label + 3)
         parts = [(f"{sign} ", look), (label, "section" if row.kind == "named" else "own" if row.is_own else "label")]
         used = _MARGIN + 2 + self._label + 3
         parts.append((" " * (start - used), "label"))
@@ -316,60 +315,3 @@ class FormList(ScrollView, can_focus=True):
         row = self.rows[index]
         if row.kind in ("section", "add") or event.chain == 2 or (again and event.x >= self.columns[0]):
             self.action_edit()
-
-
-def said_of(value: Any) -> str:
-    """A value as the form shows it: a text without its quotes, all else as TOML."""
-    if value is ABSENT:
-        return ""
-    return value if isinstance(value, str) else write_value(value)
-
-
-def _label(row: Row) -> str:
-    return row.label
-
-
-def _shown(rows: Sequence[Row], words: str, view: str, folded: set[str]) -> list[Row]:
-    """The rows that a filter, a view and folded sections leave, with the headings above them."""
-    wanted = words.lower().split()
-
-    def has_words(row: Row, about: str = "") -> bool:
-        text = f"{'.'.join(row.path)} {said_of(row.value)} {about}".lower()
-        return all(word in text for word in wanted)
-
-    # What a setting is called counts more than what is said of it.
-    by_name = any(has_words(row) for row in rows if row.kind == "setting")
-
-    def fits(row: Row) -> bool:
-        if wanted and not has_words(row, "" if by_name or row.facts is None else row.facts.about):
-            return False
-        return view == "all" or (row.is_own if view == "own" else row.is_set)
-
-    found: list[Row] = []
-    waiting: list[Row] = []  # headings that are shown once a row below them is
-    for row in rows:
-        if row.kind == "section":
-            waiting = [row]
-        elif row.kind == "named":
-            waiting = [one for one in waiting if one.kind == "section"] + [row]
-        elif row.kind == "add":
-            if not wanted and view == "all":
-                found += [*waiting, row]
-                waiting = []
-        elif fits(row):
-            found += [*waiting, row]
-            waiting = []
-    if wanted:
-        return found
-    inside = [[".".join(row.path[:n]) for n in range(1, len(row.path))] for row in found]
-    own = [".".join(row.path) if row.kind == "add" else "" for row in found]
-    hidden = [any(part in folded for part in parts) for parts in inside]
-    section = ""
-    kept = []
-    for row, is_hidden, add in zip(found, hidden, own, strict=True):
-        if row.kind == "section":
-            section = ".".join(row.path)
-        elif is_hidden or add in folded or section in folded:
-            continue
-        kept.append(row)
-    return kept

@@ -16,7 +16,8 @@ from craft.errors import ConfigError
 from craft.text import clean, clean_line
 from workbench.actions import bindings_of
 from workbench.screens.experiments.editing.form_help import help_on
-from workbench.screens.experiments.editing.form_list import VIEWS, FormList, said_of
+from workbench.screens.experiments.editing.form_list import FormList
+from workbench.screens.experiments.editing.form_shown import VIEWS, said_of
 from workbench.screens.experiments.editing.form_typing import TypingPane
 from workbench.screens.experiments.editing.popup import Popup
 from workbench.screens.experiments.editing.value_input import ValueInput

@@ -12,7 +12,8 @@ from textual.widgets import Input, Static
 from craft.config.editable import ABSENT
 from craft.errors import ConfigError
 from workbench.screens.experiments.editing.form_help import help_on
-from workbench.screens.experiments.editing.form_list import FormList, said_of
+from workbench.screens.experiments.editing.form_list import FormList
+from workbench.screens.experiments.editing.form_shown import said_of
 from workbench.screens.experiments.editing.popup import Popup
 from workbench.screens.experiments.editing.value_input import ValueInput
 
