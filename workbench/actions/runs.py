@@ -13,7 +13,7 @@ PLACES = {
         Action("compare", ("c",), "compare the selected or marked runs"),
         Action("play", ("p",), "let the selected or marked runs write in the playground"),
         Action("sort", ("o",), "sort by another column"),
-        Action("back", ("escape",), "one level back: details, marks, filter"),
+        Action("back", ("escape",), "one level back: details, marks, filter", "back"),
         Action("next_tab", ("right_square_bracket",), "next tab of the details"),
         Action("previous_tab", ("left_square_bracket",), "previous tab of the details"),
         Action("turn", ("O",), "the other way round"),

@@ -53,6 +53,7 @@ class RunsScreen(ActingScreen):
 
     def __init__(self) -> None:
         super().__init__()
+        self._view = View()
         self._arranger = Arranger()
         self._arranging = threading.Lock()
         self._counts: dict[str, int] = {}
