@@ -13,9 +13,10 @@ from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter
 from tests.workbench.compare.makers import a_run, make_comparable, record_of
 from tests.workbench.harness import SmallScreen, opened, play, screen_text, until
-from tests.workbench.runs import working
+from tests.workbench.runs import make_project, working
 from workbench.app import Workbench
 from workbench.screens.compare.picker import Picker
+from workbench.screens.compare.reading import DRAWN
 from workbench.screens.compare.screen import CompareScreen
 from workbench.screens.compare.tables import FitTable
 from workbench.widgets.chart.chart import Chart
@@ -328,5 +329,38 @@ def test_ascii_only(tmp_path: Path) -> None:
             shown = screen_text(app)
             # Scroll bars and dividers are blanks with a background.
             assert shown.isascii(), sorted({char for char in shown if ord(char) > 127})
+
+    play(story())
+
+
+def test_more_curves_than_can_be_told_apart_are_said(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = make_project(tmp_path)
+        for number in range(DRAWN + 2):
+            a_run(tmp_path / "runs", "many", 1.5, seed=number, steps=50, age=100 - number)
+        async with opened(file) as (app, pilot):
+            names = [f"many-{number:03d}" for number in range(1, DRAWN + 3)]
+            app.session.set("compare.runs", names)
+            await pilot.press("3")
+            await until(pilot, lambda: "12 of 14 curves are drawn; b takes seeds together" in screen_text(app))
+            assert len(rows_of(app)) == DRAWN + 2
+            await pilot.press("b")
+            await until(pilot, lambda: names_of(app) == ["many x14"])
+
+    play(story())
+
+
+def test_a_damaged_run_is_said_and_the_others_are_compared(tmp_path: Path) -> None:
+    async def story() -> None:
+        file = make_comparable(tmp_path)
+        (tmp_path / "runs/wide-001/run.json").write_text("{")
+        (tmp_path / "runs/small-001/experiment.toml").write_text("[[[")
+        async with opened(file) as (app, pilot):
+            app.session.set("compare.runs", ["wide-001", "small-001", "lr-001"])
+            await pilot.press("3")
+            await until(pilot, lambda: isinstance(app.place, CompareScreen) and len(names_of(app)) == 2)
+            said = str(place(app).query_one("#said", Static).content)
+            assert "wide-001: run.json is damaged" in said
+            assert "small-001: its definition cannot be read" in said
 
     play(story())

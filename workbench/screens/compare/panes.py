@@ -78,13 +78,17 @@ class Panes(WorkbenchScreen):
         return self.size.width >= 148 and self.size.height >= 28
 
     def _arrange(self) -> None:
-        """All panes where there is room, else the chart and the chosen one."""
+        """All panes where there is room, else the chart and the chosen one, beside the runs where those fit."""
         wide, here = self._is_wide, self._pane
         low = self.size.height < 16
         panes = self.query_one("#panes", PartsLine)
         panes.display = not wide
         panes.show([part for name, key in PANES.items() for part in _tab(name, key, name == here)])
-        shown: set[Pane] = set(PANES) if wide else {here} if low or here == "runs" else {here, "chart"}
+        shown: set[Pane] = {here} if low or here == "runs" else {here, "chart"}
+        if wide:
+            shown = set(PANES)
+        elif self.size.width >= 120 and not low:
+            shown |= {"runs", "chart"}
         for name in PANES:
             self.query_one(f"#{name}-pane").display = name in shown
         outer, right, top, tables = (self.query_one(f"#{name}", Split) for name in ("outer", "right", "top", "tables"))
