@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -331,6 +332,7 @@ def peak_of(pid: int) -> int:
 
 _OWN = """
 import sys
+import threading
 from torch import nn
 
 class Leaving(nn.Module):
@@ -600,3 +602,22 @@ def test_run_folders_resolve_without_verifying_what_is_held(shared: Sampler, run
     again = result(shared, type="load", checkpoint={"run": run, "at": "best", "follow": True})
     assert again["seconds"] == 0
     assert first["provenance"]["step"] == checkpoints.best_step(RunFolder(Path(run)))
+
+
+def test_a_process_that_is_killed_is_heard_of_by_whoever_reads_in_another_thread(tmp_path: Path) -> None:
+    sampler = Sampler(log=tmp_path / "log.txt")
+    heard: list[str] = []
+
+    def read() -> None:
+        try:
+            while True:
+                sampler.receive()
+        except CraftError as error:
+            heard.append(str(error))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    sampler.kill()
+    reader.join(20)
+    assert "the sampler process has ended" in heard[0]
+    assert sampler.end() == -signal.SIGKILL

@@ -12,6 +12,7 @@ import pytest
 from craft.generation.checkpoint import load_checkpoint
 from craft.generation.writing import Prompt, Writing
 from craft.runs.sampling_settings import SamplingSettings
+from tests.training.runs import definition, kill, make_run, start, wait_for_step, write_text
 from tests.workbench.harness import SmallScreen, play, screen_text, until
 from tests.workbench.playground.trained import playground, writing, written
 from workbench.screens.playground.settings_panel import SettingsPanel
@@ -200,6 +201,62 @@ def test_faults_stand_where_they_belong_and_others_write_on(project: Path) -> No
             assert "temperature must be a number, found 'warm'" in screen_text(app)
             assert not screen.mode.busy  # type: ignore[union-attr]
             app._notifications.clear()  # the fault in the corner is meant
+
+    play(story())
+
+
+def test_a_run_that_trains_is_asked_as_it_is_now_and_trains_on(project: Path) -> None:
+    text = project.parent / "text.txt"
+    config = definition(write_text(text), training={"max_steps": 100_000, "eval_every": 100_000})
+    run = make_run(project.parent / "runs", config, "live")
+    worker = start(run)
+    try:
+        wait_for_step(run, 20, worker)
+
+        async def story() -> None:
+            async with playground(project) as (app, screen, pilot):
+                await until(pilot, lambda: "1 running" in screen_text(app))
+                await pilot.press("f2")
+                await until(pilot, lambda: "it saves first" in screen_text(app))
+                assert "live-001" in screen_text(app)
+                await pilot.press("right", "enter")
+                assert screen.sources == [Source(run="live-001", save_first=True)]
+                screen.set_settings({"max_new_tokens": 5})
+                await pilot.press("f5")
+                await written(screen, pilot)
+                pane = writing(screen).pane
+                assert pane is not None and not pane.branch.fault, pane.branch.fault
+                first = pane.branch.provenance["step"]
+                assert first >= 20 and "live-001" in pane.branch.provenance["why_device"]
+                # The newest checkpoint, whatever it is by then.
+                screen.set_sources([Source(run="live-001")])
+                wait_for_step(run, first + 300, worker)
+                await pilot.press("f5")
+                await written(screen, pilot)
+                assert pane.branch.provenance["step"] >= first
+                # From a text on, the very same weights write, though the run has trained on.
+                await pilot.press("escape", "g", "enter", "enter")
+                await written(screen, pilot)
+                assert len(pane.branches) == 2
+                assert pane.branch.provenance["step"] == pane.branches[0].provenance["step"]
+
+        play(story())
+        assert worker.poll() is None
+    finally:
+        kill(worker)
+
+
+def test_an_ascii_terminal_gets_nothing_else(project: Path) -> None:
+    async def story() -> None:
+        async with playground(project, "bytes-001", size=SmallScreen, ascii_only=True) as (app, screen, pilot):
+            screen.prompt = "日\n"
+            screen.set_settings({"max_new_tokens": 60, "temperature": 3.0, "top_k": 0})
+            await pilot.press("f5")
+            await written(screen, pilot)
+            await pilot.press("escape", "g", "v", "v", "enter")
+            shown = screen_text(app).splitlines()
+            # The prompt's own field shows what is typed.
+            assert "\n".join(shown[7:]).isascii(), "\n".join(shown)
 
     play(story())
 

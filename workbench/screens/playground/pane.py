@@ -22,7 +22,7 @@ from workbench.screens.playground.token_text import TokenText
 from workbench.screens.playground.tokens import Comparing, Settling, Token, read_token
 from workbench.screens.playground.words import Word, Words
 
-_ENDS = {"length": "length reached", "stop": "stop text", "end": "the end", "cancelled": "stopped"}
+_ENDS = {"length": "length reached", "stop": "stop text reached", "end": "its own end"}
 _ROOMY = 66  # columns in which all fits
 _FIGURES = 0.25  # seconds
 _LIVE = ("asked", "loading", "writing")
@@ -38,7 +38,7 @@ class Branch:
     at: int = 0
     """The place of the token that was chosen instead of the parent's."""
     state: str = "asked"
-    """asked, loading, writing, then why it ended."""
+    """asked, loading, writing, then why it ended: length, stop, end, stopped, failed."""
     fault: str = ""
     provenance: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class TextPane(Vertical):
         yield self._fault
 
     def on_mount(self) -> None:
-        self.draw()
+        self.call_after_refresh(self.draw)
 
     @property
     def branch(self) -> Branch:
@@ -162,14 +162,14 @@ class TextPane(Vertical):
         if self.shown == len(self.branches) - 1:
             self._new += given
         if piece["ended"]:
-            branch.state = _ENDS.get(piece["ended"], piece["ended"])
+            branch.state = piece["ended"]
 
     def finish(self, result: dict[str, Any], text: dict[str, Any]) -> None:
         """Its part of `done`."""
         branch = self.newest
         branch.result, branch.seed = result, text["seed"]
         branch.unread, branch.slides = text["unread"], text["slides"]
-        branch.state = _ENDS.get(text["ended"], text["ended"])
+        branch.state = "stopped" if text["ended"] == "cancelled" else text["ended"]
         branch.provenance = result.get("provenance", branch.provenance)
 
     def fail(self, message: str) -> None:
@@ -220,7 +220,7 @@ class TextPane(Vertical):
         words = [
             Word(f" {self.letter} " if self.letter else " ", look),
             Word(self.source.run or Path(self.source.path).name, look),
-            Word(at, "quiet"),
+            Word(at if roomy or not self.letter else "", "quiet"),
         ]
         if len(self.branches) > 1:
             words.append(Word(f"  text {self.shown + 1} of {len(self.branches)}", "warn"))
@@ -231,7 +231,7 @@ class TextPane(Vertical):
 
     def _progress(self, branch: Branch, roomy: bool) -> list[Word]:
         look = {"writing": "live", "failed": "bad", "loading": "warn", "asked": "warn"}.get(branch.state, "quiet")
-        word = branch.state
+        word = _ENDS.get(branch.state, branch.state) if roomy else branch.state
         if branch.state == "asked":
             word = "saves first" if self.source.save_first else "waits"
         elif branch.state == "loading":

@@ -252,7 +252,7 @@ def _rows_of(folder: RunFolder, live: bool) -> list[_Row]:
     best = next(iter(best_steps(folder)), None)
     rows = []
     if live:
-        rows.append(_Row(Source(name, save_first=True), "now", "the run saves first, and waits a moment for the disk"))
+        rows.append(_Row(Source(name, save_first=True), "now", "it saves first, which costs the run a moment"))
     if found:
         newest = f"step {found[-1].step}" + (", or newer when asked" if live else "")
         rows.append(_Row(Source(name, "latest"), "latest", newest))

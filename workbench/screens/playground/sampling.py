@@ -272,7 +272,12 @@ def _names(request: Said) -> list[str]:
     """What the checkpoints of a request are called, shortly."""
     wanted = request.get("checkpoints") or ([request["checkpoint"]] if "checkpoint" in request else [])
     places = (one if isinstance(one, str) else str(one.get("run") or one.get("path") or "") for one in wanted)
-    return list(dict.fromkeys(Path(place).name for place in places))
+    return list(dict.fromkeys(_name(Path(place)) for place in places))
+
+
+def _name(place: Path) -> str:
+    """A run's name, or what a path ends in; a checkpoint of a run by both."""
+    return f"{place.parent.parent.name} {place.name}" if place.parent.name == "checkpoints" else place.name
 
 
 def _how(status: int) -> str:

@@ -18,6 +18,7 @@ from workbench.screens.playground.pane import Branch, TextPane
 from workbench.screens.playground.tokens import Token
 
 _QUIET = "$foreground 55%"
+_ROOMY = 46  # columns in which also words fit
 _NAME = 15  # columns for an alternative
 
 
@@ -73,10 +74,8 @@ class TokenPanel(Widget, can_focus=True):
             self._drawn = content
             self.refresh()
 
-    def on_focus(self) -> None:
-        self.draw()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
         self.draw()
 
     def on_resize(self) -> None:
@@ -107,8 +106,8 @@ class TokenPanel(Widget, can_focus=True):
         if token.probability is not None:
             lines.append(Content.assemble((_percent(token.probability), "bold"), (" likely", _QUIET)))
         if token.entropy is not None:
-            like = math.exp(min(token.entropy, 50.0))
-            lines[-1] = Content.assemble(lines[-1], (f", entropy {token.entropy:.2f}: as of {like:.1f} alike", _QUIET))
+            like = f": as among {math.exp(min(token.entropy, 50.0)):.1f}" if self.size.width >= _ROOMY else ""
+            lines[-1] = Content.assemble(lines[-1], (f"  entropy {token.entropy:.2f} nats{like}", _QUIET))
         return lines
 
     def _alternative(self, number: int, token: Token) -> Content:
@@ -169,16 +168,21 @@ class TokenPanel(Widget, can_focus=True):
     # --- choosing ---
 
     def action_cursor_down(self) -> None:
-        self._point(self._row + 1)
+        self._move(1)
 
     def action_cursor_up(self) -> None:
-        self._point(self._row - 1)
+        self._move(-1)
 
-    def _point(self, row: int) -> None:
+    def _move(self, by: int) -> None:
+        """To the next alternative that is not what stands there."""
         token = self._token
-        if token is not None and token.alternatives:
-            self._row = max(0, min(row, len(token.alternatives) - 1))
-            self.draw()
+        row = self._row + by
+        while token is not None and 0 <= row < len(token.alternatives):
+            if token.alternatives[row]["token"] != token.id:
+                self._row = row
+                self.draw()
+                return
+            row += by
 
     def action_other(self, by: int) -> None:
         if self.pane is not None and self._at is not None:
@@ -186,8 +190,11 @@ class TokenPanel(Widget, can_focus=True):
 
     def action_take(self) -> None:
         token = self._token
-        if token is not None and self.pane is not None and self._at is not None and self._row < len(token.alternatives):
-            self.post_message(self.Taken(self.pane, self._at, token.alternatives[self._row]))
+        if token is None or self.pane is None or self._at is None or self._row >= len(token.alternatives):
+            return
+        other = token.alternatives[self._row]
+        if other["token"] != token.id:
+            self.post_message(self.Taken(self.pane, self._at, other))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         token = self._token
