@@ -326,6 +326,8 @@ class RunsScreen(ActingScreen):
 
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         """Keys that would do nothing are not offered."""
+        if action == "filter" and self.has_class("-opened"):
+            return False  # it is out of sight
         if self.is_mounted and action in _NEEDS_RUNS:
             return bool(self.app.runs) and (action != "turn" or bool(self._view.sort))
         if self.is_mounted and action == "back":
