@@ -13,7 +13,7 @@ from craft.text import clean_line
 from workbench.screens.runs.details.about import plain_value
 
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]+")
-_COMPARED = 1500  # words that are compared; what comes after them is not marked
+_COMPARED = 600  # words and signs that are compared; what comes after them is not marked
 
 
 @dataclass(frozen=True)
