@@ -151,7 +151,7 @@ def end_labels(entries: Sequence[tuple[float, Entry]], width: int, rows: int, *,
     # From the top down each takes its own row or the next free one, but leaves room for those that follow.
     free = 0
     for index, (place, entry) in enumerate(chosen):
-        own = min(max(int((1 - place) * rows), 0), rows - 1)
+        own = min(int((1 - max(0.0, min(place, 1.0))) * rows), rows - 1)
         free = max(free, min(own, room - (len(chosen) - index)))
         placed[free] = Span(_fill(entry.fit(width, ascii_only), width), entry.role)
         free += 1
