@@ -13,14 +13,11 @@ from workbench.screens.experiments.costing import CostsReader, Weighed
 from workbench.screens.experiments.costs_text import CostsText
 
 OWN = """
-import torch
-from craft.models import LanguageModel
+from craft.training.callbacks.base import Callback
 
-class {name}(LanguageModel):
-    type = "mine"
-    def __init__(self, *, vocab_size, context_length, width=8):
-        super().__init__()
-        self.table = torch.nn.Embedding(vocab_size, width)
+class {name}(Callback):
+    def __init__(self, width=8):
+        pass
 """
 
 
@@ -95,7 +92,9 @@ def test_a_sweep_adds_up_its_runs(tmp_path: Path) -> None:
 
 def test_code_of_ones_own_is_not_checked_until_a_process_has_imported_it(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(OWN.format(name="Other"))
-    text = TEXT + '[experiment.one]\nmodel = { type = "mine:Own", arguments = { width = 4 } }\n'
+    text = (
+        TEXT + "[experiment.one]\nextends = 'tiny'\ncallbacks.own = { type = 'mine:Own', arguments = { width = 4 } }\n"
+    )
     file = make_project(tmp_path, text)
 
     async def story() -> None:

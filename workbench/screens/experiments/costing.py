@@ -5,6 +5,7 @@ A definition that was looked at before is known by its hash, so that typing in o
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import OrderedDict
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 _KEPT = 400  # definitions; the figures of one take a few kilobytes
 _SERVES = 3.0  # seconds until memory that is free now is asked for anew
-_MOST_POINTS = 400
+_PACE_SERVES = 30.0  # seconds until the pace of runs that train is looked at anew
+_MOST_POINTS = 64
 """Runs of a sweep whose costs are added up while somebody types; of larger ones only when they are to be launched."""
 
 
@@ -44,8 +46,9 @@ class Weighed:
     version: int
     about: str = ""
     costs: Costs | None = None
+    runs: int = 1
     totals: Totals | None = None
-    """Of a sweep."""
+    """Of a sweep that is not too large to add up while somebody types."""
     problems: tuple[Problem, ...] = ()
     note: str = ""
     """Why there are no figures."""
@@ -66,6 +69,10 @@ class CostsReader:
         self._past: list[PastSpeed] = []
         self._generation = 0  # of what is known about speed
         self._checked: dict[str, list[Problem]] = {}
+        self._gave_up: set[str] = set()  # code that could not be imported by a process that lived to tell
+        self._unbuildable: dict[str, str] = {}
+        self._learnt: tuple[float, object] = (0.0, None)
+        self._totals: tuple[tuple[str, int], float, Totals] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -75,6 +82,11 @@ class CostsReader:
 
     def learn(self, runs: Sequence[RunSummary]) -> bool:
         """Take what these runs say about speed; whether anything new was among it."""
+        seen = [(run.name, run.observed.is_live or run.phase) for run in runs]
+        # The pace of runs that train moves all the time; it need not be followed step by step.
+        if seen == self._learnt[1] and time.monotonic() - self._learnt[0] < _PACE_SERVES:
+            return False
+        self._learnt = time.monotonic(), seen
         past = past_speeds(runs)
         if past == self._past:
             return False
@@ -96,9 +108,7 @@ class CostsReader:
 
     # --- one ---
 
-    def weigh(
-        self, inspection: Inspection, saved: str, name: str, kind: Kind, version: int, *, measure: bool = False
-    ) -> Weighed:
+    def weigh(self, inspection: Inspection, saved: str, name: str, kind: Kind, version: int) -> Weighed:
         """All about one experiment or template. `saved`: the text on disk, to compare with."""
         entry = next((one for one in inspection.entries if one.name == name and one.kind == kind), None)
         problems = tuple(problem for problem in inspection.problems if _concerns(problem, name, kind))
@@ -114,26 +124,52 @@ class CostsReader:
             return replace(found, note=f"a template never runs; {by}")
         if name not in inspection.file.names or name in inspection.broken:
             return replace(found, note="no figures until it is valid")
-        runs = inspection.file.plan([name])
-        found = replace(found, about=" - ".join(filter(None, (runs[0].config.description, runs[0].config.why))))
+        file, first = inspection.file, inspection.file.one(name)
+        found = replace(
+            found,
+            about=" - ".join(filter(None, (first.config.description, first.config.why))),
+            runs=file.count(name),
+        )
         try:
-            costs, totals = self._figures(runs, measure=measure)
-            before, before_name = self._before(inspection, saved, entry, runs[0])
+            costs, totals = self._figures(file, name)
         except NotMeasuredError as error:
-            return replace(found, note=str(error), needs_measuring=True)
+            words = self._unbuildable.get(_code_key(first), "")
+            return replace(found, note=words or str(error), needs_measuring=not words)
         except CraftError as error:
             return replace(found, note=str(error))
-        return replace(found, costs=costs, totals=totals, before=before, before_name=before_name)
+        with contextlib.suppress(CraftError):  # what it is compared with may have no figures
+            before, before_name = self._before(inspection, saved, entry, first)
+            found = replace(found, before=before, before_name=before_name)
+        return replace(found, costs=costs, totals=totals)
 
-    def _figures(self, runs: Sequence[PlannedRun], *, measure: bool) -> tuple[Costs, Totals | None]:
-        if runs[0].group is None:
-            return self.costs(runs[0], measure=measure), None
-        if len(runs) > _MOST_POINTS:
-            return self.costs(runs[0], measure=measure), None
-        totals = costs_of_all(runs, self._past, measure=measure)
-        return totals.largest, totals
+    def build(self, inspection: Inspection, name: str) -> None:
+        """Let a process build the model of an experiment that only its code describes. Takes seconds, once.
 
-    def costs(self, run: PlannedRun, *, measure: bool = False) -> Costs:
+        What is wrong with it is remembered, and said by `weigh` from then on.
+        """
+        if inspection.file is None or name not in inspection.file.names:
+            return
+        for run in inspection.file.plan([name])[:_MOST_POINTS]:
+            try:
+                costs_of(run, measure=True)
+            except CraftError as error:
+                self._unbuildable[_code_key(run)] = str(error)
+                return
+
+    def _figures(self, file: ExperimentsFile, name: str) -> tuple[Costs, Totals | None]:
+        if not 1 < file.count(name) <= _MOST_POINTS:
+            return self.costs(file.one(name)), None
+        runs = file.plan([name])
+        key = " ".join(definition_hash(run.config) for run in runs)
+        with self._lock:
+            known, past, generation = self._totals, self._past, self._generation
+        if known is None or known[0] != (key, generation) or time.monotonic() - known[1] > 10 * _SERVES:
+            known = (key, generation), time.monotonic(), costs_of_all(runs, past)
+            with self._lock:
+                self._totals = known
+        return known[2].largest, known[2]
+
+    def costs(self, run: PlannedRun) -> Costs:
         """The costs of one run, from before where its definition is the same."""
         key = f"{definition_hash(run.config)} {run.source}"
         with self._lock:
@@ -142,7 +178,7 @@ class CostsReader:
                 self._known.move_to_end(key)
                 return replace(known[1], run=run)
             past, generation = self._past, self._generation
-        costs = costs_of(run, past, measure=measure)
+        costs = costs_of(run, past)
         with self._lock:
             if generation != self._generation:
                 return costs  # while this was found out, more became known
@@ -155,15 +191,13 @@ class CostsReader:
         """The same experiment as it is saved, where that is another definition; else what it extends."""
         hashed = definition_hash(run.config)
         old = self._saved_inspection(saved)
-        if old.file is not None and entry.name in old.file.names:
-            before = old.file.plan([entry.name])[0]
-            if definition_hash(before.config) != hashed:
-                return self.costs(before), "saved"
         parents = [name for name, _ in entry.extends]
-        if inspection.file is not None and parents and parents[-1] in inspection.file.names:
-            before = inspection.file.plan([parents[-1]])[0]
-            if definition_hash(before.config) != hashed:
-                return self.costs(before), parents[-1]
+        parent = parents[-1] if parents else ""
+        for file, name, called in ((old.file, entry.name, "saved"), (inspection.file, parent, parent)):
+            if file is not None and name in file.names:
+                before = file.one(name)
+                if definition_hash(before.config) != hashed:
+                    return self.costs(before), called
         return None, ""
 
     def _saved_inspection(self, saved: str) -> Inspection:
@@ -208,11 +242,20 @@ class CostsReader:
             if file and needs_import(file.one(name).config) and _code_key(file.one(name)) not in self._checked
         )
 
+    def worth_checking(self, inspection: Inspection, unchecked: frozenset[str]) -> frozenset[str]:
+        """Those of them that nobody tried in vain."""
+        file = inspection.file
+        return frozenset(name for name in unchecked if file and _code_key(file.one(name)) not in self._gave_up)
+
     def check_code(self, inspection: Inspection, text: str, names: frozenset[str]) -> None:
         """Have a process import the code that these experiments name. Takes seconds. Raises CraftError."""
         assert inspection.file is not None
         keys = {name: _code_key(inspection.file.one(name)) for name in names}
-        found = check_own_code(self.file, text, sorted(names))
+        try:
+            found = check_own_code(self.file, text, sorted(names))
+        except CraftError:
+            self._gave_up.update(keys.values())
+            raise
         for name, key in keys.items():
             self._checked[key] = [one for one in found if one.experiment == name]
 

@@ -69,7 +69,9 @@ class CostsText:
 
     def _head(self, weighed: Weighed) -> Content:
         if weighed.totals is not None:
-            what = f"sweep of {weighed.totals.runs:,} runs; below the one that needs most memory"
+            what = f"sweep of {weighed.runs:,} runs; below the one that needs most memory"
+        elif weighed.runs > 1:
+            what = f"sweep of {weighed.runs:,} runs; below the first, all of them when they are launched"
         else:
             what = weighed.kind
         name = shorten(weighed.name, self.width - 14, ascii_only=self.ascii_only)
@@ -230,8 +232,8 @@ class CostsText:
             parts = [f"{count(figures.total_parameters)} parameters{f' ({change})' if change else ''}"]
             if figures.total_flops:
                 parts.append(f"{count(figures.total_flops)} FLOPs")
-            if weighed.totals is not None:
-                parts.append(f"{weighed.totals.runs:,} runs")
+            if weighed.runs > 1:
+                parts.append(f"{weighed.runs:,} runs")
             said = ", ".join(parts)
         return Content.assemble(
             (f"{name}  ", f"bold {PLAIN}"), (self._cut(said, self.width - width_of(name) - 2), look)

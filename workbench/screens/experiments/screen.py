@@ -1,7 +1,8 @@
 """The experiments of a file: listed, edited, weighed, tried and launched.
 
     list     | editor        screen.py     what is shown, and the news
-    costs    |               changing.py   new, copy, rename, delete, sweep
+    costs    |               weighing.py   from the text to figures
+                             changing.py   new, copy, rename, delete, sweep
                              measuring.py  the dry run
                              launching.py  from the text to queued runs
 
@@ -11,14 +12,12 @@ The first frame names the experiments and needs nothing that is not read yet; th
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
-from textual.timer import Timer
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
@@ -28,24 +27,17 @@ from workbench.screens.experiments.changing import Changing
 from workbench.screens.experiments.costs_view import CostsPanel, CostsStrip
 from workbench.screens.experiments.launching import Launching
 from workbench.screens.experiments.listing import ExperimentList
-from workbench.screens.experiments.measuring import Measuring
-from workbench.screens.experiments.messages import BriefsRead, TextInspected, TextWeighed
-from workbench.screens.experiments.rows import Row, first_rows, made_by, rows_of
+from workbench.screens.experiments.rows import first_rows, made_by
+from workbench.screens.experiments.weighing import Weighing
 from workbench.widgets.bars import Part
 from workbench.widgets.split import Split
 
 if TYPE_CHECKING:
-    from craft.config.experiments import Inspection
     from workbench.screens.experiments.editing.panel import EditPanel
 
-_SETTLE = 0.1
-"""Seconds after a keystroke until the text is inspected; another keystroke begins them anew."""
-_QUIET = 1.5
-"""Seconds without a keystroke until a process is started that imports a person's code, or builds a model."""
 
-
-class ExperimentsScreen(Launching, Measuring, Changing):
-    """Workers inspect and weigh the text and post what they found; the handlers are the only ones to touch widgets."""
+class ExperimentsScreen(Launching, Changing, Weighing):
+    """What is shown, and what the list and the editor have to do with each other."""
 
     PLACE = "experiments"
     CSS_PATH = ["experiments.tcss", "editing/editing.tcss"]
@@ -54,10 +46,6 @@ class ExperimentsScreen(Launching, Measuring, Changing):
     def __init__(self) -> None:
         super().__init__()
         self._opening = False
-        self._settling: Timer | None = None
-        self._model_timer: Timer | None = None
-        self._code_timer: Timer | None = None
-        self._version = -1  # of the text that `inspection` is about
 
     def compose_body(self) -> ComposeResult:
         ascii_only = self.app.ascii_only
@@ -82,7 +70,7 @@ class ExperimentsScreen(Launching, Measuring, Changing):
         self._restore()
         self.listing.show(first_rows(self.app.project.experiments))
         self.listing.focus()
-        self._show_empty()
+        self.show_empty()
         self.call_after_refresh(self._open_editor)
 
     def _restore(self) -> None:
@@ -91,8 +79,6 @@ class ExperimentsScreen(Launching, Measuring, Changing):
         if name:
             listing.expect(name, "template" if kind == "template" else "experiment")
         listing.marked = {str(one) for one in self.app.session.get("experiments.marked", [])}
-
-    # --- from the text to figures ---
 
     async def _open_editor(self) -> None:
         """After the first frame: what it needs takes a tenth of a second to import."""
@@ -105,123 +91,16 @@ class ExperimentsScreen(Launching, Measuring, Changing):
         panel = EditPanel(Buffer(self.app.project.file), ascii_only=self.app.ascii_only, id="panel")
         await self.query_one("#experiments-editor").mount(panel)
         self.panel = panel
-        self._inspect_soon(0.0)
+        self.inspect_soon(0.0)
         if (row := self.listing.selected) is not None:
             panel.show_experiment(row.name, row.kind)
-
-    def _inspect_soon(self, after: float = _SETTLE) -> None:
-        if self._settling is not None:
-            self._settling.stop()
-        self._settling = self.set_timer(max(after, 0.001), self._inspect_now)
-
-    def _inspect_now(self) -> None:
-        if self.panel is not None:
-            self._inspect(self.panel.buffer.text, self.panel.buffer.version)
-
-    @work(thread=True, group="inspect", exclusive=True, exit_on_error=False)
-    def _inspect(self, text: str, version: int) -> None:
-        worker = get_current_worker()
-        inspection = self.reader.inspect(text)
-        unchecked = self.reader.unchecked(inspection)
-        if not worker.is_cancelled:
-            self.post_message(TextInspected(inspection, text, version, unchecked))
-
-    @on(TextInspected)
-    def _take_inspection(self, message: TextInspected) -> None:
-        self.inspection, self._version = message.inspection, message.version
-        if self.panel is not None and self.panel.buffer.version == message.version:
-            self.panel.show_inspection(message.inspection, message.version)
-        main, before = str(self.app.project.file), self.listing.all_rows
-        rows = rows_of(message.inspection, before, main=main, unchecked=message.unchecked)
-        self.listing.show(rows)
-        self._show_empty()
-        self.refresh_bindings()
-        self._weigh_chosen()
-        self._read_briefs(message.inspection)
-        self._when_quiet(message)
-
-    def _when_quiet(self, message: TextInspected) -> None:
-        """Once nobody typed for a while: import code that no one has tried yet."""
-        if self._code_timer is not None:
-            self._code_timer.stop()
-            self._code_timer = None
-        if message.unchecked:
-            check = partial(self._check_code, message.inspection, message.text, message.unchecked)
-            self._code_timer = self.set_timer(_QUIET, check)
-
-    @work(thread=True, group="own code", exclusive=True, exit_on_error=False)
-    def _check_code(self, inspection: Inspection, text: str, names: frozenset[str]) -> None:
-        worker = get_current_worker()
-        self.reader.check_code(inspection, text, names)
-        if not worker.is_cancelled:
-            self.app.call_from_thread(self._inspect_soon, 0.0)
-
-    def weigh_again(self) -> None:
-        self._inspect_soon(0.0)
-
-    def _weigh_chosen(self) -> None:
-        row = self.listing.selected
-        if row is not None and self.inspection is not None and self.panel is not None:
-            self._weigh(self.inspection, self.panel.buffer.saved_text, row, self._version, measure=False)
-
-    @work(thread=True, group="weigh", exclusive=True, exit_on_error=False)
-    def _weigh(self, inspection: Inspection, saved: str, row: Row, version: int, *, measure: bool) -> None:
-        worker = get_current_worker()
-        weighed = self.reader.weigh(inspection, saved, row.name, row.kind, version, measure=measure)
-        if not worker.is_cancelled:
-            self.post_message(TextWeighed(weighed))
-
-    @on(TextWeighed)
-    def _take_weighed(self, message: TextWeighed) -> None:
-        row = self.listing.selected
-        if row is None or (row.name, row.kind) != (message.weighed.name, message.weighed.kind):
-            return
-        self.weighed = message.weighed
-        self.show_costs()
-        self.refresh_bindings()
-        if self._model_timer is not None:
-            self._model_timer.stop()
-            self._model_timer = None
-        if message.weighed.needs_measuring:
-            self._model_timer = self.set_timer(_QUIET, self._build_model)
-
-    def _build_model(self) -> None:
-        """Nobody typed for a while: let a process build the model, to know its size."""
-        row = self.listing.selected
-        if row is not None and self.inspection is not None and self.panel is not None and self.weighed is not None:
-            self.weighed = replace(self.weighed, note="a process builds the model to find out its size ...")
-            self.show_costs()
-            self._weigh(self.inspection, self.panel.buffer.saved_text, row, self._version, measure=True)
-
-    @work(thread=True, group="briefs", exclusive=True, exit_on_error=False)
-    def _read_briefs(self, inspection: Inspection) -> None:
-        worker = get_current_worker()
-        found = dict(self.reader.briefs(inspection, lambda: not worker.is_cancelled))
-        if not worker.is_cancelled:
-            self.post_message(BriefsRead(found))
-
-    @on(BriefsRead)
-    def _take_briefs(self, message: BriefsRead) -> None:
-        self.listing.show(
-            [
-                replace(row, brief=message.briefs[row.name])
-                if row.kind == "experiment" and row.name in message.briefs
-                else row
-                for row in self.listing.all_rows
-            ]
-        )
-
-    def show_costs(self) -> None:
-        """Draw what is known of the chosen one."""
-        for view in (self.query_one(CostsPanel), self.query_one(CostsStrip)):
-            view.show(self.weighed, self.progress, self.dry_run_fault)
 
     # --- news ---
 
     def show_project(self) -> None:
         if self.panel is None:
             self.listing.show(first_rows(self.app.project.experiments))
-            self._show_empty()
+            self.show_empty()
             if self.is_mounted:
                 self.call_after_refresh(self._open_editor)
 
@@ -241,7 +120,7 @@ class ExperimentsScreen(Launching, Measuring, Changing):
     def _learn_speed(self) -> None:
         worker = get_current_worker()
         if self.reader.learn(self.app.runs) and not worker.is_cancelled:
-            self.app.call_from_thread(self._inspect_soon, 0.0)
+            self.app.call_from_thread(self.inspect_soon, 0.0)
 
     def show_all(self) -> None:
         super().show_all()
@@ -278,7 +157,7 @@ class ExperimentsScreen(Launching, Measuring, Changing):
         self.dry_run_fault = ""
         if self.panel is not None and not self._editor_has_focus:
             self.panel.show_experiment(row.name, row.kind)
-        self._weigh_chosen()
+        self.weigh_chosen()
 
     @property
     def _editor_has_focus(self) -> bool:
@@ -339,12 +218,12 @@ class ExperimentsScreen(Launching, Measuring, Changing):
 
     def on_edit_panel_text_changed(self) -> None:
         """The text is another: look at it as soon as typing rests."""
-        self._inspect_soon()
+        self.inspect_soon()
         self.show_title()
 
     def on_edit_panel_saved(self) -> None:
         """What the figures are compared with is another."""
-        self._inspect_soon(0.0)
+        self.inspect_soon(0.0)
         self.show_title()
 
     def on_edit_panel_experiment_at_cursor(self, event: EditPanel.ExperimentAtCursor) -> None:
@@ -354,7 +233,7 @@ class ExperimentsScreen(Launching, Measuring, Changing):
 
     # --- what there is when there is nothing ---
 
-    def _show_empty(self) -> None:
+    def show_empty(self) -> None:
         project = self.app.project
         empty = not self.listing.all_rows
         self.set_class(empty, "-no-experiments")
