@@ -1,12 +1,12 @@
 """Lines of text of any number, drawn one by one: a log, events, a definition.
 
 A cursor, marked lines to copy, a text that is looked for, wrapping, and an end that is followed until somebody goes
-away from it. What stands in a line is cleaned where it is made (`Lines.line`); nothing here is parsed as markup.
+away from it. What stands in a line is cleaned where it is made (`text_lines`); nothing here is parsed as markup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rich.cells import chop_cells
 from rich.segment import Segment
@@ -20,54 +20,10 @@ from textual.strip import Strip
 
 from craft.text import clean_line
 from workbench.actions import bindings_of
+from workbench.screens.runs.details.text_lines import Lines, Part, from_column, split
 
-Part = tuple[str, str]
-"""A piece of a line, and its look: one of LOOKS."""
 LOOKS = ("plain", "quiet", "bold", "live", "good", "warn", "bad", "name", "text", "number")
-_TAB = 4
-_AT_ONCE = 500  # lines that are looked through between two questions whether to go on
 _LOOK_AHEAD = 400  # rows of one wrapped line that are made at most
-
-
-def plain(text: str, look: str = "plain", *, ascii_only: bool = False) -> Part:
-    """Foreign text as a piece of a line."""
-    return clean_line(text.expandtabs(_TAB), ascii_only=ascii_only), look
-
-
-class Lines:
-    """Lines that are in memory. A subclass may fetch them when they are asked for."""
-
-    def __init__(self, lines: Sequence[Sequence[Part]] = ()) -> None:
-        self._lines = lines
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def line(self, index: int) -> Sequence[Part]:
-        """The pieces of one line, without what a terminal would obey."""
-        return self._lines[index]
-
-    def text(self, index: int) -> str:
-        """One line without looks."""
-        return "".join(text for text, _ in self.line(index))
-
-    def find(self, words: str, start: int, step: int, wanted: Callable[[], bool]) -> int | None:
-        """The nearest line with `words` in it, from `start` on, downwards or upwards; small letters match both."""
-        end = len(self) if step > 0 else -1
-        for index in range(start, end, step * _AT_ONCE):
-            stop = index + step * (_AT_ONCE - 1)
-            found = self._find_between(words, index, min(stop, end - 1) if step > 0 else max(stop, 0), step)
-            if found is not None or not wanted():
-                return found
-        return None
-
-    def _find_between(self, words: str, first: int, last: int, step: int) -> int | None:
-        fold = words == words.lower()
-        for index in range(first, last + step, step):
-            text = self.text(index)
-            if words in (text.lower() if fold else text):
-                return index
-        return None
 
 
 class LinesView(ScrollView, can_focus=True):
@@ -184,10 +140,10 @@ class LinesView(ScrollView, can_focus=True):
         parts = self._with_found(self.lines.line(index))
         width = max(self.scrollable_content_region.width, 1)
         if not self.wraps:
-            return [_from_column(parts, self.shift)]
+            return [from_column(parts, self.shift)]
         text = "".join(text for text, _ in parts)
         sizes = [len(row) for row in chop_cells(text, width)[:_LOOK_AHEAD]] if text else [0]
-        return _split(parts, sizes)
+        return split(parts, sizes)
 
     def _with_found(self, parts: Sequence[Part]) -> Sequence[Part]:
         """The pieces, with what is looked for as pieces of its own."""
@@ -201,7 +157,7 @@ class LinesView(ScrollView, can_focus=True):
             sizes += [found - at, len(words)]
             ends.append(found + len(words))
             at = found + len(words)
-        pieces = _split(parts, [*sizes, len(text) - at])
+        pieces = split(parts, [*sizes, len(text) - at])
         marked: list[Part] = []
         for place, piece in enumerate(pieces):
             marked += [(text, f"{look} found") for text, look in piece] if place % 2 else piece
@@ -354,30 +310,3 @@ class LinesView(ScrollView, can_focus=True):
         self.app.copy(text, self.what if count == 1 else f"{count:,} {self.what}s")  # type: ignore[attr-defined]
         self.mark = None
         self.refresh()
-
-
-def _split(parts: Sequence[Part], sizes: Sequence[int]) -> list[list[Part]]:
-    """Pieces of so many characters each; what is left over is left out."""
-    pieces: list[list[Part]] = []
-    waiting = [part for part in parts if part[0]]
-    at = place = 0
-    for size in sizes:
-        piece: list[Part] = []
-        while size > 0 and place < len(waiting):
-            text, look = waiting[place]
-            taken = text[at : at + size]
-            piece.append((taken, look))
-            size -= len(taken)
-            at += len(taken)
-            if at >= len(text):
-                place, at = place + 1, 0
-        pieces.append(piece)
-    return pieces
-
-
-def _from_column(parts: Sequence[Part], column: int) -> list[Part]:
-    """The pieces without the first characters."""
-    if not column:
-        return list(parts)
-    length = sum(len(text) for text, _ in parts)
-    return _split(parts, [min(column, length), length])[1]
