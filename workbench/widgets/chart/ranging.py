@@ -33,7 +33,9 @@ def panned(shown: Scale, whole: Scale, by: float) -> Range | None:
 def within(part: Scale, whole: Scale) -> Range | None:
     """The part that there is; None for all."""
     low, high = max(part.low, whole.low), min(part.high, whole.high)
-    return None if (low <= whole.low and high >= whole.high) or low >= high else (low, high)
+    # All but what rounding has left of it is all.
+    everything = whole.place(low) < 1e-9 and whole.place(high) > 1 - 1e-9
+    return None if everything or low >= high else (low, high)
 
 
 def followed(shown: Range, newest: float, newest_now: float) -> Range:
