@@ -110,22 +110,26 @@ def test_a_run_that_trains_does_what_it_is_asked_for_and_says_at_which_step(real
 
             await pilot.press("u")
             await until(pilot, lambda: "optimizer.lr = 0.001" in screen_text(app))
-            await pilot.press(*"optimizer.l", "right", *"0.01")
+            app.screen.query_one(Input).value = "optimizer.l"
+            await pilot.press("end", "r")
+            await until(pilot, lambda: app.screen.query_one(Input)._suggestion == "optimizer.lr=")
+            await pilot.press("right", *"0.01")
             await until(pilot, lambda: "optimizer.lr 0.001 -> 0.01" in screen_text(app))
             await pilot.press("enter")
             await until(pilot, lambda: "saved at step" in _said(app) and "0.01" in _said(app))
 
             await pilot.press("f")
             await until(pilot, lambda: isinstance(app.screen, ForkScreen) and "weights" in screen_text(app))
-            await pilot.press(*"seed=7")
+            edits = app.screen.query_one("#edits", Input)
+            edits.value = "seed=7"
             await until(pilot, lambda: "random states" in screen_text(app) and "seed: 1337 -> 7" in screen_text(app))
             assert "starts anew" in screen_text(app) and "optimizer state" in screen_text(app)
-            await pilot.press(*" model.hidden", "underscore", *"size=32")
+            edits.value = "seed=7 model.hidden_size=32"
             await until(pilot, lambda: "cannot be" in screen_text(app) and "the weights do not fit" in screen_text(app))
             await pilot.press("enter")
             await pilot.pause(0.3)
             assert isinstance(app.screen, ForkScreen), "what cannot be is not made"
-            await pilot.press(*["backspace"] * len(" model.hidden_size=32"))
+            edits.value = "seed=7"
             await until(pilot, lambda: "cannot be" not in screen_text(app))
             await pilot.press("enter")
             await until(pilot, lambda: "tiny-002 goes on from step" in _said(app))

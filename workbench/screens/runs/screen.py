@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from textual import events, on, work
@@ -31,6 +32,7 @@ from workbench.screens.runs.details.panel import RunDetails
 from workbench.screens.runs.empty import empty_state
 from workbench.screens.runs.experiments_strip import ExperimentsView
 from workbench.screens.runs.filter_bar import FilterBar
+from workbench.screens.runs.kept_view import keep_view, kept_view
 from workbench.screens.runs.next_step import State
 from workbench.screens.runs.state_line import StateLine
 from workbench.screens.runs.table import RunTable
@@ -74,13 +76,7 @@ class RunsScreen(ActingScreen):
     def on_mount(self) -> None:
         super().on_mount()
         session = self.app.session
-        self._view = View(
-            session.get("runs.filter", ""),
-            session.get("runs.sort", ""),
-            session.get("runs.turned", False),
-            session.get("runs.fold", False),
-            frozenset(name for name in session.get("runs.open_groups", []) if isinstance(name, str)),
-        )
+        self._view = kept_view(session)
         self._table.show_columns(columns_of(self._keys()))
         self._table.marks = {name for name in session.get("runs.marked", []) if isinstance(name, str)}
         self._table.focus()
@@ -255,15 +251,8 @@ class RunsScreen(ActingScreen):
 
     def _look_at(self, **changes: Any) -> None:
         """Another filter, order or folding: kept, and the rows made anew."""
-        from dataclasses import replace
-
         self._view = replace(self._view, **changes)
-        session, view = self.app.session, self._view
-        session.set("runs.filter", view.words)
-        session.set("runs.sort", view.sort)
-        session.set("runs.turned", view.turned)
-        session.set("runs.fold", view.fold)
-        session.set("runs.open_groups", sorted(view.open_groups))
+        keep_view(self.app.session, self._view)
         self.show_runs()
 
     @on(FilterBar.Typed)
