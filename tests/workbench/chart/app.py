@@ -25,7 +25,7 @@ EVENTS = [Mark(100, "step-00000100", "checkpoint"), Mark(200, "lr 0.02 -> 0.01",
 class Charts(App[None]):
     """`count` charts below each other."""
 
-    CSS = "Chart { height: 1fr; min-height: 12; }"
+    CSS = "Chart { height: 1fr; }"
 
     CSS_PATH = [Path(workbench.__file__).parent / "styles" / "chart.tcss"]
 
