@@ -143,8 +143,8 @@ def _tell(found: Comparison, *, log_x: bool, log_y: bool) -> None:
     lines = render_table(columns, size.columns if live else None, ascii_only=plain)
     if found.differing:
         lines += ["", *_settings(found, size.columns if live else None, plain)]
-    remarks = found.remarks()
-    said = (clean(remark, ascii_only=plain) if plain else clean(remark) for remark in remarks)
+    remarks = found.remarks(ascii_only=plain)
+    said = (clean(remark, ascii_only=plain) for remark in remarks)
     sys.stdout.write("\n".join([*lines, *([""] if remarks else []), *said]) + "\n")
 
 

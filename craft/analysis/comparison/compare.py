@@ -93,12 +93,12 @@ class Comparison:
             lines.append(Series(one.name, xs, ys, write, low, high))
         return lines
 
-    def remarks(self) -> list[str]:
+    def remarks(self, *, ascii_only: bool = False) -> list[str]:
         """What follows, a sentence each."""
         first = self.runs[0]
         said = self.warnings() + [found.sentence for found in self.sooner]
         alike = [group for group in self.groups if not other_measure(first, group[0], self.metric)]
-        said += scatter_remarks(rows_of(alike), self.figures[0])
+        said += scatter_remarks(rows_of(alike), self.figures[0], ascii_only=ascii_only)
         said += [f"{run.name}: {run.fault}" for run in self.runs if run.fault]
         said += [
             f"{run.name}: {run.nonfinite} values of {self.metric} are not finite" for run in self.runs if run.nonfinite

@@ -8,7 +8,7 @@ from craft.analysis.comparison.statistics import LEVEL, welch
 from craft.analysis.comparison.table import Figure, Row
 
 
-def scatter_remarks(rows: Sequence[Row], figure: Figure) -> list[str]:
+def scatter_remarks(rows: Sequence[Row], figure: Figure, *, ascii_only: bool = False) -> list[str]:
     """A sentence on each definition against the first one, by the best value of each run; none where no definition has
     two seeds."""
     measured = [row for row in rows if row.values(figure)]
@@ -18,7 +18,7 @@ def scatter_remarks(rows: Sequence[Row], figure: Figure) -> list[str]:
     if len(first.values(figure)) < 2:
         return [f"{first.name} has one seed: whether others differ from it by more than seeds scatter cannot be told"]
     tested = [row for row in others if len(row.values(figure)) > 1]
-    said = [_against(first, row, figure) for row in tested]
+    said = [_against(first, row, figure, ascii_only) for row in tested]
     alone = [row.name for row in others if row not in tested]
     if alone:
         have = "has" if len(alone) == 1 else "have"
@@ -28,14 +28,15 @@ def scatter_remarks(rows: Sequence[Row], figure: Figure) -> list[str]:
     return said
 
 
-def _against(first: Row, row: Row, figure: Figure) -> str:
+def _against(first: Row, row: Row, figure: Figure, ascii_only: bool) -> str:
     """Both means, the difference, and whether the seeds explain it."""
     ours, theirs = row.mean(figure), first.mean(figure)
     assert ours is not None
     assert theirs is not None
     apart = ours - theirs
     how = f"{figure.write(abs(apart))} {'lower' if apart < 0 else 'higher'} than" if apart else "the same as"
-    means = f"{row.name}: {figure.heading} {_mean(row, figure)}, {how} {first.name} with {_mean(first, figure)}"
+    mean, reference = (_mean(one, figure, ascii_only) for one in (row, first))
+    means = f"{row.name}: {figure.heading} {mean}, {how} {first.name} with {reference}"
     found = welch(first.values(figure), row.values(figure))
     if found is None:
         return f"{means}; the seeds do not scatter at all"
@@ -44,6 +45,6 @@ def _against(first: Row, row: Row, figure: Figure) -> str:
     return f"{means}; {verdict} than the seeds scatter (Welch's t-test: t = {found.t:.2f}, {p})"
 
 
-def _mean(row: Row, figure: Figure) -> str:
+def _mean(row: Row, figure: Figure, ascii_only: bool) -> str:
     """The mean, its standard deviation, and of how many."""
-    return f"{row.write(figure)} (n = {len(row.values(figure))})"
+    return f"{row.write(figure, ascii_only=ascii_only)} (n = {len(row.values(figure))})"

@@ -273,7 +273,14 @@ def test_the_list_is_filtered_by_words_and_figures(tmp_path: Path) -> None:
             assert len(picker.items) == 9, "all runs while it cannot be read"
             await pilot.press("escape")
             await until(pilot, lambda: app.focused is picker)
+            place(app).query_one("#filter", Input).value = "small"
+            await until(pilot, lambda: len(picker.items) == 1)
+        async with opened(tmp_path / "experiments.toml") as (app, pilot):  # it was kept
+            await at_compare(app, pilot)
+            picker = place(app).query_one(Picker)
+            await until(pilot, lambda: [item.name for item in picker.items] == ["small-001"])
             place(app).query_one("#filter", Input).value = ""
+            await until(pilot, lambda: len(picker.items) == 9)
             await until(pilot, lambda: "filter:" not in screen_text(app))
 
     play(story())
@@ -327,6 +334,7 @@ def test_ascii_only(tmp_path: Path) -> None:
             await pilot.press("b", "o")
             await until(pilot, lambda: "+-" in screen_text(app) and " ^" in screen_text(app))
             shown = screen_text(app)
+            assert "1.599 +- 0.006 (n = 3)" in shown
             # Scroll bars and dividers are blanks with a background.
             assert shown.isascii(), sorted({char for char in shown if ord(char) > 127})
 

@@ -64,6 +64,7 @@ class Choosing(Panes):
             session.get("compare.sort", "") or None,
             {"yes": True, "no": False}.get(descending),
             session.get("compare.every_setting", False),
+            self.app.ascii_only,
         )
 
     def _choose(self, names: list[str]) -> None:
@@ -98,7 +99,8 @@ class Choosing(Panes):
     def _filter_typed(self, event: Input.Changed) -> None:
         self.app.session.set("compare.filter", event.value)
         if event.value.strip():
-            self._run_filter()
+            if self.app.runs_read:  # else it is run once they are
+                self._run_filter()
         else:
             self.workers.cancel_group(self, "compare filter")
             self._filter = None

@@ -34,6 +34,7 @@ class Wanted:
     sort: str | None
     descending: bool | None
     every_setting: bool
+    ascii_only: bool
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _shown(wanted: Wanted, runs: Sequence[ComparedRun]) -> Shown:
         series[:DRAWN],
         max(len(series) - DRAWN, 0),
         settings_of_rows(found.rows, every=wanted.every_setting),
-        found.remarks(),
+        found.remarks(ascii_only=wanted.ascii_only),
         len(found.warnings()),
         metrics,
     )

@@ -19,7 +19,7 @@ from workbench.screens.compare.tables import FitTable, figure_cells, setting_cel
 from workbench.widgets.chart.chart import Chart
 from workbench.widgets.chart.picture import LOOKS
 
-_SEEDS_SAID = {"": "apart", "range": "as one, least to greatest", "std": "as one, mean \u00b1 deviation"}
+_SEEDS_SAID = {"": "apart", "range": "as one, least to greatest", "std": "as one, mean and deviation"}
 
 
 class Showing(Choosing):
@@ -116,7 +116,7 @@ class Showing(Choosing):
             "runs": (f"runs  {runs}", [("u", "none", "unmark_all"), ("/", "filter", "filter")]),
             "settings": ("settings", []),
             "figures": ("figures", []),
-            "words": ("what follows", []),
+            "words": ("what follows", [("y", "copy", "copy"), ("e", "export", "export")] if shown else []),
         }
         if shown is not None:
             count, several = len(shown.settings), len(shown.found.runs) > 1
