@@ -17,6 +17,8 @@ from tests.workbench.harness import SmallScreen, play, screen_text, until
 from tests.workbench.playground.trained import playground, writing, written
 from workbench.screens.playground.settings_panel import SettingsPanel
 from workbench.screens.playground.sources import Source
+from workbench.screens.playground.token_panel import TokenPanel
+from workbench.screens.playground.token_text import TokenText
 
 
 def expected(file: Path, run: str, prompt: Prompt, settings: SamplingSettings) -> str:
@@ -244,6 +246,33 @@ def test_a_run_that_trains_is_asked_as_it_is_now_and_trains_on(project: Path) ->
         assert worker.poll() is None
     finally:
         kill(worker)
+
+
+def test_the_mouse_points_at_tokens_and_takes_another(project: Path) -> None:
+    async def story() -> None:
+        async with playground(project, "tiny-001") as (app, screen, pilot):
+            screen.set_settings({"max_new_tokens": 12, "temperature": 0.3})
+            await pilot.press("f5")
+            await written(screen, pilot)
+            pane = writing(screen).pane
+            assert pane is not None
+            tokens = pane.branch.tokens
+            assert not {token.text for token in tokens[:4]} & {"\n"}
+            # After the prompt of two characters, and the pane's margin of one.
+            await pilot.hover(TokenText, offset=(1 + 2 + 3, 0))
+            await until(pilot, lambda: f"id {tokens[3].id}  4 of 12" in screen_text(app))
+            await pilot.click(TokenText, offset=(1 + 2 + 1, 0))
+            assert pane.text.cursor == 1
+            place = next(n for n, one in enumerate(tokens[1].alternatives) if one["token"] != tokens[1].id)
+            await pilot.click(TokenPanel, offset=(3, 2 + place))
+            await written(screen, pilot)
+            assert len(pane.branches) == 2
+            assert pane.branch.tokens[1].id == tokens[1].alternatives[place]["token"]
+            # A tab, by its word.
+            await pilot.click("#tabs", offset=(9, 0))
+            await until(pilot, lambda: screen.mode is not None and screen.mode.NAME != "write")
+
+    play(story())
 
 
 def test_an_ascii_terminal_gets_nothing_else(project: Path) -> None:

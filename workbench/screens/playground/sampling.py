@@ -178,7 +178,10 @@ class Sampling:
         try:
             while True:
                 left = max(0.0, next_post - time.monotonic()) if waiting else None
-                message = sampler.receive(left)
+                try:
+                    message = sampler.receive(left)
+                except ValueError:  # a line that is no message: something else wrote into the pipe
+                    continue
                 if message is not None:
                     waiting = self._take(message) or waiting
                 if waiting and time.monotonic() >= next_post:
@@ -259,7 +262,7 @@ class Sampling:
         if self._sampler is None and not requests:
             return State("ended", self._ended) if self._ended else State()
         if not self._is_ready:
-            return State("starting", "the sampler process imports torch" + others)
+            return State("starting", "imports torch" + others)
         if not requests:
             return State("ready")
         first = requests[0]

@@ -340,7 +340,8 @@ class TokenText(ScrollView, can_focus=True):
     # --- the mouse ---
 
     def _under(self, event: events.MouseEvent) -> int | None:
-        return self._token_at(event.x + self.scroll_offset.x, event.y + self.scroll_offset.y)
+        offset = event.get_content_offset(self)
+        return None if offset is None else self._token_at(offset.x, offset.y + self.scroll_offset.y)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         place = self._under(event)
