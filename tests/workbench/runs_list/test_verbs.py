@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -9,7 +10,7 @@ from textual.widgets import Input, OptionList
 
 from craft.launch.queue.dispatch import submit, waiting_runs
 from craft.launch.queue.entries import Queue
-from craft.runs.checkpoints import list_checkpoints
+from craft.runs.checkpoints import commit_checkpoint, list_checkpoints
 from craft.runs.folder import RunFolder
 from craft.runs.notes import read_notes
 from tests.launch.project import Project
@@ -276,5 +277,31 @@ def test_the_menu_lists_what_makes_sense_and_does_it(tmp_path: Path) -> None:
             await pilot.press("c")
             await until(pilot, lambda: app.place.PLACE == "compare")
             assert app.session.get("compare.runs", []) == ["transformer-001"]
+
+    play(story())
+
+
+def test_pruning_says_what_stays_and_deletes_the_rest(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    folder = make_run(tmp_path / "runs")
+    os.utime(folder.run_json, (1e9, 1e9))  # made long ago, so that no command is about to queue it
+    for step, loss in ((10, 3.0), (20, 1.0), (30, 2.0)):
+        commit_checkpoint(folder, step, lambda place: (place / "state").write_text("x") and None, monitor_value=loss)
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            await until(pilot, lambda: len(app.screen.query_one(RunTable).runs) == 1)
+            await until(pilot, lambda: "r trains it longer" in screen_text(app))
+            await pilot.press("X")
+            await until(pilot, lambda: "Delete 1 older checkpoint of 1 run?" in screen_text(app))
+            assert "20 best, 30 newest" in screen_text(app)
+            await pilot.press("y")
+            await until(pilot, lambda: "1 checkpoint deleted" in _said(app))
+            assert [info.step for info in list_checkpoints(folder)] == [20, 30]
+            await pilot.press("X")
+            await until(pilot, lambda: "nothing to tidy up" in _said(app))
+            await pilot.press("y")
+            await until(pilot, lambda: "the path copied" in _said(app))
+            assert app.clipboard == str(folder.path)
 
     play(story())
