@@ -229,6 +229,7 @@ def test_dragging_chooses_a_part_and_a_double_click_shows_all() -> None:
             await pilot.hover(Chart, offset=(60, 9))
             await pilot.pause()
             assert chart.chosen is not None and "\u2550" in app.text()
+            assert app.text().splitlines()[3].count("\u2502") == 2, "its ends, and no crosshair"
             await pilot.mouse_up(Chart, offset=(60, 9))
             first = chart.x_range
             assert first is not None and 80 < first[0] < 130 and 200 < first[1] < 260

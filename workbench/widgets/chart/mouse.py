@@ -3,11 +3,17 @@ or moves the picture, the wheel zooms."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from textual import events
 from textual.widget import Widget
 
 from workbench.widgets.chart.moving import Moving
 from workbench.widgets.chart.picture import Range
+
+if TYPE_CHECKING:
+    from craft.analysis.plots import View
 
 _CLICK = 2  # columns that a mouse may move in a click
 _WHEEL = 0.8
@@ -21,6 +27,11 @@ class Mouse(Moving):
 
     _grip: tuple[int, Range | None] | None = None
     """While a button is down: its column, and the range to move, or None while a part is chosen."""
+
+    def view(self) -> View:
+        """Without the crosshair while a part is chosen: its two ends are lines enough."""
+        view = super().view()
+        return replace(view, cross=None) if self._grip is not None and self.chosen is not None else view
 
     def action_show_all(self) -> None:
         """Show everything again."""
