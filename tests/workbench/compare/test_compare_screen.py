@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
+from craft.analysis.comparison.export import write_export
+from craft.errors import UsageError
 from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter
 from tests.workbench.compare.makers import a_run, make_comparable, record_of
@@ -251,14 +255,24 @@ def test_exports_ask_before_they_replace_and_say_where_they_wrote(tmp_path: Path
     play(story())
 
 
-def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
-    from craft.analysis.comparison.export import write_export
-    from craft.errors import UsageError
-
+def test_a_full_disk_and_a_closed_folder_are_one_clear_line_and_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "closed").write_text("a file where a folder should be")
     with pytest.raises(UsageError) as refused:
         write_export(tmp_path / "closed" / "a.svg", b"")
     assert str(refused.value).splitlines() == [f"{tmp_path}/closed/a.svg: not written: Not a directory"]
+
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    (tmp_path / "a.svg").write_text("before")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UsageError) as refused:
+        write_export(tmp_path / "a.svg", b"after")
+    assert str(refused.value).splitlines() == [f"{tmp_path}/a.svg: not written: No space left on device"]
+    assert (tmp_path / "a.svg").read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "closed"]
 
 
 def test_the_list_is_filtered_by_words_and_figures(tmp_path: Path) -> None:

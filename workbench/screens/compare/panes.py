@@ -88,7 +88,7 @@ class Panes(WorkbenchScreen):
         if wide:
             shown = set(PANES)
         elif self.size.width >= 120 and not low:
-            shown |= {"runs", "chart"}
+            shown |= {"runs", "chart", "figures"} if here == "runs" else {"runs", "chart"}
         for name in PANES:
             self.query_one(f"#{name}-pane").display = name in shown
         outer, right, top, tables = (self.query_one(f"#{name}", Split) for name in ("outer", "right", "top", "tables"))
