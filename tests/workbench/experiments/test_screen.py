@@ -172,6 +172,26 @@ def test_names_and_values_of_others_are_shown_and_never_obeyed(tmp_path: Path) -
     play(story())
 
 
+def test_a_template_of_another_file_is_listed_and_not_edited_here(tmp_path: Path) -> None:
+    other = "[template.base.model]" + TEXT.split("[template.base.model]")[1].split("[experiment")[0]
+    (tmp_path / "shared.toml").write_text(f"craft = 1\n{other}")
+    file = make_project(
+        tmp_path, TEXT.replace(other, "").replace("[defaults]", '[project]\ninclude = ["shared.toml"]\n[defaults]', 1)
+    )
+
+    async def story() -> None:
+        async with experiments(file) as (app, pilot, screen):
+            assert rows_of(screen.listing)["tiny"][1] == "ok"
+            await choose(pilot, screen, "base")
+            assert "(template of" in screen_text(app)
+            await pilot.press("enter")
+            await until(pilot, lambda: "stands in shared.toml" in " ".join(screen_text(app).split()))
+            assert screen.listing.has_focus
+            assert not screen.check_action("delete", ())
+
+    play(story())
+
+
 def test_another_program_that_writes_the_file_is_noticed(tmp_path: Path) -> None:
     file = make_project(tmp_path)
 

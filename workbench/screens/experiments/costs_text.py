@@ -88,7 +88,12 @@ class CostsText:
         def change(of: Callable[[Costs], Range | None]) -> str:
             return _change(of(costs), of(before)) if before is not None else ""
 
-        yield from self._time(weighed, costs, change(lambda one: one.expected.seconds if one.expected else None))
+        expected = (costs.expected, before.expected if before is not None else None)
+        slower = ""
+        # Times by different runs may differ for other reasons than the definitions.
+        if expected[0] and expected[1] and expected[0].sources == expected[1].sources:
+            slower = _change(expected[0].seconds, expected[1].seconds)
+        yield from self._time(weighed, costs, slower)
         yield from self._memory(costs, change(lambda one: one.figures.peak), size)
         words = [(whole(figures.total_parameters), PLAIN)]
         yield self._line("parameters", words, change(lambda one: one.figures.total_parameters))

@@ -156,7 +156,7 @@ class ExperimentList(ScrollView, can_focus=True):
     def _label(self, row: Row) -> str:
         times = "x" if self.ascii_only else "\u00d7"
         if row.kind == "template":
-            return f"{clean_line(row.name)} (template)"
+            return f"{clean_line(row.name)} (template{f' of {row.elsewhere}' if row.elsewhere else ''})"
         if row.points is not None:
             return f"{clean_line(row.name)} {times}{row.points or '?'}"
         return clean_line(row.name)

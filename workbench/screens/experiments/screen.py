@@ -92,7 +92,7 @@ class ExperimentsScreen(Launching, Changing, Weighing):
         await self.query_one("#experiments-editor").mount(panel)
         self.panel = panel
         self.inspect_soon(0.0)
-        if (row := self.listing.selected) is not None:
+        if (row := self.listing.selected) is not None and not row.elsewhere:
             panel.show_experiment(row.name, row.kind)
 
     # --- news ---
@@ -155,7 +155,7 @@ class ExperimentsScreen(Launching, Changing, Weighing):
         self.app.session.set("experiments.selected", row.name)
         self.app.session.set("experiments.kind", row.kind)
         self.dry_run_fault = ""
-        if self.panel is not None and not self._editor_has_focus:
+        if self.panel is not None and not self._editor_has_focus and not row.elsewhere:
             self.panel.show_experiment(row.name, row.kind)
         self.weigh_chosen()
 
@@ -171,6 +171,9 @@ class ExperimentsScreen(Launching, Changing, Weighing):
     def action_edit(self) -> None:
         row = self.listing.selected
         if self.panel is None or row is None:
+            return
+        if row.elsewhere:
+            self.app.say(f"'{row.name}' stands in {row.elsewhere}; open that file to edit it", "warning")
             return
         self.add_class("-editing")
         self.panel.show_experiment(row.name, row.kind)
@@ -246,6 +249,7 @@ class ExperimentsScreen(Launching, Changing, Weighing):
                 Content.assemble(
                     ("i", "bold $text-accent"), "  write one over a text of your own, or Python's sources"
                 ),
+                Content.assemble(("d", "bold $text-accent"), "  the demo: a small model, and a curve in seconds"),
             ]
         elif project.fault:
             lines = [
