@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 from craft.analysis.numbers import format_percent
 from craft.errors import UsageError
 from craft.runs.json_files import is_number
+from craft.runs.sampler_protocol import is_final
 from craft.text import clean, clean_line, shorten
 from workbench.actions import bindings_of
 from workbench.screens.playground.beams_fields import HELP, BeamFields
@@ -62,7 +63,8 @@ class BeamsMode(Mode):
         self._prompt = ""
         self._most = 0
         self._request = ""
-        self._keeping: Keeping | None = None
+        self._keepings: dict[str, Keeping] = {}
+        """Of requests that are not answered yet: the newest, and those that it took the place of."""
         self._listed: list[dict[str, Any]] = []
 
     def compose(self) -> ComposeResult:
@@ -105,11 +107,14 @@ class BeamsMode(Mode):
         self.searches = [Search(source.label) for source in sources]
         self.shown = min(self.shown, max(0, len(sources) - 1))
         request = {"type": "beam", "prompt": self._prompt, "settings": asdict(settings), **self.playground.where()}
-        self._keeping = Keeping(self, "beams", request, sources)
+        keeping = Keeping(self, "beams", request, sources)
         self._request = self.ask(**request, tree=True)
+        self._keepings[self._request] = keeping
         self._show_search()
 
     def answered(self, identifier: str, message: dict[str, Any]) -> None:
+        if is_final(message) and identifier in self._keepings:
+            self._keepings.pop(identifier).end(message)
         if identifier != self._request:
             return  # of a search that another took the place of
         number = message.get("checkpoint", 0)
@@ -127,8 +132,6 @@ class BeamsMode(Mode):
                 self.fault = str(message.get("message"))
                 for one in self.searches:
                     one.ended = one.ended or "failed"
-                if self._keeping is not None:
-                    self._keeping.failed(message)
             case "done":
                 self._end(message)
 
@@ -140,8 +143,6 @@ class BeamsMode(Mode):
                 search.tree.take(result.get("tree", {}).get("nodes", ()))
         for search in self.searches:
             search.ended = search.ended or message["reason"]
-        if self._keeping is not None:
-            self._keeping.keep(message["results"], message["reason"])
 
     def drawn(self) -> None:
         self.tree_view.redraw()

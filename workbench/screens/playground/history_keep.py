@@ -63,6 +63,13 @@ class Keeping:
 
         app.run_worker(write, name="keep the history", group="playground history", thread=True, exit_on_error=False)
 
+    def end(self, message: dict[str, Any]) -> None:
+        """The final message of the request."""
+        if message["type"] == "done":
+            self.keep(message["results"], message["reason"])
+        else:
+            self.failed(message)
+
     def failed(self, message: dict[str, Any]) -> None:
         """An `error` instead of an answer."""
         fault = {"kind": message.get("kind"), "message": message.get("message")}

@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
 from craft.runs.json_files import why
+from craft.runs.sampler_protocol import is_final
 from craft.text import clean
 from workbench.actions import bindings_of
 from workbench.dialogs.prompt import PromptScreen
@@ -74,7 +75,8 @@ class ScoreMode(Mode):
         self.fault = ""
         self._text = ""
         self._request = ""
-        self._keeping: Keeping | None = None
+        self._keepings: dict[str, Keeping] = {}
+        """Of requests that are not answered yet: the newest, and those that it took the place of."""
         self._came: deque[dict[str, Any]] = deque()
         self._working = False
         self._listed: list[int] = []
@@ -144,14 +146,17 @@ class ScoreMode(Mode):
             "alternatives": next(count for size, count in _ALTERNATIVES if len(text) <= size),
             **self.playground.where(),
         }
-        self._keeping = Keeping(self, "score", request, sources)
+        keeping = Keeping(self, "score", request, sources)
         self._request = self.ask(**request)
+        self._keepings[self._request] = keeping
         self.text.cursor = None
         self._show_source()
         self.text.scroll_to(0, 0, animate=False)
         self.text.focus()
 
     def answered(self, identifier: str, message: dict[str, Any]) -> None:
+        if is_final(message) and identifier in self._keepings:
+            self._keepings.pop(identifier).end(message)
         if identifier == self._request:
             self._came.append(message)
 
@@ -186,8 +191,6 @@ class ScoreMode(Mode):
                 self.fault = str(message.get("message"))
                 for one in self.judged:
                     one.state = "failed"
-                if self._keeping is not None:
-                    self._keeping.failed(message)
             case "done":
                 self._end(message)
 
@@ -202,8 +205,6 @@ class ScoreMode(Mode):
         for judged in self.judged:
             if judged.state in ("waits", "scoring"):
                 judged.state = "done" if judged.totals is not None else "stopped"
-        if self._keeping is not None:
-            self._keeping.keep(message["results"], message["reason"])
         self.text.ended()
         self._list_worst()
         if self.text.cursor is None and len(self.text.scored) > 1:
