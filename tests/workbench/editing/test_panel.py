@@ -155,6 +155,17 @@ def test_a_value_that_is_no_toml_is_not_written_and_one_that_is_wrong_is_shown_a
     play(story())
 
 
+def test_saving_takes_what_is_being_typed_into_a_row(file: Path) -> None:
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            await at(app, pilot, "model", "num_layers")
+            await pilot.press("enter", "6", "ctrl+s")
+            await until(pilot, lambda: "num_layers = 6" in file.read_text())
+            assert not app.buffer.dirty
+
+    play(story())
+
+
 def test_switches_choices_types_and_callbacks(file: Path) -> None:
     async def story() -> None:
         async with edited(file) as (app, pilot):
@@ -299,6 +310,15 @@ def test_a_file_that_another_program_wrote_is_taken_or_asked_about(file: Path) -
             await pilot.press("ctrl+s")
             await until(pilot, lambda: file.read_text() == mine)
             assert bar.notice is None
+            await type_in(pilot, "# more ")
+            mine = app.buffer.text
+            file.unlink()
+            await until(pilot, lambda: bool(bar.notice and "removed by another program" in bar.notice.text))
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await type_in(pilot, "over")
+            await pilot.press("enter")
+            await until(pilot, lambda: file.exists() and file.read_text() == mine)
 
     play(story())
 

@@ -121,7 +121,7 @@ class FileCare:
         if isinstance(error, ChangedOnDiskError):
             self._changed = True
             self._tell()
-            self.ask()
+            self.ask(self._if_saved_over())
         elif isinstance(error, CraftError):
             self.panel.app.say(str(error), "error")
         else:
@@ -161,22 +161,29 @@ class FileCare:
         if buffer.fault:
             return Notice(f"{buffer.fault}; it can be looked at and not edited here", is_fault=True)
         if self._changed:
-            what = "changed" if buffer.path.exists() else "removed"
-            return Notice(
-                f"{buffer.path.name} was {what} by another program",
-                (
-                    Decision("reload", "what is on disk; what was typed stays in the undo history", self.reload),
-                    Decision("keep mine", "go on; the next save writes over the other", self._keep_mine),
-                    Decision("difference", "see what differs", self._show_difference),
-                    Decision("save elsewhere", "under another name", self._save_elsewhere),
-                ),
-            )
+            return self._if_changed(Decision("keep mine", "go on; saving writes over the other", self._keep_mine))
         if self._drafts:
             return self._offer(self._drafts[0])
         if buffer.draft_fault:
             said = f"no draft can be kept of what is typed: {buffer.draft_fault}; it is tried again all the time"
             return Notice(said, is_fault=True)
         return None
+
+    def _if_changed(self, own: Decision) -> Notice:
+        """The file is another; `own` is what can be done for what was typed."""
+        what = "changed" if self.buffer.path.exists() else "removed"
+        return Notice(
+            f"{self.buffer.path.name} was {what} by another program",
+            (
+                Decision("reload", "what is on disk; what was typed stays in the undo history", self.reload),
+                own,
+                Decision("difference", "see what differs", self._show_difference),
+                Decision("save elsewhere", "under another name", self._save_elsewhere),
+            ),
+        )
+
+    def _if_saved_over(self) -> Notice:
+        return self._if_changed(Decision("overwrite", "save what was typed over it", lambda: self.save(force=True)))
 
     def _offer(self, draft: Draft) -> Notice:
         number = len(changed_lines(self.buffer.saved_text, draft.text))
@@ -191,11 +198,11 @@ class FileCare:
             ),
         )
 
-    def ask(self) -> None:
+    def ask(self, notice: Notice | None = None) -> None:
         """Ask what is to be decided as a list of choices."""
         from workbench.dialogs.choose import Choice, ChooseScreen
 
-        notice = self._notice()
+        notice = notice or self._notice()
         if notice is None or not notice.choices:
             return
 

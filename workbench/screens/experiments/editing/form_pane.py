@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from textual import on
@@ -29,16 +30,9 @@ KeyPath = tuple[str, ...]
 
 
 class FormPane(TypingPane):
-    """Shows a `Form` and turns what is done to it into new texts, which others put in place (`Edited`)."""
+    """Shows a `Form` and turns what is done to it into new texts, which `edit` puts in place."""
 
     BINDINGS = bindings_of("form pane")
-
-    class Edited(Message):
-        """The text shall be this; `why` says what was done."""
-
-        def __init__(self, text: str, why: str) -> None:
-            super().__init__()
-            self.text, self.why = text, why
 
     class OriginWanted(Message):
         """Show where the value of a row is written."""
@@ -51,6 +45,8 @@ class FormPane(TypingPane):
         super().__init__(ascii_only=ascii_only, id=id)
         self.text = ""
         """The text that is edited: that of the newest key, which the rows may be a moment behind of."""
+        self.edit: Callable[[str, str], None] = lambda text, why: None
+        """Puts a text in place; the second word says what was done."""
         self._said_at: KeyPath = ()  # the row that words in place of its help are about
         self._then_open: KeyPath = ()  # what was added just now, and wants a value
 
@@ -191,7 +187,7 @@ class FormPane(TypingPane):
         except ConfigError as error:
             self.say(str(error), wrong=True)
             return False
-        self.post_message(self.Edited(text, why))
+        self.edit(text, why)
         return True
 
     def _explain_type(self, path: KeyPath, kind: str, gone: list[str]) -> None:
@@ -231,7 +227,7 @@ class FormPane(TypingPane):
         except ConfigError as error:
             self.say(str(error), wrong=True)
             return
-        self.post_message(self.Edited(text, f"{row.label} reset"))
+        self.edit(text, f"{row.label} reset")
 
     def _add(self, row: Row) -> None:
         """One more callback, metric or axis: which, is asked."""
@@ -246,7 +242,7 @@ class FormPane(TypingPane):
                 self.say(str(error), wrong=True)
                 return
             self._then_open = addition.then
-            self.post_message(self.Edited(text, addition.why))
+            self.edit(text, addition.why)
 
         ask = ASKS.get(row.path[0])
         if ask is None or (row.path[0] == "sweep" and self._form.kind != "experiment"):

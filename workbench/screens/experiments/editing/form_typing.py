@@ -175,6 +175,11 @@ class TypingPane(Container):
         if row.value is ABSENT or not row.is_own or value != row.value or type(value) is not type(row.value):
             self.put(row.path, value, f"{row.label} = {said_of(value)}")
 
+    def finish(self) -> None:
+        """Take what is typed now, if anything is."""
+        if self.editing is not None and self.editor.value != self.editor.began:
+            self._give(self.editor.value, by_key=False)
+
     @on(ValueInput.Left)
     def _leave(self, event: ValueInput.Left) -> None:
         event.stop()

@@ -87,6 +87,7 @@ class EditPanel(Widget):
     def on_mount(self) -> None:
         self._typed_into = self.toml  # still there when the panel itself is taken down
         self.form.text = self.buffer.text
+        self.form.edit = self.apply
         face = self.app.memory.get("experiments.face", "both")
         self._face = face if face in FACES else "both"
         self._show_faces()
@@ -179,11 +180,6 @@ class EditPanel(Widget):
             if self._settling is not None:
                 self._settling.stop()
             self._settling = self.set_timer(_SETTLE, self._read_form)
-
-    @on(FormPane.Edited)
-    def _edited_in_form(self, event: FormPane.Edited) -> None:
-        event.stop()
-        self.apply(event.text, event.why)
 
     @on(FormPane.OriginWanted)
     def _go_to_origin(self, event: FormPane.OriginWanted) -> None:
@@ -283,6 +279,7 @@ class EditPanel(Widget):
     # --- keys ---
 
     def action_save(self) -> None:
+        self.form.finish()
         self._take_text()  # a letter of a moment ago may not have been told yet
         self.care.save()
 
@@ -314,6 +311,7 @@ class EditPanel(Widget):
     def action_external_editor(self) -> None:
         from workbench.screens.experiments.editing.outside import edit_outside, editor_command
 
+        self.form.finish()
         self._take_text()
         try:
             command = editor_command()
@@ -338,7 +336,8 @@ class EditPanel(Widget):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         match action:
             case "save":
-                return self.buffer.dirty or not self.buffer.exists
+                typed = self._typed_into.document.text != self.buffer.saved_text or self.form.editing is not None
+                return typed or not self.buffer.exists
             case "decide":
                 return self.has_question
             case "next_problem" | "previous_problem":

@@ -75,7 +75,7 @@ class FileDocument(Document):
         """The location before which so many characters of the text stand."""
         for row, line in enumerate(self._lines):
             if index <= len(line):
-                return row, index
+                return row, max(index, 0)  # between the two characters of a line's end: the next line's begin
             index -= len(line) + len(self._newline)
         return self.end
 
