@@ -40,7 +40,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("settings", ("f3", "e"), "the settings", "settings"),
         Action("preset", ("f4", "p"), "the next preset: the run's own, greedy, balanced, wild", "preset"),
         Action("prompt", ("i",), "to the prompt", "prompt"),
-        Action("turn(1)", ("right_square_bracket", "f8"), "next tab"),
+        Action("turn(1)", ("f8", "right_square_bracket"), "next tab", "next tab"),
         Action("turn(-1)", ("left_square_bracket",), "tab before"),
     ),
     "pick sources": (

@@ -275,6 +275,29 @@ def test_the_mouse_points_at_tokens_and_takes_another(project: Path) -> None:
     play(story())
 
 
+def test_a_tiny_window_holds_everything_and_nothing_breaks(project: Path) -> None:
+    async def story() -> None:
+        async with playground(project, size=(60, 15)) as (app, screen, pilot):
+            await pilot.press("f3")
+            await until(pilot, lambda: "repetition_penalty" in screen_text(app))
+            await pilot.press("f4")
+            settings = screen.sampling_settings()
+            assert settings is not None and settings.temperature == 0
+            await pilot.press("f3", "f2")
+            await until(pilot, lambda: "Who writes?" in screen_text(app))
+            await pilot.press("escape", "escape")
+            seen = set()
+            for _ in range(5):
+                seen.add(screen.mode.NAME if screen.mode else "")
+                await pilot.press("f8")
+            assert seen == {"write", "score", "beams", "batch", "history"}
+            for size in ((20, 6), (200, 60), (60, 15)):
+                await pilot.resize_terminal(*size)
+                await pilot.pause()
+
+    play(story())
+
+
 def test_an_ascii_terminal_gets_nothing_else(project: Path) -> None:
     async def story() -> None:
         async with playground(project, "bytes-001", size=SmallScreen, ascii_only=True) as (app, screen, pilot):

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
+from textual.strip import Strip
 from textual.widgets import TextArea
 from textual.worker import get_current_worker
 
@@ -41,6 +42,10 @@ _LOOKS = {"ended": "bad", "starting": "warn", "loading": "warn", "answering": "l
 
 class PromptArea(TextArea):
     """The prompt, as it is: what a terminal would obey is shown as marks."""
+
+    def render_line(self, y: int) -> Strip:
+        # Of no width, as for a moment in a tiny window, a placeholder cannot be broken into lines.
+        return super().render_line(y) if self.content_size.width > 0 else Strip.blank(self.size.width)
 
     def get_line(self, line_index: int) -> Any:
         line = super().get_line(line_index)

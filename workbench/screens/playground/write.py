@@ -277,8 +277,7 @@ class WriteMode(Mode):
 
     def focus_first(self) -> None:
         pane = self.pane
-        if pane is not None:
-            pane.text.focus()
+        (self._panel if pane is None else pane.text).focus()
 
     @property
     def inside(self) -> bool:
