@@ -32,6 +32,7 @@ _MEMORY = {
 CHINCHILLA = 20
 """Tokens a parameter at which compute is spent best on large models (Hoffmann et al. 2022, arXiv:2203.15556)."""
 _LABEL = 14
+_ROOMY = 56  # columns from which on small figures stand under the large ones
 
 Pair = tuple[str, str]
 
@@ -41,6 +42,7 @@ class CostsText:
 
     def __init__(self, width: int, *, ascii_only: bool) -> None:
         self.width, self.ascii_only = max(width, 20), ascii_only
+        self._indent = _LABEL if self.width >= _ROOMY else 2
         self._has_changes = False
 
     # --- the panel ---
@@ -125,7 +127,7 @@ class CostsText:
             about = "about " if expected.is_about else ""
             yield self._line("time", [(about + duration_words(expected.seconds), f"bold {PLAIN}")], change)
             rate = number(lambda value: format_rate(value, "tok/s"))(expected.tokens_per_second)
-            yield from self._wrapped(f"{' ' * _LABEL}{rate}, {basis_words(expected)}", QUIET)
+            yield from self._wrapped(f"{' ' * self._indent}{rate}, {basis_words(expected)}", QUIET)
         if costs.dry_run is not None:
             yield from self._measured(costs.dry_run)
 
@@ -171,22 +173,22 @@ class CostsText:
         if costs.dry_run is not None and costs.dry_run.peak_memory:
             yield self._line("", [(f"measured at most {format_bytes(costs.dry_run.peak_memory)}", PLAIN)], "")
         if costs.advice:
-            yield from self._wrapped(f"{' ' * _LABEL}{costs.advice}", WARN)
+            yield from self._wrapped(f"{' ' * self._indent}{costs.advice}", WARN)
         yield from self._parts({words: size(figures.memory[name]) for name, words in _MEMORY.items()})
 
     def _gauge(self, needs: float, used: float, total: float, look: str) -> Content:
         """Memory as a bar: what others use, what this takes, what stays free."""
-        room = max(10, min(40, self.width - _LABEL))
+        room = max(10, min(40, self.width - self._indent))
         full, part, rest = ("#", "=", ".") if self.ascii_only else ("\u2592", "\u2588", "\u2591")
         others = min(room, round(room * used / total))
         own = min(room - others, max(1, round(room * needs / total)))
         bar = [(full * others, QUIET), (part * own, look), (rest * (room - others - own), QUIET)]
-        return Content.assemble(" " * _LABEL, *bar)
+        return Content.assemble(" " * self._indent, *bar)
 
     def _parts(self, parts: dict[str, str]) -> Iterator[Content]:
         """Small figures beside each other, as many as fit a line."""
         line = ""
-        room = self.width - _LABEL
+        room = self.width - self._indent
         for name, value in parts.items():
             word = f"{name} {value}"
             longer = f"{line}, {word}" if line else word
@@ -282,7 +284,7 @@ class CostsText:
         return Content.assemble((label.ljust(_LABEL), LABEL), *parts, (end, KEY))
 
     def _more(self, text: str) -> Content:
-        return Content.styled(" " * _LABEL + self._cut(text, self.width - _LABEL), QUIET)
+        return Content.styled(" " * self._indent + self._cut(text, self.width - self._indent), QUIET)
 
     def _cut(self, text: str, room: int | None = None) -> str:
         return shorten(text, self.width if room is None else max(room, 0), ascii_only=self.ascii_only)

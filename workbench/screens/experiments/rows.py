@@ -159,7 +159,7 @@ def columns_for(width: int, names: Iterable[str]) -> tuple[int, list[Column]]:
     """How wide names are, and the columns that fit beside them into `width`."""
     longest = max((width_of(name) for name in names), default=0)
     wanted = max(_NAME_LEAST, min(longest, _NAME_MOST))
-    least = min(wanted, 16)
+    least = min(wanted, 14)
     chosen: set[str] = set()
     used = least
     for title in _NEEDED:
