@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from craft.runs.events import append_event
@@ -9,6 +10,7 @@ from tests.workbench.harness import play, screen_text, until
 from workbench.screens.runs.details.charts import ChartsTab
 from workbench.screens.runs.details.panel import RunDetails
 from workbench.screens.runs.details.panels import panels_of, shown_panels
+from workbench.screens.runs.details.run_curves import RunCurves
 from workbench.widgets.chart.chart import Chart
 
 NAMES = (
@@ -144,3 +146,12 @@ def test_damage_and_odd_values_are_said_and_drawn_around(tmp_path: Path) -> None
             assert "\x1b" not in screen_text(app)
 
     play(story())
+
+
+def test_two_looks_at_once_read_each_record_once(tmp_path: Path) -> None:
+    """Away from a run and back to it while it is read: the first look goes on, and nobody waits for it."""
+    curves = RunCurves(full_run(tmp_path / "runs"))
+    panels = panels_of(curves.names())
+    with ThreadPoolExecutor(8) as pool:
+        looks = list(pool.map(lambda _: curves.look(panels, "step"), range(40)))
+    assert {tuple(look.curves["loss"][0].xs) for look in looks} == {tuple(float(step) for step in range(5, 501, 5))}

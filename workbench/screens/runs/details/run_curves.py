@@ -1,8 +1,9 @@
-"""The curves, marks and metrics of one run, read on from where they were left. Used by one thread at a time."""
+"""The curves, marks and metrics of one run, read on from where they were left."""
 
 from __future__ import annotations
 
 import math
+import threading
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
@@ -49,6 +50,7 @@ class RunCurves:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
+        self._lock = threading.Lock()
         self._readers: OrderedDict[tuple[str, ...], CurvesReader] = OrderedDict()
         self._sizes: dict[str, int] = {}
         self._names: dict[str, None] = {}
@@ -68,7 +70,12 @@ class RunCurves:
         return list(self._names)
 
     def look(self, panels: Sequence[Panel], axis: str) -> Look:
-        """Read on, and give the curves of these charts."""
+        """Read on, and give the curves of these charts. A look that nobody waits for any more may still be under way:
+        this one comes after it."""
+        with self._lock:
+            return self._look(panels, axis)
+
+    def _look(self, panels: Sequence[Panel], axis: str) -> Look:
         wanted = dict.fromkeys(name for panel in panels for name in panel.names)
         readers = self._readers_of(list(wanted))
         for reader in set(readers.values()):

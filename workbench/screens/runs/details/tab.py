@@ -40,6 +40,7 @@ class DetailTab(Container):
         self._again = False
         self._worker: Worker[None] | None = None
         self._ready = False
+        self._failed = ""
 
     def on_mount(self) -> None:
         self._ready = True
@@ -137,8 +138,10 @@ class DetailTab(Container):
     def _heed(self, event: Worker.StateChanged) -> None:
         if event.worker is self._worker and event.state in (WorkerState.ERROR, WorkerState.CANCELLED):
             self._reading = None
-            if event.state is WorkerState.ERROR:
-                self.fail(f"{event.worker.name}: {event.worker.error}")
+            words = f"{event.worker.name}: {event.worker.error}"
+            if event.state is WorkerState.ERROR and words != self._failed:  # a live run would say it twice a second
+                self._failed = words
+                self.fail(words)
 
 
 def _is_displayed(widget: Widget) -> bool:
