@@ -10,7 +10,9 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from craft.runs.store import RunSummary
 
+_END_WITHIN = 3.0  # seconds after a signal
 _KEEP_AFTER = 2.0  # seconds until what was chosen is on disk
 
 
@@ -94,18 +97,25 @@ class Workbench(ReadingApp):
             self.theme = theme_name if theme_name in self.available_themes else THEMES[0].name
 
     def on_mount(self) -> None:
-        for name in (signal.SIGTERM, signal.SIGHUP):
-            # Else the terminal stays as the screen left it, and the last choices are lost.
-            asyncio.get_running_loop().add_signal_handler(name, self._leave)
+        if threading.current_thread() is threading.main_thread():
+            for name in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(name, partial(self._told_to_end, asyncio.get_running_loop()))
         self.theme_changed_signal.subscribe(self, lambda theme: self.memory.set("theme", theme.name))
         # The first frame stands before anything is read, or imported for reading.
         self.call_after_refresh(self.start_reading)
         self.set_interval(_KEEP_AFTER, self.keep)
 
-    def _leave(self) -> None:
-        """Somebody ends this program from outside: no question is asked, and drafts are kept as after a crash."""
+    def _told_to_end(self, loop: asyncio.AbstractEventLoop, *_: object) -> None:
+        """A signal from outside: the terminal is given back, no question is asked, and drafts stay as after a crash.
+
+        Where the terminal is gone, whoever writes to it may wait for ever, the event loop too; so this is no handler of
+        the loop's, and the end comes in any case.
+        """
         self.keep()
-        self.exit(return_code=0)
+        last = threading.Timer(_END_WITHIN, os._exit, (0,))
+        last.daemon = True
+        last.start()
+        loop.call_soon_threadsafe(self.exit, None, 0)
 
     def keep(self) -> None:
         """Put what was chosen on disk."""
