@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from textual.geometry import Region
 from textual.widgets import Static
 
+import workbench
 from craft.analysis.axes import AXES
 from craft.analysis.plots import Mark, Series
 from craft.analysis.smoothing import LIGHT, STRONG
 from craft.text import width_of
 from tests.workbench.chart.app import EVALS, EVENTS, LOSS, STEPS, Charts, shown
 from tests.workbench.harness import play
-from workbench.actions import PLACES
+from workbench.actions import PLACES, key_name
 from workbench.widgets.chart.chart import Chart
 
 # --- keys ---
@@ -433,3 +436,10 @@ def test_a_hidden_chart_is_not_drawn() -> None:
             assert chart.drawing.whole_x is not None and chart.drawing.whole_x.high == 430.0
 
     play(story())
+
+
+def test_the_guide_names_the_keys_that_there_are() -> None:
+    guide = (Path(workbench.__file__).parents[1] / "docs" / "guides" / "charts.md").read_text()
+    table = [line for line in guide.splitlines() if line.startswith("| `")]
+    named = {key for line in table for key in re.findall(r"`([^`]+)`", line.split(" | ")[0])}
+    assert named == {key_name(key) for action in PLACES["chart"] for key in action.keys}
