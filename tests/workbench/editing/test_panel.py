@@ -415,6 +415,23 @@ def test_windows_lines_brackets_and_escapes_are_kept_and_harmless(tmp_path: Path
     play(story())
 
 
+def test_a_program_that_wrote_other_line_ends_is_followed_to_the_byte(file: Path) -> None:
+    file.write_bytes(TEXT.replace("\n", "\r\n").encode())
+
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            windows = app.buffer.text
+            for text in (TEXT, TEXT.replace("kept", "a mix\r"), windows, TEXT):
+                file.write_bytes(text.encode())
+                await until(pilot, lambda text=text: app.buffer.text == text)  # type: ignore[misc]
+                assert not app.buffer.dirty
+            app.panel.focus_face()
+            await pilot.press("ctrl+z", "ctrl+z", "ctrl+z", "ctrl+z")
+            assert app.buffer.text == windows
+
+    play(story())
+
+
 def test_find_comment_and_lines(file: Path) -> None:
     async def story() -> None:
         async with edited(file) as (app, pilot):

@@ -40,6 +40,13 @@ class FileDocument(Document):
         del self._opens[top_row + 1 :]
         return EditResult((top_row + len(new) - 1, column), replaced)
 
+    def loosen(self) -> None:
+        """Let lines end as each does: the text stays, and may take in one with other line ends."""
+        if self._newline == "\r\n":
+            text = self.text
+            self._newline, self._lines = "\n", text.split("\n")
+            del self._opens[1:]
+
     def tokens(self, row: int) -> tuple[Token, ...]:
         """What the line is made of."""
         while len(self._opens) <= row:

@@ -180,6 +180,8 @@ class TomlFace(KeysInOrder, TextArea):
         old = self.document.text
         if new == old:
             return
+        if new.count("\n") != new.count("\r\n"):
+            self.document.loosen()
         start = common_start(old, new)
         tail = common_start(old[start:][::-1], new[start:][::-1])
         # Half of a Windows line end is no place for an edit.
