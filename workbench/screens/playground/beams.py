@@ -168,10 +168,11 @@ class BeamsMode(Mode):
         listing = self.query_one("#beam-results", OptionList)
         listing.clear_options()
         listing.display = bool(results)
+        listing.border_title = "score, log probability, tokens, end, text"
         ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
         for number, one in enumerate(results, 1):
-            figures = f"{number:>2}  {_figure(one.get('score'))}  {_figure(one.get('log_probability'))}"
-            about = f"  {len(one.get('tokens', ())):>4} tokens  {clean_line(str(one.get('ended'))):<7}"
+            figures = f"{number:>2} {_figure(one.get('score'))} {_figure(one.get('log_probability'))}"
+            about = f" {len(one.get('tokens', ())):>5}  {clean_line(str(one.get('ended'))):<7}"
             text = shorten(str(one.get("text", "")), 200, ascii_only=ascii_only)
             listing.add_option(Option(Content.assemble((figures, "bold"), (about, "$text-muted"), text)))
         if results:
@@ -300,4 +301,4 @@ class BeamsMode(Mode):
 
 
 def _figure(value: Any) -> str:
-    return f"{value:9.4f}" if is_number(value) else f"{'-':>9}"
+    return f"{value:8.3f}" if is_number(value) else f"{'-':>8}"

@@ -38,7 +38,9 @@ def totals_table(judged: Sequence[Judged], shown: int, width: int, *, ascii_only
     """A line a source; the best of several by bits per byte, which does not depend on how a text is cut into tokens."""
     several = len(judged) > 1
     name = max(12, min(max((width_of(one.label) for one in judged), default=0), width - 51))
-    heading = f"{'':{4 if several else 2}}{'':{name}}  {'loss':>7} {'perplexity':>10} {'bits/byte':>9} {'tokens':>8}"
+    counted = width >= name + 49  # columns; which is best matters more than how many tokens there are
+    heading = f"{'':{4 if several else 2}}{'':{name}}  {'loss':>7} {'perplexity':>10} {'bits/byte':>9}"
+    heading += f" {'tokens':>8}" if counted else ""
     lines = [Content.styled(heading, QUIET)]
     known = [one.totals.bits_per_byte for one in judged if one.totals and one.totals.bits_per_byte is not None]
     best = min(known) if several and len(known) > 1 else None
@@ -53,7 +55,8 @@ def totals_table(judged: Sequence[Judged], shown: int, width: int, *, ascii_only
             lines.append(Content.assemble((begin, style), (clean_line(words), "$text-error" if one.fault else QUIET)))
             continue
         figures = f"{format_loss(totals.loss):>7} {format_number(totals.perplexity):>10} "
-        bits, tokens = f"{format_loss(totals.bits_per_byte):>9}", f" {format_count(totals.tokens):>8}"
+        bits = f"{format_loss(totals.bits_per_byte):>9}"
+        tokens = f" {format_count(totals.tokens):>8}" if counted else ""
         is_best = best is not None and totals.bits_per_byte == best
         lines.append(
             Content.assemble(
