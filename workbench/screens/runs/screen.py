@@ -50,7 +50,7 @@ class RunsScreen(ActingScreen):
     """Workers read folders and post what they found; the handlers here are the only ones to touch widgets."""
 
     PLACE = "runs"
-    CSS_PATH = "runs.tcss"
+    CSS_PATH = ["runs.tcss", "details/details.tcss"]
     BINDINGS = bindings_of("runs")
 
     def __init__(self) -> None:
@@ -108,7 +108,8 @@ class RunsScreen(ActingScreen):
                 self._look_at(open_groups=self._view.open_groups | {hidden.group})
 
     def show_runs(self) -> None:
-        self._arrange(self.app.runs, self._view)
+        if self.app.runs_read:  # a filter that is put back into its line comes sooner
+            self._arrange(self.app.runs, self._view)
 
     @work(thread=True, group="arrange", exclusive=True, exit_on_error=False)
     def _arrange(self, runs: list[RunSummary], view: View) -> None:
