@@ -175,7 +175,6 @@ def test_a_live_run_goes_on_moving_and_nothing_is_drawn_when_nothing_came(tmp_pa
                 await at_compare(app, pilot, "small-001", "live-001")
                 chart = place(app).query_one(Chart)
                 assert max(x for x in chart.series[1].xs if x is not None) == 100
-                drawn, series = chart.drawings, chart.series
                 looked, read = [0], place(app).read
 
                 def count() -> None:
@@ -183,7 +182,9 @@ def test_a_live_run_goes_on_moving_and_nothing_is_drawn_when_nothing_came(tmp_pa
                     read()
 
                 place(app).read = count  # type: ignore[method-assign]
-                await until(pilot, lambda: looked[0] >= 2)
+                await until(pilot, lambda: looked[0] >= 1 and chart.drawings > 0)
+                drawn, series = chart.drawings, chart.series
+                await until(pilot, lambda: looked[0] >= 3)
                 assert chart.series is series and chart.drawings == drawn
                 log = MetricsLog(live)
                 for step in range(110, 201, 10):
