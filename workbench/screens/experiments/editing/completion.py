@@ -12,19 +12,12 @@ from craft.config import fields
 from craft.config.schema import ExperimentConfig
 from craft.config.toml_values import write_key, write_value
 from workbench.screens.experiments.editing.facts import PROJECT_KEYS, SWEEP_KEYS, Facts, class_help, facts_of
+from workbench.screens.experiments.editing.popup import Completion
 from workbench.screens.experiments.editing.scan import Path
 from workbench.screens.experiments.editing.where import Where
 
 TOP = ("craft", "plugins")
 TABLES = ("project", "defaults", "template", "experiment")
-
-
-@dataclass(frozen=True)
-class Completion:
-    """Something to write, and a few words on it."""
-
-    text: str
-    about: str = ""
 
 
 @dataclass(frozen=True)

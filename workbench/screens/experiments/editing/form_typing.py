@@ -14,7 +14,7 @@ from craft.errors import ConfigError
 from workbench.screens.experiments.editing.form_help import help_on
 from workbench.screens.experiments.editing.form_list import FormList
 from workbench.screens.experiments.editing.form_shown import said_of
-from workbench.screens.experiments.editing.popup import Popup
+from workbench.screens.experiments.editing.popup import Completion, Popup
 from workbench.screens.experiments.editing.value_input import ValueInput
 
 if TYPE_CHECKING:
@@ -86,7 +86,6 @@ class TypingPane(Container):
 
     def _offer(self, typed: str, *, at: str = "") -> None:
         """List what is mostly written here."""
-        from workbench.screens.experiments.editing.completion import Completion
         from workbench.screens.experiments.editing.facts import class_help
 
         row = self.editing

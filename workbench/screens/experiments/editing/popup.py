@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
@@ -13,10 +14,17 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from craft.text import fit, width_of
-from workbench.screens.experiments.editing.completion import Completion
 
 MOST_ROWS = 8
 _WIDEST = 72
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Something to write, and a few words on it."""
+
+    text: str
+    about: str = ""
 
 
 class Popup(Widget):

@@ -16,7 +16,7 @@ from textual.widgets import Static, TextArea
 from craft.text import clean_line
 from workbench.actions import bindings_of
 from workbench.screens.experiments.editing.find import FindBar, places_of
-from workbench.screens.experiments.editing.popup import Popup
+from workbench.screens.experiments.editing.popup import Completion, Popup
 from workbench.screens.experiments.editing.scan import parts_of
 from workbench.screens.experiments.editing.toml_face import TomlFace
 from workbench.screens.experiments.editing.where import Where, where_is
@@ -24,7 +24,7 @@ from workbench.screens.experiments.editing.where import Where, where_is
 if TYPE_CHECKING:
     from craft.errors import Problem
     from workbench.app import Workbench
-    from workbench.screens.experiments.editing.completion import Completion, Names
+    from workbench.screens.experiments.editing.completion import Names
 
 
 class TomlPane(Container):
