@@ -7,7 +7,6 @@ is seen, and a live run at most twice a second.
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -45,8 +44,6 @@ class RunDetails(Container):
 
     app: Workbench
     BINDINGS = bindings_of("run details")
-    DEFAULT_CSS = Path(__file__).with_name("details.tcss").read_text()
-    SCOPED_CSS = False
 
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:
         super().__init__(id=id)
