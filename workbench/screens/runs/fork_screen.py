@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from craft.runs.folder import RunFolder
 
 _PAUSE = 0.2  # seconds without a key until it is planned anew
-_OWN = ""
+_OWN = _UNREAD = ""
 _TITLES = {"continues": "continues", "anew": "starts anew", "cannot": "cannot be"}
 _TONES = {"continues": "good", "anew": "warn", "cannot": "bad"}
 
@@ -47,7 +47,7 @@ class ForkScreen(Dialog[Wish | None]):
         with Vertical(classes="dialog wide"):
             yield Static(Content.styled(self.line(f"Fork {self._run.name}"), "bold"))
             with Horizontal(classes="space choices"):
-                yield Select[str]([("latest", "latest")], value="latest", allow_blank=False, compact=True, id="which")
+                yield Select[str]([("latest", _UNREAD)], value=_UNREAD, allow_blank=False, compact=True, id="which")
                 yield Select[str](definitions, value=_OWN, allow_blank=False, compact=True, id="definition")
             yield Input(
                 placeholder="edits: optimizer.lr=0.001 training.max_steps=2000", suggester=self._paths, id="edits"
@@ -92,7 +92,7 @@ class ForkScreen(Dialog[Wish | None]):
         """As the dialog stands. Raises ValueError for a quote that is not closed."""
         name = str(self.query_one("#definition", Select).value)
         return Wish(
-            str(self.query_one("#which", Select).value),
+            str(self.query_one("#which", Select).value) or "latest",
             tuple(words_of(self.query_one("#edits", Input).value)),
             self._file if name != _OWN else None,
             name if name != _OWN else None,
