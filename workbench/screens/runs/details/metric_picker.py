@@ -49,9 +49,9 @@ class MetricPicker(Dialog[list[str] | None]):
 
     def _line(self, panel: Panel) -> Content:
         mark = "[x]" if panel.key in self._chosen else "[ ]"
-        return Content.assemble(
-            f"{mark} {self.line(panel.title)}", (f"  {self.line(', '.join(panel.names))}", "$foreground 55%")
-        )
+        names = self.line(", ".join(panel.names))
+        also = f"  {names}" if names != panel.title else ""
+        return Content.assemble(f"{mark} {self.line(panel.title)}", (also, "$foreground 55%"))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._list(event.value)
