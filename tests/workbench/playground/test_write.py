@@ -195,6 +195,7 @@ def test_faults_stand_where_they_belong_and_others_write_on(project: Path) -> No
             assert "damaged" in damaged.branch.fault and "Other steps" in damaged.branch.fault
             assert "there is no such file" in missing.branch.fault
             assert "not" in ended.branch.fault and not ended.branch.tokens
+            assert all("F2 chooses another" in pane.branch.fault for pane in (damaged, missing, ended))
             assert len(whole.branch.tokens) == 20 and not whole.branch.fault
             assert "damaged" in screen_text(app)
             # What the settings do not take is said beside them, and nothing is asked.
@@ -232,7 +233,7 @@ def test_a_run_that_trains_is_asked_as_it_is_now_and_trains_on(project: Path) ->
                 assert first >= 20 and "live-001" in pane.branch.provenance["why_device"]
                 # The newest checkpoint, whatever it is by then.
                 screen.set_sources([Source(run="live-001")])
-                wait_for_step(run, first + 300, worker)
+                wait_for_step(run, first + 20, worker)
                 await pilot.press("f5")
                 await written(screen, pilot)
                 assert pane.branch.provenance["step"] >= first

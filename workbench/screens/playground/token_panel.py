@@ -146,7 +146,8 @@ class TokenPanel(Widget, can_focus=True):
         if branch.unread:
             warnings.append(f"the first {branch.unread} tokens of the prompt were not read: the context is full")
         if branch.slides:
-            warnings.append(f"longer than the context: {branch.slides} times the older half was left behind")
+            times = "once" if branch.slides == 1 else f"{branch.slides} times"
+            warnings.append(f"longer than the context: its older half was left behind {times}")
         shown += [Content.styled(line, "$text-warning") for line in self._broken([f"! {line}" for line in warnings])]
         return shown
 

@@ -337,6 +337,8 @@ def _in_words(message: dict[str, Any]) -> str:
     where = message.get("where")
     if where:
         words += f"\n\nThat is a fault of Craft's own, at {where}; the sampler's log has more."
+    elif message.get("kind") in ("CheckpointError", "RunError", "UnknownRunError"):
+        words += "\n\nF2 chooses another run or checkpoint, F5 asks again."
     elif message.get("kind") == "MemoryError":
         words += "\n\nAsk for a lower precision (F3), or for fewer sources at once."
     return words
