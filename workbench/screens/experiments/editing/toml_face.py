@@ -27,6 +27,7 @@ from workbench.widgets.in_order import KeysInOrder
 
 INDENT = 4
 _LEAST_MESSAGE = 12  # columns beside a line that are worth a message
+_MOST_KEPT = 2_000  # lines that are kept as they were drawn
 _UNDERLINED = Style(underline=True)
 # What `str.splitlines` and terminals take for a line's end, and TOML does not.
 _SEPARATORS = {ord("\u2028"): "\ufffd", ord("\u2029"): "\ufffd", ord("\r"): "\u240d"}
@@ -61,6 +62,7 @@ class TomlFace(KeysInOrder, TextArea):
         self._problems: dict[int, Problem] = {}  # the first of each line, by row
         self.found: dict[int, list[tuple[int, int]]] = {}
         """What was searched for and found, by row."""
+        self._drawn: dict[object, Strip] = {}
         self.takes_key: Callable[[str], bool] = lambda key: False
         """Whether a key is for what lies over the text, and done with."""
         super().__init__(text, soft_wrap=False, show_line_numbers=True, max_checkpoints=500, compact=True, id=id)
@@ -116,6 +118,27 @@ class TomlFace(KeysInOrder, TextArea):
         return ScrollView.render_lines(self, crop)
 
     def _render_line(self, y: int) -> Strip:
+        """Textual draws all lines anew after each edit; those that nothing happened to are kept."""
+        row = y + self.scroll_offset.y
+        bracket = self._matching_bracket_location
+        is_plain = self.selection.is_empty and row != self.cursor_location[0] and (not bracket or bracket[0] != row)
+        if not is_plain or row >= self.document.line_count:
+            return self._draw_line(y)
+        look = (self.size, self.virtual_size.width, self.gutter_width, self.scroll_offset.x)
+        about = (self._problems.get(row), tuple(self.found.get(row, ())))
+        key = (row, self.document[row], self.document.open_at(row), look, about)
+        strip = self._drawn.get(key)
+        if strip is None:
+            if len(self._drawn) > _MOST_KEPT:
+                self._drawn.clear()
+            strip = self._drawn[key] = self._draw_line(y)
+        return strip
+
+    def notify_style_update(self) -> None:
+        self._drawn.clear()
+        super().notify_style_update()
+
+    def _draw_line(self, y: int) -> Strip:
         strip = super()._render_line(y)
         row = y + self.scroll_offset.y
         problem = self._problems.get(row)
