@@ -37,7 +37,7 @@ class Judged:
 def totals_table(judged: Sequence[Judged], shown: int, width: int, *, ascii_only: bool) -> Content:
     """A line a source; the best of several by bits per byte, which does not depend on how a text is cut into tokens."""
     several = len(judged) > 1
-    name = max(12, min(max((width_of(one.label) for one in judged), default=0), width - 51))
+    name = max(8, min(max((width_of(one.label) for one in judged), default=0), width - (39 if several else 32)))
     counted = width >= name + 49  # columns; which is best matters more than how many tokens there are
     heading = f"{'':{4 if several else 2}}{'':{name}}  {'loss':>7} {'perplexity':>10} {'bits/byte':>9}"
     heading += f" {'tokens':>8}" if counted else ""
@@ -63,7 +63,7 @@ def totals_table(judged: Sequence[Judged], shown: int, width: int, *, ascii_only
                 (begin + figures, style),
                 (bits, "bold $text-success" if is_best else style),
                 (tokens, QUIET),
-                ("  best" if is_best else "", "bold $text-success"),
+                (" best" if is_best else "", "bold $text-success"),
             )
         )
     return Content("\n").join(lines)
