@@ -21,7 +21,7 @@ from workbench.screens.runs.details.panel import RunDetails
 from workbench.screens.runs.table import RunTable
 
 CORPUS = [*TERMINAL_ESCAPES.values(), *MARKUP]
-TOGETHER = 6  # texts of the corpus that share a run, so that one visit to its details shows them all
+TOGETHER = 10  # texts of the corpus that share a run, so that one visit to its details shows them all
 
 
 def _is_clean(app: Workbench) -> bool:
@@ -122,7 +122,7 @@ def test_damaged_folders_are_listed_and_harm_nobody(tmp_path: Path) -> None:
             await until(pilot, lambda: len(table.runs) == 2 * len(DAMAGE) + 12)
             for index, run in enumerate(table.runs):
                 table.cursor = index
-                if run.name.startswith("run-json") or index % 5 == 0:
+                if run.name.startswith("run-json") or index % 10 == 0:
                     await pilot.press("enter")
                     await until(pilot, lambda: app.screen.has_class("-opened"))
                     await pilot.press("A", "escape")
