@@ -166,6 +166,7 @@ def test_two_runs_write_side_by_side_on_one_seed(project: Path) -> None:
             first, other = panes[0].branch.text, panes[2].branch.text
             same = next(n for n, (mine, theirs) in enumerate(zip(first, other, strict=True)) if mine != theirs)
             assert panes[2].parts == same and f"parts at {same + 1}" in screen_text(app)
+            assert writing(screen).pane is panes[0]
             # Beside each other where they are wide enough, else below each other.
             assert panes[0].region.y == panes[1].region.y < panes[2].region.y == panes[3].region.y
             await pilot.resize_terminal(60, 40)

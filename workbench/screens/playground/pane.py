@@ -69,7 +69,7 @@ class TextPane(Vertical):
     """Shows one of its branches, which the newest is until a person goes back."""
 
     class Seen(Message):
-        """A person looks at this pane now, or it shows something else."""
+        """A person looks at this pane now."""
 
         def __init__(self, pane: TextPane) -> None:
             super().__init__()
@@ -143,7 +143,6 @@ class TextPane(Vertical):
         self._new.clear()
         self.text.show(branch.tokens, self.prompt, cursor=branch.at if branch.parent is not None else None)
         self.draw()
-        self.post_message(self.Seen(self))
 
     # --- what comes ---
 

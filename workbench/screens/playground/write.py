@@ -311,6 +311,7 @@ class WriteMode(Mode):
             return
         number = (pane.shown + by) % len(pane.branches)
         pane.show_branch(number)
+        self._panel.show(pane, pane.text.cursor)
         self.drawn()
 
     def action_copy(self) -> None:
