@@ -13,6 +13,8 @@ from workbench.screens.experiments.editing.form_shown import said_of
 if TYPE_CHECKING:
     from workbench.screens.experiments.editing.form_rows import Row
 
+EMPTY = '""'
+
 
 def help_on(row: Row, fault: str | None = None) -> Content:
     """What a row is, what is wrong with it, and where its value comes from."""
@@ -35,7 +37,7 @@ def help_on(row: Row, fault: str | None = None) -> Content:
 
 def _source_of(row: Row) -> str:
     if row.is_own:
-        rest = f"without it {said_of(row.inherited)}" if row.inherited is not ABSENT else "nothing without it"
+        rest = f"without it {said_of(row.inherited) or EMPTY}" if row.inherited is not ABSENT else "nothing without it"
         source = f", {row.inherited_from}" if row.inherited_from not in ("", "default") else ", the default"
         return f"set {row.origin}; {rest}{source if row.inherited is not ABSENT else ''}; delete takes it away"
     if row.origin == "default":
