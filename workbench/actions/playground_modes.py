@@ -28,7 +28,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("copy_tree", ("Y",), "copy the tree as text"),
     ),
     "batch": (
-        Action("file", ("f9",), "the prompts of a file, or again those that are typed", "file"),
+        Action("file", ("ctrl+o",), "the prompts of a file, or again those that are typed", "file"),
         Action("copy_row", ("y",), "copy prompt and text of the selected row", "copy"),
         Action("export", ("x",), "write all texts to a file: JSON lines, CSV or Markdown", "export"),
         Action("copy_all", ("Y",), "copy all texts"),
@@ -41,7 +41,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("other", ("o",), "the scores of the next source", "other source"),
         Action("worst(1)", ("n",), "to the next of the most surprising tokens", "next worst"),
         Action("tint", ("v",), "tokens tinted by surprise, with numbers, or plain", "tint"),
-        Action("file", ("f9",), "score the text of a file", "file"),
+        Action("file", ("ctrl+o",), "score the text of a file", "file"),
         Action("unit", ("m",), "nats or bits"),
         Action("worst(-1)", ("N",), "to the surprising token before"),
         Action("copy", ("y",), "copy totals and text as Markdown", "copy"),

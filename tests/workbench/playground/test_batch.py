@@ -190,7 +190,7 @@ def test_a_stop_keeps_what_is_done(project: Path, tmp_path: Path) -> None:
             await screen.open_tab("batch")
             mode = batch(screen)
             screen.set_settings({"max_new_tokens": 30})
-            await pilot.press("f9")
+            await pilot.press("ctrl+o")
             await until(pilot, lambda: len(app.screen_stack) == 2)
             await pilot.press(*"nowhere.txt", "enter")
             await until(pilot, lambda: "no such file" in screen_text(app))

@@ -75,7 +75,7 @@ class BatchMode(Mode):
     def compose(self) -> ComposeResult:
         yield Words(id="batch-state")
         lines = PromptLines(
-            "", compact=True, id="batch-prompts", placeholder="prompts, a line each; F9 takes those of a file"
+            "", compact=True, id="batch-prompts", placeholder="prompts, a line each; ctrl+o takes those of a file"
         )
         text = VerticalScroll(Static(id="batch-words"), id="batch-text")
         below = Split(BatchTable(), text, name="playground.batch.text", share=0.7)
@@ -134,7 +134,7 @@ class BatchMode(Mode):
         self._reading = False
         sources, samples = list(self.playground.sources), self.playground.samples
         if not fault and not lines:
-            fault = f"{self.file} has no prompts" if self.file else "type prompts first, a line each, or F9 for a file"
+            fault = f"{self.file} has no prompts" if self.file else "type prompts first, or ctrl+o for a file"
         count = len(lines) * samples * len(sources)
         if not fault and count > MOST_TEXTS:
             fault = f"{count:,} texts are too many here (at most {MOST_TEXTS:,}): 'craft generate --prompts-file'"

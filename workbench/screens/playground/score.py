@@ -86,7 +86,7 @@ class ScoreMode(Mode):
     def compose(self) -> ComposeResult:
         ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
         yield Words(id="score-state")
-        typed = TextToScore("", compact=True, id="score-input", placeholder="paste a text here; F9 takes a file's")
+        typed = TextToScore("", compact=True, id="score-input", placeholder="paste a text here; ctrl+o takes a file's")
         figures = VerticalScroll(Static(id="score-totals"), Static(id="score-token"), id="score-figures")
         side = Vertical(figures, OptionList(id="score-worst", compact=True), id="score-side")
         below = Split(ScoreText(ascii_only=ascii_only), side, name="playground.score.text", share=0.6)
@@ -129,7 +129,7 @@ class ScoreMode(Mode):
         size = len(text.encode("utf-8", "replace"))
         self.fault = ""
         if not text:
-            self.fault = "paste or type a text first, or F9 for a file's"
+            self.fault = "paste or type a text first, or ctrl+o for a file's"
         elif size > _LONGEST:
             self.fault = f"{size:,} bytes are too many here (at most {_LONGEST:,}): 'craft generate --score-file'"
         if self.fault:
