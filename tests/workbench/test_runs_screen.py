@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from textual.strip import Strip
+from textual.widgets import Input
 
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter
@@ -316,6 +317,8 @@ def test_no_file_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.Monkey
     async def story() -> None:
         async with opened(Path("experiments.toml")) as (app, pilot):
             await until(pilot, lambda: "craft init" in screen_text(app))
+            await pilot.press("question_mark", "escape")
+            assert not isinstance(app.focused, Input), "letters are keys here, also after a look at the help"
             Path("experiments.toml").write_text(EXPERIMENTS)
             await until(pilot, lambda: "wide" in screen_text(app) and "craft run" in screen_text(app))
 

@@ -52,6 +52,7 @@ class RunsScreen(ActingScreen):
     PLACE = "runs"
     CSS_PATH = ["runs.tcss", "details/details.tcss"]
     BINDINGS = bindings_of("runs")
+    AUTO_FOCUS = "RunTable"  # not the filter, which is out of sight while there are no runs
 
     def __init__(self) -> None:
         super().__init__()
