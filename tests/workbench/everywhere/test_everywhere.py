@@ -120,6 +120,8 @@ def test_the_key_bar_fits_eighty_columns_and_ascii_is_ascii(tmp_path: Path, plac
 def test_a_click_on_the_key_bar_does_what_its_key_does(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened(make_demo(tmp_path)) as (app, pilot):
+            await until(pilot, lambda: "? help" in screen_text(app).splitlines()[-1])
+            await pilot.pause(0.5)  # the bar follows what is selected
             bar = app.screen.query_one(KeyBar)
             at = screen_text(app).splitlines()[-1].index("? help")
             await pilot.click(bar, offset=(at, 0))
