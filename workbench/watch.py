@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from craft.launch.follow import in_no_queue
 from craft.launch.queue.dispatch import why_queued
 from craft.launch.queue.entries import Queue
 from craft.runs.folder import RunFolder
+from craft.runs.liveness import observe
 from craft.runs.notes import NAME as NOTES
 from craft.runs.notes import Notes, read_notes
 from craft.runs.store import RunStore, RunSummary
-from workbench.verbs.which import LOST
 
 Stamp = tuple[int, int] | None
 
@@ -44,6 +45,7 @@ class RunsReader:
     def __init__(self, runs_dir: Path) -> None:
         self.store = RunStore(runs_dir)
         self._known: dict[str, tuple[Stamp, ListedRun]] = {}
+        self._beside_queue: dict[str, tuple[ListedRun, ListedRun]] = {}
         self._reasons: Mapping[str, str] = {}
         self._next_why = 0.0
         self._lock = threading.Lock()
@@ -60,8 +62,9 @@ class RunsReader:
                     # The stamp is older than what is read after it, so a change in between is seen next time.
                     known[name] = (stamp, self._fresh(name, before[1] if before else None))
             self._known = known
-            places = self._say_why_they_wait()
-            runs: list[RunSummary] = [run for _, run in known.values()]
+            places = self._look_at_queue()
+            judged = self._beside_queue
+            runs: list[RunSummary] = [judged[name][1] if name in judged else run for name, (_, run) in known.items()]
         runs.sort(key=lambda run: (run.created, run.name), reverse=True)
         live: list[RunSummary] = []
         waiting: list[RunSummary] = []
@@ -97,21 +100,29 @@ class RunsReader:
         run = ListedRun(**vars(summary), notes=read_notes(summary.folder) if has_notes else _NO_NOTES)
         return before if before is not None and run == before else run
 
-    def _say_why_they_wait(self) -> dict[str, int]:
-        """Give those that wait the reason that the queue knows; returns their places in it."""
-        queued = [name for name, (_, run) in self._known.items() if run.phase == "queued"]
+    def _look_at_queue(self) -> dict[str, int]:
+        """What is true of those that say they wait; returns the places in the queue."""
+        queued = [(name, run) for name, (_, run) in self._known.items() if run.phase == "queued"]
+        before, self._beside_queue = self._beside_queue, {}
         if not queued:
             return {}
         if time.monotonic() >= self._next_why:
             self._next_why = time.monotonic() + min(_WHY_EACH * len(queued), _WHY_MOST)
             self._reasons = why_queued(self.store.runs_dir)
-        for name in queued:
-            stamp, run = self._known[name]
-            # One that has not been claimed yet is only being made.
-            reason = self._reasons.get(name) or (LOST if run.status.updated else run.observed.reason)
-            if reason != run.observed.reason:
-                self._known[name] = stamp, replace(run, observed=replace(run.observed, reason=reason))
-        return {entry.run: place for place, entry in enumerate(Queue(self.store.runs_dir).entries())}
+        places = {entry.run: place for place, entry in enumerate(Queue(self.store.runs_dir).entries())}
+        for name, run in queued:
+            known = before.get(name)
+            now = run.observed
+            if name in places:
+                now = replace(now, reason=self._reasons.get(name, now.reason))
+            else:
+                if known is None or known[0] is not run:
+                    now = observe(run.folder)  # it may have left the queue between the two looks
+                if now.phase == "queued":
+                    now = in_no_queue(run.folder, now)
+            same = known is not None and known[0] is run and known[1].observed == now
+            self._beside_queue[name] = known if known is not None and same else (run, replace(run, observed=now))
+        return places
 
 
 def _is_quiet(run: RunSummary) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,12 @@ def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | 
 
     place = runs_dir_of(runs_dir)
     look_after_queue(place)
-    every = RunStore(place).list()
+    # What a queued run waits for, and whether it is in the queue at all, the folder alone does not say.
+    reasons = why_queued(place)
+    every = [
+        replace(one, observed=look_at(one.folder, reasons=reasons)) if one.phase == "queued" else one
+        for one in RunStore(place).list()
+    ]
     found = _let_through(every, " ".join(words)) if words else every
     uses: dict[str, DiskUse] = {}
     if disk:
@@ -50,9 +56,7 @@ def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | 
         found.sort(key=lambda one: uses[one.name].bytes)
     if sort:
         found = _sorted(found, sort)
-    # What a queued run waits for, the folder alone does not say.
-    reasons = why_queued(place)
-    looks = [look_at(one.folder, reasons=reasons) if one.phase == "queued" else one.observed for one in found]
+    looks = [one.observed for one in found]
     if as_json:
         for one, look in zip(found, looks, strict=True):
             print_json(

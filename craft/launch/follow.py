@@ -12,8 +12,10 @@ from craft.launch.queue.dispatch import why_queued
 from craft.runs.folder import RunFolder
 from craft.runs.followed_metrics import AT_ONCE, FollowedMetrics
 from craft.runs.jsonl import LineReader, Record
-from craft.runs.liveness import Observed, observe
+from craft.runs.liveness import SILENT_AFTER, Observed, observe
 
+LOST = "it was queued, but is in no queue any more"
+"""Why a run is interrupted whose place in the queue was lost: resuming it queues it again."""
 ENDS = ("finished", "stopped", "failed", "interrupted")
 # Seconds that reasons serve for all runs that are followed: with hundreds waiting, each look costs milliseconds.
 _REASONS_SERVE = 0.5
@@ -70,7 +72,22 @@ def look_at(
         observed = observe(folder)  # it may have left the queue between the two looks
     if observed.phase != "queued":
         return observed
-    return replace(observed, phase="interrupted", reason="it was queued, but is in no queue any more")
+    return in_no_queue(folder, observed)
+
+
+def in_no_queue(folder: RunFolder, observed: Observed) -> Observed:
+    """What is true of a run that says it waits, while it is in no queue: its place was lost, as on a full disk.
+
+    One without any claim is only being made, if its folder is young enough for that.
+    """
+    if not observed.status.updated:
+        try:
+            age = time.time() - folder.path.stat().st_mtime
+        except OSError:
+            age = 0.0
+        if abs(age) < SILENT_AFTER:
+            return observed
+    return replace(observed, phase="interrupted", reason=LOST)
 
 
 def _reasons(runs_dir: Path, *, anew: bool) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from craft.launch.queue.entries import Entry, Queue
 from craft.runs.events import append_event
 from craft.runs.folder import RunFolder, RunIdentity, create_run
 from craft.runs.lock import hold_run_lock
@@ -95,6 +96,15 @@ def make_run(
     return folder
 
 
+def make_waiting(runs_dir: Path, experiment: str = "transformer", *, age: float = 600.0) -> RunFolder:
+    """A run in a queue on hold, so that nothing is started."""
+    folder = make_run(runs_dir, experiment, phase="queued", step=0, age=age)
+    queue = Queue(runs_dir)
+    queue.pause()
+    queue.add([Entry(folder.name, "cpu", 1, time.time() - age)])
+    return folder
+
+
 def write_metrics(folder: RunFolder, start: int, stop: int, seed: int = 0) -> None:
     log = MetricsLog(folder)
     for step in range(start, stop + 1):
@@ -137,5 +147,5 @@ def make_demo(place: Path) -> Path:
     make_run(runs, "lr", phase="stopped", step=200, age=3_000, seed=2)
     make_run(runs, "lr", phase="running", step=120, age=900, seed=3)  # nobody holds it: interrupted
     make_run(runs, "transformer", phase="running", step=310, age=12, seed=0)
-    make_run(runs, "wide", phase="queued", step=0, age=5)
+    make_waiting(runs, "wide", age=5)
     return file

@@ -12,7 +12,7 @@ from craft.runs.folder import RunFolder
 from craft.runs.notes import change_notes
 from craft.runs.status import StatusWriter
 from craft.runs.store import RunStore, RunSummary
-from tests.workbench.runs import EXPERIMENTS, make_project, make_run, working
+from tests.workbench.runs import EXPERIMENTS, make_project, make_run, make_waiting, working
 from workbench import memory
 from workbench.project import check_project, read_project, stamp_of
 from workbench.screens.runs.columns import COLUMNS, columns_for, gap_for, progress
@@ -77,7 +77,7 @@ def test_the_schema_says_which_experiment_is_wrong(tmp_path: Path) -> None:
 
 def test_a_run_without_news_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     over, live = make_run(tmp_path, "over", age=10), make_run(tmp_path, "live", phase="running", age=5)
-    waiting = make_run(tmp_path, "waiting", phase="queued", step=0, age=3)
+    waiting = make_waiting(tmp_path, "waiting", age=3)
     read: list[str] = []
     summary = RunStore.summary
 
@@ -128,9 +128,15 @@ def test_those_that_wait_stand_in_the_order_of_the_queue_with_their_reasons(tmp_
     queue = Queue(tmp_path)
     queue.pause()
     queue.add(Entry(folder.name, "cpu", 1, 0.0) for folder in (runs[2], runs[0]))
-    found = RunsReader(tmp_path).read()
+    reader = RunsReader(tmp_path)
+    found = reader.read()
     assert [run.name for run in found] == ["c-001", "a-001", "b-001"]
-    assert "the queue is paused" in found[0].reason and found[2].reason == "it is in no queue any more"
+    assert "the queue is paused" in found[0].reason
+    # As `craft runs` says it: its claim alone would have it wait for ever.
+    assert (found[2].phase, found[2].reason) == ("interrupted", "it was queued, but is in no queue any more")
+    assert all(run is again for run, again in zip(found, reader.read(), strict=True)), "no news, no new object"
+    queue.add([Entry("b-001", "cpu", 1, 0.0)])
+    assert [(run.name, run.phase) for run in reader.read()][2] == ("b-001", "queued"), "its folder is as it was"
 
 
 def test_what_was_chosen_survives_damage() -> None:

@@ -9,7 +9,7 @@ from textual.widgets import Input
 from craft.runs.folder import RunFolder
 from craft.runs.status import StatusWriter
 from tests.workbench.harness import SmallScreen, WideScreen, opened, play, screen_text, until
-from tests.workbench.runs import EXPERIMENTS, make_demo, make_project, make_run, working
+from tests.workbench.runs import EXPERIMENTS, make_demo, make_project, make_run, make_waiting, working
 from workbench.app import Workbench
 from workbench.screens.runs.arrange import Arranged
 from workbench.screens.runs.table import RunTable
@@ -144,7 +144,7 @@ def test_the_cursor_stays_on_its_run_when_others_come_and_go(tmp_path: Path) -> 
 def test_keys_move_the_cursor_and_scroll(tmp_path: Path) -> None:
     file = make_project(tmp_path)
     for age in range(60, 0, -1):
-        make_run(tmp_path / "runs", phase="queued", step=0, age=age)
+        make_waiting(tmp_path / "runs", age=age)
 
     async def story() -> None:
         async with opened(file, size=SmallScreen) as (app, pilot):
@@ -351,7 +351,7 @@ def test_runs_of_another_folder(tmp_path: Path) -> None:
 
 def test_a_queued_run_says_why_it_waits(tmp_path: Path) -> None:
     file = make_project(tmp_path)
-    make_run(tmp_path / "runs", phase="queued", step=0)
+    make_waiting(tmp_path / "runs")
 
     async def story() -> None:
         async with opened(file) as (app, pilot):

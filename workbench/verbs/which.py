@@ -10,10 +10,6 @@ if TYPE_CHECKING:
     from craft.runs.store import RunSummary
 
 
-LOST = "it is in no queue any more"
-"""Why a run waits whose place in the queue was lost, as a full disk can bring about: resuming it queues it again."""
-
-
 def _is_live(run: RunSummary) -> bool:
     return run.observed.is_live
 
@@ -31,8 +27,7 @@ def _can_end(run: RunSummary) -> bool:
 
 
 def _can_go_on(run: RunSummary) -> bool:
-    """Ended, or in no queue although its claim says that it waits."""
-    return not _is_live(run) and (run.phase != "queued" or run.reason == LOST)
+    return not _is_live(run) and not _waits(run)
 
 
 def _has_begun(run: RunSummary) -> bool:

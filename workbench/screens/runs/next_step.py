@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from craft.analysis.numbers import format_age, format_duration
 from workbench.screens.runs.columns import number, phase_word
 from workbench.screens.runs.rows import TONES
-from workbench.verbs.which import LOST
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
@@ -46,8 +45,7 @@ def state_of(run: RunSummary, now: float) -> State:
     if word in ("failed", "interrupted"):
         return State(_since(run, now), reason, tone, f"r {_from(run)}, enter shows its log")
     if word == "queued":
-        moves = f"r {_from(run)}" if reason == LOST else "< and > move it, s takes it out of the queue"
-        return State(word, reason, tone, moves)
+        return State(word, reason, tone, "< and > move it, s takes it out of the queue")
     if word == "silent":
         return State(word, reason, tone, "K kills it; what it saved stays, and r goes on from there")
     if word == "paused":
