@@ -56,6 +56,8 @@ class Split(Container):
 
     share: reactive[float] = reactive(0.5, init=False)
     stacked: reactive[bool] = reactive(False, init=False)
+    enough: reactive[int] = reactive(0, init=False)
+    """Rows with which the first pane has all that it can show, so that the second may have the rest; 0: not known."""
 
     def __init__(
         self, first: Widget, second: Widget, *, name: str, share: float, stacked: bool = False, id: str | None = None
@@ -65,6 +67,7 @@ class Split(Container):
         self._at_first = share
         self.set_reactive(Split.share, share)
         self.set_reactive(Split.stacked, stacked)
+        self.set_class(stacked, "-stacked")  # before there are widgets inside, whose styles would be looked up again
 
     def compose(self) -> ComposeResult:
         yield self.first
@@ -80,6 +83,9 @@ class Split(Container):
         self._arrange()
 
     def watch_stacked(self) -> None:
+        self._arrange()
+
+    def watch_enough(self) -> None:
         self._arrange()
 
     def validate_share(self, share: float) -> float:
@@ -98,6 +104,7 @@ class Split(Container):
         parts = ((self.first, self.share), (self.second, 1 - self.share))
         for pane, part in parts:
             pane.styles.width, pane.styles.height = ("1fr", f"{part}fr") if self.stacked else (f"{part}fr", "1fr")
+        self.first.styles.max_height = self.enough if self.stacked and self.enough else None
 
     def on_divider_moved(self, event: Divider.Moved) -> None:
         event.stop()

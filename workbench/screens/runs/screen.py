@@ -130,11 +130,16 @@ class RunsScreen(ActingScreen):
         if not arranged.fault:  # else the list stays as it was
             self._table.show(arranged)
         self._show_empty()
+        self._split.enough = self._enough(arranged) if self.app.runs else 0
         self._honour_choice()
         self._forget_gone()
         self._show_selected()
         self.show_title()
         self.refresh_bindings()
+
+    def _enough(self, arranged: Arranged) -> int:
+        """Rows that show the whole list, with its heading, the lines around it, and a little air."""
+        return len(arranged.rows) + 1 + self._filter.size.height + self._state.size.height + 1
 
     def _show_selected(self) -> None:
         run = self._table.selected
