@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
+from workbench.widgets.typed import Line
 
 T = TypeVar("T")
 _MOST = 500  # options that are listed at once; typing finds the others
@@ -41,7 +42,7 @@ class ChooseScreen(Dialog[T | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content.styled(self.line(self._question), "bold"))
-            yield Input(placeholder="type to find", classes="space")
+            yield Line(placeholder="type to find", classes="space")
             yield OptionList(classes="space")
 
     def on_mount(self) -> None:

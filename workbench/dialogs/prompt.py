@@ -11,6 +11,7 @@ from textual.widgets import Input, Static
 
 from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
+from workbench.widgets.typed import Line
 
 
 class PromptScreen(Dialog[str | None]):
@@ -36,7 +37,7 @@ class PromptScreen(Dialog[str | None]):
             yield Static(Content.styled(self.line(self._question), "bold"))
             if self._detail:
                 yield Static(Content(self.text(self._detail)), classes="space")
-            yield Input(self._value, placeholder=self._placeholder, classes="space")
+            yield Line(self._value, placeholder=self._placeholder, classes="space")
             yield Static(id="fault")
 
     def on_input_changed(self, event: Input.Changed) -> None:

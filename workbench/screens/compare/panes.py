@@ -9,7 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from workbench.actions import bindings_of
 from workbench.screens.base import WorkbenchScreen
@@ -18,6 +18,7 @@ from workbench.screens.compare.picker import Picker
 from workbench.screens.compare.tables import FitTable
 from workbench.widgets.chart.chart import Chart
 from workbench.widgets.split import Split
+from workbench.widgets.typed import Line
 
 Pane = Literal["runs", "chart", "figures", "settings", "words"]
 PANES: dict[Pane, str] = {"runs": "p", "chart": "c", "figures": "f", "settings": "s", "words": "w"}
@@ -38,7 +39,7 @@ class Panes(WorkbenchScreen):
         words = "words, or val/loss < 1.9 and lr > 1e-3"
         picker = _pane(
             "runs",
-            Input(placeholder=words, id="filter", compact=True),
+            Line(placeholder=words, id="filter", compact=True),
             Static(id="filter-fault"),
             Picker(ascii_only=ascii_only, id="picker"),
             ascii_only=ascii_only,

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
+from workbench.widgets.typed import Line
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class FieldsScreen(Dialog[list[str] | None]):
             for field in self._fields:
                 yield Static(Content(self.line(field.label)), classes="space")
                 suggester = SuggestFromList(field.suggestions, case_sensitive=False) if field.suggestions else None
-                yield Input(field.value, placeholder=field.placeholder, suggester=suggester)
+                yield Line(field.value, placeholder=field.placeholder, suggester=suggester)
             yield Static(id="fault", classes="space")
 
     def on_mount(self) -> None:

@@ -16,6 +16,7 @@ from textual.worker import get_current_worker
 from craft.errors import ConfigError, CraftError
 from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
+from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
     from craft.launch.costs import Totals
@@ -45,9 +46,9 @@ class LaunchScreen(Dialog["Order | None"]):
                 yield Static(Content.styled(self.line(", ".join(self._names)), "$foreground 60%"))
             yield Static(Content("..."), id="costs-of-all", classes="space")
             yield Static(Content("changes for these runs, such as training.max_steps=60 seed=2"), classes="space")
-            yield Input(self._overrides, placeholder="path=value path=value", id="overrides")
+            yield Line(self._overrides, placeholder="path=value path=value", id="overrides")
             yield Static(Content("runs at once on the CPU (on GPUs it is one a GPU)"), classes="space")
-            yield Input(str(self._slots), id="slots", type="integer")
+            yield Line(str(self._slots), id="slots", type="integer")
             yield Static(id="fault", classes="space")
             yield Static(
                 Content.assemble(

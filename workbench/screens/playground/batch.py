@@ -29,20 +29,16 @@ from workbench.screens.playground.mode import Mode
 from workbench.screens.playground.sources import Source, same_weights
 from workbench.screens.playground.words import Word, Words
 from workbench.widgets.split import Split
+from workbench.widgets.typed import Lines
 
 _MOST_KEPT = 200_000  # characters of what was typed, for the next time
 _MOST_SHOWN = 20_000  # characters of the text of one row
 
 
-class PromptLines(TextArea):
+class PromptLines(Lines):
     """Prompts, a line each; what a terminal would obey is shown as marks."""
 
     BINDINGS = bindings_of("batch prompts")
-
-    def get_line(self, line_index: int) -> Any:
-        line = super().get_line(line_index)
-        line.plain = clean(line.plain)
-        return line
 
     def action_leave(self) -> None:
         self.screen.query_one(BatchTable).focus()

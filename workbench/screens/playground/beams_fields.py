@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 from craft.errors import UsageError
 from craft.runs.sampling_settings import BeamSettings
 from craft.text import clean_line
-from workbench.screens.playground.settings_panel import Line
+from workbench.widgets.typed import Line
 
 _FIELDS = (
     ("width", "width", 4),

@@ -25,9 +25,9 @@ from workbench.screens.playground.history_export import export
 from workbench.screens.playground.history_list import HistoryList
 from workbench.screens.playground.history_store import Entry, History, Record
 from workbench.screens.playground.mode import Mode
-from workbench.screens.playground.settings_panel import Line
 from workbench.screens.playground.words import Word, Words
 from workbench.widgets.split import Split
+from workbench.widgets.typed import Line
 
 _SIDE_BY_SIDE = 130  # columns
 _MOST_SHOWN = 20_000  # characters of one text

@@ -21,8 +21,8 @@ from craft.analysis.numbers import format_age, format_bytes, format_loss
 from craft.runs.checkpoints import best_steps, list_checkpoints
 from craft.text import clean_line, fit
 from workbench.actions import bindings_of
-from workbench.screens.playground.settings_panel import Line
 from workbench.screens.playground.sources import LETTERS, Source
+from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
     from craft.runs.folder import RunFolder

@@ -16,7 +16,6 @@ from textual.worker import get_current_worker
 
 from craft.runs.json_files import why
 from craft.runs.sampler_protocol import is_final
-from craft.text import clean
 from workbench.actions import bindings_of
 from workbench.dialogs.prompt import PromptScreen
 from workbench.screens.playground import score_words
@@ -30,6 +29,7 @@ from workbench.screens.playground.sources import LETTERS
 from workbench.screens.playground.token_text import TokenText
 from workbench.screens.playground.words import Word, Words
 from workbench.widgets.split import Split
+from workbench.widgets.typed import Lines
 
 _MOST_KEPT = 200_000  # characters of the text, for the next time
 _LONGEST = 4 << 20  # bytes of a text here; craft generate --score-file takes any
@@ -38,15 +38,10 @@ _WORST = 50
 _SLICE = 0.015  # seconds of taking scores in, between two looks at the keys
 
 
-class TextToScore(TextArea):
+class TextToScore(Lines):
     """The text, as it is; what a terminal would obey is shown as marks."""
 
     BINDINGS = bindings_of("score input")
-
-    def get_line(self, line_index: int) -> Any:
-        line = super().get_line(line_index)
-        line.plain = clean(line.plain)
-        return line
 
     def action_leave(self) -> None:
         self.screen.query_one(ScoreText).focus()

@@ -18,7 +18,6 @@ from textual.widgets import TextArea
 from textual.worker import get_current_worker
 
 from craft.runs.sampling_settings import SamplingSettings
-from craft.text import clean
 from workbench.actions import bindings_of
 from workbench.memory import project_place
 from workbench.screens.base import WorkbenchScreen
@@ -27,6 +26,7 @@ from workbench.screens.playground.sampling import Sampling, SamplingChanged
 from workbench.screens.playground.settings_panel import SettingsPanel
 from workbench.screens.playground.sources import LETTERS, Source, own_generation, read_sources
 from workbench.screens.playground.words import Word, Words
+from workbench.widgets.typed import Lines
 
 _MODES = {
     "write": "WriteMode",
@@ -40,17 +40,12 @@ _HERE = "workbench.screens.playground"
 _LOOKS = {"ended": "bad", "starting": "warn", "loading": "warn", "answering": "live", "ready": "good"}
 
 
-class PromptArea(TextArea):
+class PromptArea(Lines):
     """The prompt, as it is: what a terminal would obey is shown as marks."""
 
     def render_line(self, y: int) -> Strip:
         # Of no width, as for a moment in a tiny window, a placeholder cannot be broken into lines.
         return super().render_line(y) if self.content_size.width > 0 else Strip.blank(self.size.width)
-
-    def get_line(self, line_index: int) -> Any:
-        line = super().get_line(line_index)
-        line.plain = clean(line.plain)
-        return line
 
 
 class PlaygroundScreen(WorkbenchScreen):

@@ -18,6 +18,7 @@ from textual.worker import get_current_worker
 from craft.errors import UsageError
 from craft.runs.sampling_settings import SamplingSettings
 from craft.text import clean_line
+from workbench.widgets.typed import Line
 
 _OWN = "run's own"
 PRESETS: dict[str, dict[str, Any]] = {
@@ -56,13 +57,6 @@ _HELP = {
     "device": "space: where to compute; auto leaves a GPU to the run that trains on it",
     "precision": "space: of the weights; auto is bf16 on a GPU that is fast in it, else fp32; int8 only on a CPU",
 }
-
-
-class Line(Input):
-    """One value; pasted text is made harmless."""
-
-    def validate_value(self, value: str) -> str:
-        return clean_line(value)
 
 
 class Choice(Widget, can_focus=True):

@@ -16,6 +16,7 @@ from textual.worker import get_current_worker
 from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
 from workbench.screens.runs.columns import COLUMNS, MORE_COLUMNS
+from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
     from craft.runs.folder import RunFolder
@@ -41,7 +42,7 @@ class ColumnsScreen(Dialog[list[str] | None]):
             yield Static(Content.styled("Columns", "bold"))
             hint = "any setting or metric can be one; narrow terminals drop some"
             yield Static(Content.styled(hint, "$foreground 60%"))
-            yield Input(placeholder="type to find, or a name and enter", classes="space")
+            yield Line(placeholder="type to find, or a name and enter", classes="space")
             yield SelectionList[str](classes="space")
 
     def on_mount(self) -> None:

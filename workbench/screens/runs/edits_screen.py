@@ -16,6 +16,7 @@ from textual.worker import get_current_worker
 
 from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
+from workbench.widgets.typed import Line
 
 Lines = list[tuple[str, str]]
 """Text and its tone: good, bad, plain or quiet."""
@@ -82,7 +83,7 @@ class EditsScreen(Dialog[list[str] | None]):
         with Vertical(classes="dialog wide"):
             yield Static(Content.styled(self.line(self._question), "bold"))
             yield Static(Content.styled(self.line(self._hint), STYLES["quiet"]))
-            yield Input(
+            yield Line(
                 self._value, placeholder=self._example, suggester=self._paths,
                 classes="space",
             )  # fmt: skip

@@ -18,6 +18,7 @@ from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
 from workbench.screens.runs.edits_screen import STYLES, Paths, words_of
 from workbench.verbs.wish import Sketch, Wish
+from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
     from craft.runs.folder import RunFolder
@@ -49,10 +50,10 @@ class ForkScreen(Dialog[Wish | None]):
             with Horizontal(classes="space choices"):
                 yield Select[str]([("latest", _UNREAD)], value=_UNREAD, allow_blank=False, compact=True, id="which")
                 yield Select[str](definitions, value=_OWN, allow_blank=False, compact=True, id="definition")
-            yield Input(
+            yield Line(
                 placeholder="edits: optimizer.lr=0.001 training.max_steps=2000", suggester=self._paths, id="edits"
             )
-            yield Input(placeholder="a name for it; else that of its experiment", id="name")
+            yield Line(placeholder="a name for it; else that of its experiment", id="name")
             with VerticalScroll(classes="space plan"):
                 yield Static(id="plan")
             yield Static(self._keys(), classes="space")

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from workbench.actions import bindings_of
+from workbench.widgets.typed import Line
 
 
 class FindBar(Horizontal):
@@ -30,7 +31,7 @@ class FindBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("find ", id="find-label")
-        yield Input(id="find-words", compact=True)
+        yield Line(id="find-words", compact=True)
         yield Static(id="find-count")
 
     @property

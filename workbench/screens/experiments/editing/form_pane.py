@@ -22,6 +22,7 @@ from workbench.screens.experiments.editing.form_shown import VIEWS, said_of
 from workbench.screens.experiments.editing.form_typing import TypingPane
 from workbench.screens.experiments.editing.popup import Popup
 from workbench.screens.experiments.editing.value_input import ValueInput
+from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
     from workbench.screens.experiments.editing.form_rows import Form, Row
@@ -54,7 +55,7 @@ class FormPane(TypingPane):
         yield Static(id="form-title")
         with Horizontal(id="form-filter"):
             yield Static("filter ", id="form-filter-label")
-            yield Input(id="form-words", compact=True)
+            yield Line(id="form-words", compact=True)
         yield FormList(ascii_only=self.ascii_only, id="form-list")
         yield Static(id="form-help")
         yield ValueInput(id="form-value")

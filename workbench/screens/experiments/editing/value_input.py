@@ -7,12 +7,12 @@ from collections.abc import Callable
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
-from textual.widgets import Input
 
 from workbench.widgets.in_order import KeysInOrder
+from workbench.widgets.typed import Line
 
 
-class ValueInput(KeysInOrder, Input):
+class ValueInput(KeysInOrder, Line):
     """Shown by `open`; says what was typed when it is taken, and that it was left when it is not."""
 
     class Given(Message):

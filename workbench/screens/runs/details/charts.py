@@ -20,6 +20,7 @@ from workbench.screens.runs.details.panels import Panel, panels_of, shown_panels
 from workbench.screens.runs.details.run_curves import Look, RunCurves
 from workbench.screens.runs.details.tab import DetailTab
 from workbench.screens.runs.rows import TONES, phase_word
+from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
@@ -28,7 +29,7 @@ _KEPT_RUNS = 4
 _NOTE_HEIGHT = 14  # rows of all charts
 
 
-class FilterField(Input):
+class FilterField(Line):
     """Words that the charts shown must hold."""
 
     BINDINGS = bindings_of("chart filter")

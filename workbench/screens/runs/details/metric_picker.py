@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
 from workbench.screens.runs.details.panels import Panel
+from workbench.widgets.typed import Line
 
 
 class MetricPicker(Dialog[list[str] | None]):
@@ -32,7 +33,7 @@ class MetricPicker(Dialog[list[str] | None]):
             yield Static(
                 Content.styled("enter takes or leaves one, ctrl+a all or none, esc is done", "$foreground 55%")
             )
-            yield Input(placeholder="type to find", classes="space")
+            yield Line(placeholder="type to find", classes="space")
             yield OptionList(classes="space")
 
     def on_mount(self) -> None:

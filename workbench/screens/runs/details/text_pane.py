@@ -12,9 +12,10 @@ from craft.text import clean_line
 from workbench.actions import bindings_of
 from workbench.screens.runs.details.lines import LinesView
 from workbench.screens.runs.details.tab import DetailTab
+from workbench.widgets.typed import Line
 
 
-class FindField(Input):
+class FindField(Line):
     """What is looked for."""
 
     BINDINGS = bindings_of("finding")

@@ -1,0 +1,46 @@
+"""What is typed or pasted reaches the terminal as marks only, in every field."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from textual import events
+from textual.widgets import Input
+
+import workbench
+from tests.workbench.harness import opened, play, screen_text, until
+from tests.workbench.runs import make_demo
+from workbench.dialogs.prompt import PromptScreen
+
+_ATTACK = "a\x1b]52;c;AAAA\x07b\x9b31mc\u202ed"
+_OBEYED = re.compile("[\x1b\x07\x9b\u202e]")
+
+
+def test_a_field_shows_what_a_terminal_would_obey_as_marks(tmp_path: Path) -> None:
+    file = make_demo(tmp_path)
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            given: list[str | None] = []
+            app.push_screen(PromptScreen("a note", value=_ATTACK), given.append)
+            await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+            await until(pilot, lambda: "AAAA" in screen_text(app))
+            assert not _OBEYED.search(screen_text(app))
+            app.screen.query_one(Input).value = ""
+            app.screen.query_one(Input).post_message(events.Paste(f"pasted {_ATTACK}"))
+            await until(pilot, lambda: "pasted" in screen_text(app))
+            assert not _OBEYED.search(screen_text(app))
+            await pilot.press("enter")
+            await until(pilot, lambda: bool(given))
+            assert given[0] is not None and not _OBEYED.search(given[0])
+
+    play(story())
+
+
+def test_no_field_is_made_of_textuals_own_which_draw_what_they_hold() -> None:
+    home = Path(workbench.__file__).parent
+    own = home / "widgets" / "typed.py"
+    made = re.compile(r"\b(?:Input|TextArea)\((?!self\))|class \w+\((?:\w+, )?Input\)")
+    found = [f"{path}: {line}" for path in home.rglob("*.py") if path != own for line in made.findall(path.read_text())]
+    assert not found
