@@ -67,8 +67,7 @@ class Foot:
         self.cells = Canvas(width, rows, ink)
         self.cells.put(0, 0, self.art["low"] * width, "axis")
         self._labels = rows - 1
-        self._labelled: set[int] = set()
-        self._name_at = width
+        self._labelled: list[tuple[int, int]] = []
 
     def name(self, x_label: str) -> int:
         """Write the axis' name at the right end, where there is room; how much is left for labels."""
@@ -76,8 +75,9 @@ class Foot:
         needed = width_of(name) + 2
         if not name or self.width < needed + 18:
             return self.width
-        self._name_at = self.width - needed + 1
-        self.cells.put(self._labels, self._name_at, f" {name}", "label")
+        start = self.width - needed + 1
+        self.cells.put(self._labels, start, f" {name}", "label")
+        self._labelled.append((start, self.width))
         return self.width - needed
 
     def ticks(self, ticks: Sequence[tuple[float, str]], x: Scale, room: int) -> None:
@@ -91,12 +91,12 @@ class Foot:
                 self.cells.put(0, column, self.art["mark"], "axis")
             self.cells.put(self._labels, start, label, "label")
             end = start + len(label)
-            self._labelled.update(range(start, end))
+            self._labelled.append((start, end))
 
     def events(self, marks: Mapping[int, list[Mark]]) -> None:
         for column, here in marks.items():
             sign = sign_of(here[0].kind)
-            if self.rows > 1 or column not in self._labelled:
+            if self.rows > 1 or not any(start <= column < end for start, end in self._labelled):
                 self.cells.put(0, column, sign.drawn(self.ink), sign.role)
 
     def chosen(self, first: int, last: int) -> None:
@@ -109,21 +109,26 @@ class Foot:
         ascii_only = self.ink == "ascii"
         text = shorten(label, self.width, ascii_only=ascii_only)
         start = max(0, min(column - width_of(text) // 2, self.width - width_of(text)))
-        if start + width_of(text) >= self._name_at:
-            blank = self.art["low"] if self.rows == 1 else " "
-            self.cells.put(self._labels, self._name_at, blank * (self.width - self._name_at), "axis")
-        self.cells.put(self._labels, start - 1, f" {text} ", "cross")
+        self._write_over(start - 1, f" {text} ", "cross")
         said = clean_line(said, ascii_only=ascii_only)
         if not said:
             return
         after = start + width_of(text) + 1
         if self.width - after < width_of(said) + 1 and start > self.width - after:
             said = shorten(said, start - 1, ascii_only=ascii_only)
-            self.cells.put(self._labels, start - 1 - width_of(said), said, "mark")
+            self._write_over(start - 1 - width_of(said), said, "mark")
         else:
-            self.cells.put(
-                self._labels, after, f"{shorten(said, self.width - after - 1, ascii_only=ascii_only)} ", "mark"
-            )
+            self._write_over(after, f"{shorten(said, self.width - after - 1, ascii_only=ascii_only)} ", "mark")
+
+    def _write_over(self, start: int, text: str, role: str) -> None:
+        """Write over the labels; of one that does not stay whole nothing stays: half a number is another number."""
+        end = start + width_of(text)
+        # A label that ends where this begins would read as one word with it.
+        for first, last in [label for label in self._labelled if label[0] <= end and start <= label[1]]:
+            blank = (self.art["low"] if self.rows == 1 else " ") * (last - first)
+            self.cells.put(self._labels, first, blank, "axis")
+            self._labelled.remove((first, last))
+        self.cells.put(self._labels, start, text, role)
 
     def spans(self, gutter: int) -> list[list[Span]]:
         rows = list(self.cells.spans())

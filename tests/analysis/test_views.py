@@ -200,6 +200,14 @@ def test_events_stand_on_the_axis_each_kind_with_its_sign(ink: Ink) -> None:
     assert "\x1b" not in hostile and "\u202e" not in hostile and "[/]" in hostile
 
 
+def test_no_label_of_the_axis_is_cut_by_what_the_crosshair_says() -> None:
+    marks = [Mark(float(step), "checkpoint", "checkpoint") for step in STEPS]
+    whole = set(_draw(TRAIN).plain().splitlines()[-1].split())
+    for x in STEPS:
+        said = _draw(TRAIN, marks=marks, view=View(cross=x)).plain().splitlines()[-1].split()
+        assert set(said) <= {*whole, "checkpoint", f"{x:g}"}, said
+
+
 def test_gaps_are_marked_where_they_are() -> None:
     ys = [None if 100 <= x < 120 else 1.0 + x for x in STEPS]
     drawing = _draw(Series("train", STEPS, ys))
