@@ -1,0 +1,17 @@
+"""Lines that people type or paste, drawn as `typed` draws one."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.widgets import TextArea
+
+from craft.text import clean
+
+
+class Lines(TextArea):
+    """Any number of lines, kept as they are; only what is drawn has the marks."""
+
+    def get_line(self, line_index: int) -> Text:
+        line = super().get_line(line_index)
+        line.plain = clean(line.plain)
+        return line
