@@ -86,6 +86,6 @@ def content_of(path: Path, found: Comparison, look: Look = AS_MEASURED) -> bytes
 def write_export(path: Path, content: bytes) -> None:
     """Put a file in its place, whole or not at all. Raises UsageError with one line on what keeps it from there."""
     try:
-        platform.write_file_atomic(path, content)
+        platform.write_file_durable(path, content)
     except OSError as error:
         raise UsageError(f"{path}: not written: {why(error)}") from error

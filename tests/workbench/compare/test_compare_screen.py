@@ -221,7 +221,7 @@ def test_exports_ask_before_they_replace_and_say_where_they_wrote(tmp_path: Path
                 await pilot.press("e")
                 await until(pilot, lambda: "Write the comparison as" in screen_text(app))
                 await pressed(pilot, *kind, "enter")
-                await until(pilot, lambda: "Write to" in screen_text(app))
+                await until(pilot, lambda: "Write the comparison to" in screen_text(app))
                 box = app.screen.query_one(Input)
                 assert Path(box.value).parent == tmp_path
                 box.value = str(tmp_path / name) if name else box.value

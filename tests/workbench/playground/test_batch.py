@@ -163,7 +163,7 @@ def test_prompts_are_written_after_failed_exported_and_kept(project: Path, tmp_p
                 await until(pilot, lambda: len(app.screen_stack) == 2)
                 app.screen.query_one("Input").value = str(out)  # type: ignore[attr-defined]
                 await pilot.press("enter")
-                await until(pilot, lambda: "Overwrite texts.csv?" in screen_text(app))
+                await until(pilot, lambda: "Replace the file" in screen_text(app))
                 await pilot.press(answer_key)
                 await until(pilot, lambda: len(app.screen_stack) == 1)
                 if answer_key == "n":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from textual import work
 
@@ -11,6 +10,7 @@ from craft.errors import CraftError
 from workbench.dialogs.choose import Choice, ChooseScreen
 from workbench.dialogs.confirm import ConfirmScreen
 from workbench.dialogs.prompt import PromptScreen
+from workbench.paths import is_there, typed_path
 from workbench.screens.experiments.parts import Parts
 
 
@@ -238,8 +238,4 @@ def _text_fault(words: str) -> str:
     text = words.strip()
     if not text or any(sign in text for sign in "*?["):
         return ""
-    try:
-        found = Path(text).expanduser().exists()
-    except (OSError, RuntimeError, ValueError):
-        found = False
-    return "" if found else "there is no file or folder of this name"
+    return "" if is_there(typed_path(text)) else "there is no file or folder of this name"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 from typing import Any
 
 from textual import on, work
@@ -19,17 +18,18 @@ from craft.runs.prompts_file import PromptLine
 from craft.runs.sampling_settings import SamplingSettings
 from craft.text import clean, clean_line
 from workbench.actions import bindings_of
+from workbench.dialogs.export import export
 from workbench.dialogs.prompt import PromptScreen
+from workbench.paths import fault_of_file, typed_path
 from workbench.screens.playground import batch_export
 from workbench.screens.playground.batch_table import BatchTable
 from workbench.screens.playground.batch_work import MOST_TEXTS, BatchWork, read_prompts, typed_prompts
-from workbench.screens.playground.history_export import export
 from workbench.screens.playground.history_keep import Keeping
 from workbench.screens.playground.mode import Mode
 from workbench.screens.playground.sources import Source, same_weights
 from workbench.screens.playground.words import Word, Words
 from workbench.widgets.split import Split
-from workbench.widgets.typed import Lines
+from workbench.widgets.typed_lines import Lines
 
 _MOST_KEPT = 200_000  # characters of what was typed, for the next time
 _MOST_SHOWN = 20_000  # characters of the text of one row
@@ -120,7 +120,7 @@ class BatchMode(Mode):
     def _read(self, file: str, typed: str, settings: SamplingSettings) -> None:
         fault, lines = "", list[PromptLine]()
         try:
-            lines = read_prompts(Path(file).expanduser(), settings) if file else typed_prompts(typed, settings)
+            lines = read_prompts(typed_path(file), settings) if file else typed_prompts(typed, settings)
         except CraftError as error:
             fault = str(error)
         finally:
@@ -147,7 +147,7 @@ class BatchMode(Mode):
                 **self.playground.where(),
             }
             if self.file:
-                request["file"] = str(Path(self.file).expanduser().absolute())
+                request["file"] = str(typed_path(self.file).absolute())
             self._keeping = Keeping(self, "batch", request, sources)
             self.table.show(self.work)
             self._ask_more()
@@ -272,8 +272,7 @@ class BatchMode(Mode):
 
     def action_file(self) -> None:
         def fault(name: str) -> str:
-            path = Path(name.strip()).expanduser()
-            return "" if not name.strip() or path.is_file() else f"{path}: no such file"
+            return fault_of_file(name) if name.strip() else ""
 
         def take(name: str | None) -> None:
             if name is not None:
@@ -300,7 +299,12 @@ class BatchMode(Mode):
             ".csv": lambda: batch_export.as_csv(batch, labels),
             ".md": lambda: batch_export.as_markdown(batch, labels),
         }
-        export(self, f"{len(batch_export.written(batch)):,} texts", time.strftime("batch-%Y%m%d-%H%M%S.jsonl"), formats)
+        export(
+            self.playground.app,
+            f"{len(batch_export.written(batch)):,} texts",
+            time.strftime("batch-%Y%m%d-%H%M%S.jsonl"),
+            formats,
+        )
 
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         if action in ("copy_row", "copy_all", "export"):

@@ -3,57 +3,28 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from textual.widget import Widget
-
-from workbench.dialogs.prompt import PromptScreen
+from workbench.dialogs.export import export
 from workbench.screens.playground.pane import TextPane
 from workbench.screens.playground.sources import Source
 
+if TYPE_CHECKING:
+    from workbench.app import Workbench
 
-def ask_where(owner: Widget, panes: Sequence[TextPane], as_json: Callable[[], dict[str, Any]]) -> None:
+
+def ask_where(app: Workbench, panes: Sequence[TextPane], as_json: dict[str, Any]) -> None:
     """Ask for the file's name and write it: JSON where the name ends so, else the texts."""
-    app = owner.app
-
-    def check(name: str) -> str:
-        place = Path(name.strip()).expanduser()
-        if not name.strip() or not place.name:
-            return "a file's name"
-        if not place.parent.is_dir():
-            return f"there is no folder {place.parent}"
-        return "there is a file of that name already" if place.exists() else ""
-
-    def write(name: str | None) -> None:
-        if name is None:
-            return
-        place = Path(name.strip()).expanduser()
-        text = json.dumps(as_json(), ensure_ascii=False, indent=1) if place.suffix == ".json" else texts_as_text(panes)
-
-        def put() -> None:
-            try:
-                with place.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
-                    file.write(text)
-            except OSError as error:
-                app.say(f"{place}: not written: {error.strerror or error}", "error")  # type: ignore[attr-defined]
-            else:
-                app.say(f"written to {place}")  # type: ignore[attr-defined]
-
-        threading.Thread(target=put, name="export", daemon=True).start()
-
-    app.push_screen(
-        PromptScreen(
-            "Write the texts to a file",
-            detail="A name in .json keeps prompt, settings, sources, and each token with what the model thought of it.",
-            value=time.strftime("playground-%Y%m%d-%H%M%S.txt"),
-            check=check,
-        ),
-        write,
-    )
+    text = texts_as_text(panes)  # now: while the name is typed another text may take the place of one
+    formats = {
+        ".txt": lambda: text.encode("utf-8", "surrogatepass"),
+        ".json": lambda: json.dumps(as_json, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass"),
+    }
+    detail = "A name in .json keeps prompt, settings, sources, and each token with what the model thought of it."
+    name = time.strftime("playground-%Y%m%d-%H%M%S.txt")
+    export(app, "the texts", name, formats, detail=detail)
 
 
 def texts_as_text(panes: Sequence[TextPane]) -> str:

@@ -19,9 +19,9 @@ from craft.runs.json_files import encode_line
 from craft.text import clean, clean_line
 from workbench.actions import bindings_of
 from workbench.dialogs.confirm import ConfirmScreen
+from workbench.dialogs.export import export
 from workbench.memory import project_place
 from workbench.screens.playground import history_text
-from workbench.screens.playground.history_export import export
 from workbench.screens.playground.history_list import HistoryList
 from workbench.screens.playground.history_store import Entry, History, Record
 from workbench.screens.playground.mode import Mode
@@ -256,7 +256,7 @@ class HistoryMode(Mode):
         entries = [one for one in listing.entries if one.id in listing.marked] or list(listing.entries)
         what = f"{len(entries):,} entr{'y' if len(entries) == 1 else 'ies'}"
         formats = {".jsonl": lambda: self._as_jsonl(entries), ".md": lambda: self._as_markdown(entries)}
-        export(self, what, time.strftime("history-%Y%m%d-%H%M%S.jsonl"), formats)
+        export(self.playground.app, what, time.strftime("history-%Y%m%d-%H%M%S.jsonl"), formats)
 
     def _as_jsonl(self, entries: Sequence[Entry]) -> bytes:
         return b"".join(encode_line(self._record(entry)) for entry in entries)

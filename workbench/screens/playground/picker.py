@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -12,7 +11,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
@@ -21,6 +19,8 @@ from craft.analysis.numbers import format_age, format_bytes, format_loss
 from craft.runs.checkpoints import best_steps, list_checkpoints
 from craft.text import clean_line, fit
 from workbench.actions import bindings_of
+from workbench.dialogs.dialog import Dialog
+from workbench.paths import is_there, typed_path
 from workbench.screens.playground.sources import LETTERS, Source
 from workbench.widgets.typed import Line
 
@@ -49,7 +49,7 @@ class _Listed(Message):
         self.run, self.rows = run, rows
 
 
-class SourcePicker(ModalScreen[list[Source] | None]):
+class SourcePicker(Dialog[list[Source] | None]):
     """Gives the sources in the order in which they were marked; the one under the cursor where none was."""
 
     BINDINGS = bindings_of("pick sources")
@@ -179,7 +179,7 @@ class SourcePicker(ModalScreen[list[Source] | None]):
             names = "  ".join(f"{letter} {source.label}" for letter, source in zip(LETTERS, self._chosen, strict=False))
             line = Content.assemble(("side by side: ", _QUIET), clean_line(names))
         elif typed is not None:
-            there = Path(typed.path).expanduser().exists()
+            there = is_there(typed_path(typed.path))
             words = "enter takes this path" if there else "there is no such file or folder"
             line = Content.styled(words, "$text-success" if there else "$text-error")
         elif not self._runs:

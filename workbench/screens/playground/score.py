@@ -17,9 +17,10 @@ from textual.worker import get_current_worker
 from craft.runs.json_files import why
 from craft.runs.sampler_protocol import is_final
 from workbench.actions import bindings_of
+from workbench.dialogs.export import export
 from workbench.dialogs.prompt import PromptScreen
+from workbench.paths import fault_of_file, typed_path
 from workbench.screens.playground import score_words
-from workbench.screens.playground.history_export import export
 from workbench.screens.playground.history_keep import Keeping
 from workbench.screens.playground.mode import Mode
 from workbench.screens.playground.score_figures import UNITS, Scored, read_totals
@@ -29,7 +30,7 @@ from workbench.screens.playground.sources import LETTERS
 from workbench.screens.playground.token_text import TokenText
 from workbench.screens.playground.words import Word, Words
 from workbench.widgets.split import Split
-from workbench.widgets.typed import Lines
+from workbench.widgets.typed_lines import Lines
 
 _MOST_KEPT = 200_000  # characters of the text, for the next time
 _LONGEST = 4 << 20  # bytes of a text here; craft generate --score-file takes any
@@ -341,15 +342,11 @@ class ScoreMode(Mode):
     # --- keys ---
 
     def action_file(self) -> None:
-        def fault(name: str) -> str:
-            path = Path(name.strip()).expanduser()
-            return "" if path.is_file() else f"{path}: no such file"
-
         def take(name: str | None) -> None:
             if name is not None:
-                self._read(Path(name.strip()).expanduser())
+                self._read(typed_path(name))
 
-        self.app.push_screen(PromptScreen("Score the text of a file", check=fault), take)
+        self.app.push_screen(PromptScreen("Score the text of a file", check=fault_of_file), take)
 
     @work(thread=True, group="score file", exclusive=True, exit_on_error=False)
     def _read(self, path: Path) -> None:
@@ -426,7 +423,7 @@ class ScoreMode(Mode):
             ".csv": lambda: score_words.as_csv(judged),
             ".md": lambda: score_words.as_markdown(judged, text),
         }
-        export(self, "the scores", time.strftime("scores-%Y%m%d-%H%M%S.jsonl"), formats)
+        export(self.playground.app, "the scores", time.strftime("scores-%Y%m%d-%H%M%S.jsonl"), formats)
 
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         if action in ("tint", "unit", "worst", "copy", "export"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from craft.errors import CraftError
+from workbench.paths import typed_path
 
 LETTERS = "ABCDEFGHIJKLMNOP"
 """Names of the sources that are asked side by side, so that nothing but colour need not tell them apart."""
@@ -34,7 +35,7 @@ class Source:
     def checkpoint(self, runs_dir: Path) -> dict[str, Any]:
         """As a request of the sampler process names it."""
         if self.path:
-            return {"path": str(Path(self.path).expanduser())}
+            return {"path": str(typed_path(self.path))}
         folder = str(runs_dir / self.run)
         if self.save_first:
             return {"run": folder, "save_first": True}
@@ -70,7 +71,7 @@ def own_generation(source: Source, runs_dir: Path) -> dict[str, Any]:
     """
     from craft.config.document import read_document
 
-    folder = Path(source.path).expanduser() if source.path else runs_dir / source.run
+    folder = typed_path(source.path) if source.path else runs_dir / source.run
     places = (folder / "experiment.toml", folder.parent / "experiment.toml")
     try:
         place = next((place for place in places if place.is_file()), None)

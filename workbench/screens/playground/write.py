@@ -320,7 +320,8 @@ class WriteMode(Mode):
             self.app.copy(pane.branch.text, "text")  # type: ignore[attr-defined]
 
     def action_export(self) -> None:
-        ask_where(self, self._panes, lambda: texts_as_json(self._request, self._asked_sources, self._panes))
+        record = texts_as_json(self._request, self._asked_sources, self._panes)
+        ask_where(self.playground.app, self._panes, record)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "again":

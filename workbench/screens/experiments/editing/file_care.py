@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from craft.errors import CraftError
+from workbench.paths import fault_of_place, is_taken, typed_path
 from workbench.screens.experiments.editing.buffer import ChangedOnDiskError, changed_lines
 from workbench.screens.experiments.editing.drafts import Draft, drop
 from workbench.screens.experiments.editing.notice import Decision, Notice, NoticeBar
@@ -138,14 +138,14 @@ class FileCare:
         proposal = path.with_name(f"{path.stem}-mine{path.suffix}")
 
         def check(typed: str) -> str:
-            return "there is such a file already" if Path(typed).exists() else "" if typed.strip() else "a file's name"
+            return "there is such a file already" if is_taken(typed_path(typed)) else fault_of_place(typed)
 
         def done(error: object) -> None:
             self.panel.app.say(str(error) if error else "saved", "error" if error else "information")
 
         def save(typed: str | None) -> None:
             if typed:
-                self._in_thread(lambda: self.buffer.save_as(Path(typed).expanduser()), done)
+                self._in_thread(lambda: self.buffer.save_as(typed_path(typed)), done)
 
         self.panel.app.push_screen(PromptScreen("Save what is here as", value=str(proposal), check=check), save)
 
