@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from textual.screen import ModalScreen
+from textual.await_complete import AwaitComplete
+from textual.screen import ModalScreen, Screen
 
 from craft.text import clean, clean_line
 
@@ -14,7 +15,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Dialog(ModalScreen[T]):
+class ClosesOnce(Screen[T]):
+    """What is to be closed when it was closed already stays so: keys come several at once over a slow line, and
+    Textual would close the screen below it, or end the program where there is none."""
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        return super().dismiss(result) if self.is_active else AwaitComplete()
+
+
+class Dialog(ClosesOnce[T], ModalScreen[T]):
     """A question over the screen; what is inside stands in a container of class `dialog`."""
 
     app: Workbench

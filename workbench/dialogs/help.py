@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Static
 
 from workbench.actions import bindings_of, bound_now, key_name
-
-if TYPE_CHECKING:
-    from workbench.app import Workbench
+from workbench.dialogs.dialog import Dialog
 
 QUIET = "$foreground 55%"
 _MOST_KEYS, _MOST_WIDTH = 22, 90  # columns
@@ -22,10 +19,9 @@ Row = tuple[str, str]
 """Keys, and what they do."""
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Lists real bindings, so it cannot say what is not so."""
 
-    app: Workbench
     BINDINGS = bindings_of("text")
 
     def __init__(self, below: Screen[object]) -> None:

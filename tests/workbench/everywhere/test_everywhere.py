@@ -238,6 +238,23 @@ def test_dialogs_answer(tmp_path: Path) -> None:
     play(story())
 
 
+def test_a_dialog_is_closed_once_also_by_a_burst_of_keys(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with opened(make_project(tmp_path), size=SmallScreen) as (app, pilot):
+            answers: list[object] = []
+            below = app.screen
+            app.push_screen(ChooseScreen("Which?", [Choice("a", "first"), Choice("b", "second")]), answers.append)
+            await until(pilot, lambda: "second" in screen_text(app))
+            dialog = app.screen
+            assert isinstance(dialog, ChooseScreen)
+            dialog.action_accept()
+            dialog.action_accept()
+            dialog.action_cancel()
+            await until(pilot, lambda: answers == ["a"] and app.screen is below)
+
+    play(story())
+
+
 def test_what_is_copied_lies_in_a_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TMUX", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)

@@ -11,7 +11,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
@@ -19,6 +18,7 @@ from textual.worker import get_current_worker
 from craft.analysis.numbers import format_age, format_duration
 from craft.text import clean, clean_line, fit
 from workbench.actions import bindings_of
+from workbench.dialogs.dialog import ClosesOnce
 from workbench.widgets.bars import KeyBar, TitleBar
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _LOOK = 0.5  # seconds between two looks
 _QUIET = "$foreground 55%"
 
 
-class QueueScreen(Screen[None]):
+class QueueScreen(ClosesOnce[None]):
     """Changes are asked of `do`, which tells what became of them."""
 
     app: Workbench

@@ -7,16 +7,16 @@ import difflib
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from craft.text import clean_line
 from workbench.actions import bindings_of
+from workbench.dialogs.dialog import Dialog
 
 _MOST = 2_000  # lines of a difference that are shown
 
 
-class DifferenceScreen(ModalScreen[None]):
+class DifferenceScreen(Dialog[None]):
     """Lines with a minus are only in the first text, with a plus only in the second."""
 
     BINDINGS = bindings_of("text")
