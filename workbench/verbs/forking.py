@@ -56,7 +56,7 @@ def checkpoints_of(parent: RunFolder) -> list[tuple[str, str]]:
         return []
     best = best_steps(parent)[:1]
     live = observe(parent).is_live
-    choices = [("latest", f"step {found[-1].step}" + (", saved anew first: it trains" if live else ""))]
+    choices = [("latest", f"step {found[-1].step}" + ("; saved first" if live else ""))]
     if best:
         choices.append(("best", f"step {best[0]}"))
     for info in reversed(found):
