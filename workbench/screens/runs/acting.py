@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textual import on, work
+from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from craft.text import clean_line
@@ -86,8 +87,12 @@ class ActingScreen(WorkbenchScreen):
             keys = key_name(actions[name].keys[0], ascii_only=self.app.ascii_only)
             choices.append(Choice(name, f"{keys:<3} {what}", ""))
 
+        names = {run.name for run in targets}
+
         async def chosen(action: str | None) -> None:
-            if action is not None:
+            if action in BY_ACTION and {run.name for run in self.targets} != names:
+                self.app.say(f"the list moved, and {what} is not chosen any more: nothing was done", "warning")
+            elif action is not None:
                 await self.run_action(action)
 
         what = targets[0].name if len(targets) == 1 else f"{len(targets)} runs"
@@ -183,6 +188,8 @@ class ActingScreen(WorkbenchScreen):
     def _ask_resume(self, folders: list[RunFolder], value: str) -> None:
         from workbench.screens.runs.edits_screen import EditsScreen
 
+        if not self._is_waited_for(f"Resume {_named(folders)}"):
+            return
         dialog = EditsScreen(
             f"Resume {_named(folders)}",
             "From the newest checkpoint, with these settings changed; none is fine too.",
@@ -327,12 +334,22 @@ class ActingScreen(WorkbenchScreen):
         if plan.is_empty:
             self.app.say(plan.why_nothing, "warning")
             return
+        if not self._is_waited_for(plan.question):
+            return
 
         def decide(yes: bool | None) -> None:
             if yes:
                 self.do(message.deed, plan)
 
         self.app.push_screen(ConfirmScreen(plan.question, plan.detail), decide)
+
+    def _is_waited_for(self, question: str) -> bool:
+        """Whether nobody went elsewhere while a question was thought out: a key meant for something else, such as a y
+        in a note, must not answer it."""
+        if self.app.screen is self and not isinstance(self.focused, Input):
+            return True
+        self.app.say(f"{question} Ask again: it took a while, and something else was begun meanwhile.", "warning")
+        return False
 
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         """Keys that would do nothing are not offered."""

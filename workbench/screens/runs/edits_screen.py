@@ -116,7 +116,7 @@ class EditsScreen(Dialog[list[str] | None]):
         try:
             edits = words_of(self.query_one(Input).value)
         except ValueError as error:
-            self._show([(f"this cannot be read: {error}", "bad")], False, "")
+            self._show([(f"this cannot be read: {error}", "bad")], False, self.query_one(Input).value)
             return
         self._plan(edits, self.query_one(Input).value)
 
@@ -128,7 +128,7 @@ class EditsScreen(Dialog[list[str] | None]):
             self.app.call_from_thread(self._show, lines, possible, text)
 
     def _show(self, lines: Lines, possible: bool, text: str) -> None:
-        if not self.is_mounted or (text and text != self.query_one(Input).value):
+        if not self.is_mounted or text != self.query_one(Input).value:
             return
         self._possible = possible
         said = [Content.styled(self.text(line), STYLES[tone]) for line, tone in lines]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -43,8 +44,10 @@ class ForkScreen(Dialog[Wish | None]):
         self._accepted = False
 
     def compose(self) -> ComposeResult:
-        definitions = [("its own definition", _OWN)]
-        definitions += [(f"{self.line(name)}, as {self._file.name} has it now", name) for name in self._experiments]
+        # Textual reads a plain string here as markup.
+        definitions = [(Text("its own definition"), _OWN)]
+        file = self._file.name
+        definitions += [(Text(self.line(f"{name}, as {file} has it now")), name) for name in self._experiments]
         with Vertical(classes="dialog wide"):
             yield Static(Content.styled(self.line(f"Fork {self._run.name}"), "bold"))
             with Horizontal(classes="space choices"):
@@ -84,7 +87,7 @@ class ForkScreen(Dialog[Wish | None]):
     def _offer(self, found: list[tuple[str, str]]) -> None:
         if found and self.is_mounted:
             which = self.query_one("#which", Select)
-            which.set_options([(self.line(f"{name}  {about}"), name) for name, about in found])
+            which.set_options([(Text(self.line(f"{name}  {about}")), name) for name, about in found])
             which.value = found[0][0]
 
     # --- what it would be ---
