@@ -65,6 +65,8 @@ class Sooner:
             return f"{other.name} reached {best}, {ratio:.2f} times sooner: {places}"
         if ratio <= 0.995:
             return f"{other.name} reached {best}, {1 / ratio:.2f} times later: {places}"
+        if ours == theirs:
+            places = places.split(" instead of ")[0]
         return f"{other.name} reached {best}, as soon: {places}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Sequence
 
@@ -50,12 +51,20 @@ def comma_separated(found: Comparison) -> str:
     """Every run's figures with every digit, and the differing settings, a line a run."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["run", "experiment", "phase", "seed", *(one.name for one in found.figures), *found.differing])
+    differing = {path: values for path, values in found.differing.items() if path != "seed"}  # a column anyhow
+    writer.writerow(["run", "experiment", "phase", "seed", *(one.name for one in found.figures), *differing])
     for place, run in enumerate(found.listed):
-        settings = [values[place] for values in found.differing.values()]
+        settings = [values[place] for values in differing.values()]
         cells = [
             "" if value is NOT_THERE else value if isinstance(value, str) else json.dumps(value) for value in settings
         ]
-        numbers = ["" if (value := one.value(run)) is None else repr(value) for one in found.figures]
+        numbers = [_digits(one.value(run)) for one in found.figures]
         writer.writerow([run.name, run.identity.experiment, run.phase, run.identity.seed, *numbers, *cells])
     return out.getvalue()
+
+
+def _digits(value: float | None) -> str:
+    """All digits of a figure; steps and tokens are whole numbers."""
+    if value is None:
+        return ""
+    return str(int(value)) if math.isfinite(value) and float(value).is_integer() else repr(value)

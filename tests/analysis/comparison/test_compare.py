@@ -329,10 +329,12 @@ def test_markdown_and_csv_hold_the_figures(tmp_path: Path) -> None:
     found = compare_runs(folders, metric="val/loss")
     text = written.markdown(found, found.rows)
     assert "| run | phase | best val/loss |" in text and "| training.batch_size | 4 | 8 |" in text
-    rows = list(csv.DictReader(io.StringIO(written.comma_separated(found))))
+    lines = written.comma_separated(found)
+    assert len(set(header := lines.splitlines()[0].split(","))) == len(header), "no two columns of one name"
+    rows = list(csv.DictReader(io.StringIO(lines)))
     assert [float(row["best"]) for row in rows] == [2.123456789, 1.0]
     assert [row["training.batch_size"] for row in rows] == ["4", "8"]
-    assert rows[0]["parameters"] == "1234.0"
+    assert rows[0]["parameters"] == "1234" and rows[0]["steps"].isdecimal()
 
 
 def test_the_command_draws_lists_and_exports(tmp_path: Path) -> None:
