@@ -27,6 +27,7 @@ from workbench.plain import choose_scroll_bars
 from workbench.project import DEFAULT_FILE
 from workbench.reading import ReadingApp
 from workbench.screens.base import PLACES, WorkbenchScreen
+from workbench.stylesheet import KeptStylesheet
 from workbench.themes import THEMES
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Workbench(ReadingApp):
         theme_name = self.memory.get("theme", THEMES[0].name)
         if "TEXTUAL_THEME" not in os.environ:
             self.theme = theme_name if theme_name in self.available_themes else THEMES[0].name
+        self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
 
     def on_mount(self) -> None:
         if threading.current_thread() is threading.main_thread():

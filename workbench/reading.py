@@ -41,6 +41,8 @@ class ReadingApp(App[None]):
         self.check: Check | None = None
         self.runs: list[RunSummary] = []
         self.runs_read = False
+        self.is_reading = False
+        """Whether the first frame stands, so that the rest can follow."""
         self._file_stamp = stamp_of(file)
         self._next_look = float("inf")
         self._next_runner = 0.0
@@ -55,6 +57,8 @@ class ReadingApp(App[None]):
         """Look for the first time, and again and again from then on."""
         from workbench.watch import RunsReader
 
+        self.is_reading = True
+        self._tell(lambda screen: screen.show_rest())
         self._runs_reader = RunsReader(self.project.runs_dir)
         self._look()
         self._check_file()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
@@ -39,6 +39,9 @@ class WorkbenchScreen(Screen[None]):
         self._counted: tuple[list[RunSummary], int, int] = ([], 0, 0)
         self.is_ready = False
         """Whether all widgets are there, so that news can be shown."""
+        # Told now and not by the first resize, the size costs no second look at the styles of all widgets.
+        width, height = self.app.size
+        self.add_class(_class_at(width, self.HORIZONTAL_BREAKPOINTS), _class_at(height, self.VERTICAL_BREAKPOINTS))
 
     def compose(self) -> ComposeResult:
         yield TitleBar(self.PLACE, id="title")
@@ -61,8 +64,13 @@ class WorkbenchScreen(Screen[None]):
     def show_check(self) -> None:
         """The schema has seen the file on disk: `self.app.check`."""
 
+    def show_rest(self) -> None:
+        """Make what the first frame does without; asked for whenever the screen is seen."""
+
     def show_all(self) -> None:
         """Everything that is known by now: when the screen is seen, also for the first time."""
+        if self.app.is_reading:
+            self.show_rest()
         self.show_project()
         if self.app.check is not None:
             self.show_check()
@@ -70,7 +78,9 @@ class WorkbenchScreen(Screen[None]):
             self.show_runs()
         self.show_title()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        if not self.is_ready:
+            event.refresh_styles = False  # all are new
         # The first time, what is inside is made only now.
         self.call_after_refresh(self._show_again)
 
@@ -106,7 +116,8 @@ class WorkbenchScreen(Screen[None]):
                 parts.append((f"{queued} queued  ", "title--quiet"))
             parts.append((f"{len(app.runs):,} run{'s' * (len(app.runs) != 1)} ", "title--quiet"))
         place = str(app.project.file) if app.project.exists else app.project.shown_runs_dir
-        self.query_one(TitleBar).show(place, parts)
+        for bar in self.query(TitleBar):  # none any more while the screen is taken down
+            bar.show(place, parts)
 
     # --- workers ---
 
@@ -121,3 +132,8 @@ class WorkbenchScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         """Keys that would do nothing are not offered."""
         return True
+
+
+def _class_at(cells: int, breakpoints: list[tuple[int, str]]) -> str:
+    """The class of a size: that of the greatest breakpoint it reaches."""
+    return max((least, name) for least, name in breakpoints if cells >= least)[1]
