@@ -26,7 +26,7 @@ from workbench.screens.playground.sampling import Sampling, SamplingChanged
 from workbench.screens.playground.settings_panel import SettingsPanel
 from workbench.screens.playground.sources import LETTERS, Source, own_generation, read_sources
 from workbench.screens.playground.words import Word, Words
-from workbench.widgets.typed import Lines
+from workbench.widgets.typed_lines import Lines
 
 _MODES = {
     "write": "WriteMode",
