@@ -488,6 +488,26 @@ def test_a_file_that_is_no_text_is_shown_and_nothing_changes_it(file: Path) -> N
     play(story())
 
 
+def test_what_another_program_wrote_that_is_no_text_is_not_taken(file: Path) -> None:
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            bar = app.query_one(NoticeBar)
+            file.write_bytes(TEXT.encode() + b"# \xe9\n")
+            await until(pilot, lambda: any("not UTF-8" in said for said in app.said))
+            assert bar.notice is not None and "changed by another program" in bar.notice.text
+            assert app.buffer.text == TEXT, "a mark for what cannot be read would be saved over it"
+            app.panel.go_to(1)
+            await type_in(pilot, "# mine ")
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await pilot.press("escape", "ctrl+z")
+            assert file.read_bytes() == TEXT.encode() + b"# \xe9\n"
+            file.write_text(TEXT + "# theirs\n")
+            await until(pilot, lambda: app.buffer.text.endswith("# theirs\n") and bar.notice is None)
+
+    play(story())
+
+
 def test_small_screens_and_wild_resizing(file: Path) -> None:
     async def story() -> None:
         async with edited(file, size=(60, 15)) as (app, pilot):

@@ -107,6 +107,16 @@ class Buffer:
             self._base, self._stamp, _ = _read(self.path)
             self.saved_text = _decoded(self._base)
 
+    def take_disk(self) -> str:
+        """Take what is on disk for what is saved, for the caller to make it the text. Where that is no text that could
+        be edited and saved again without loss, nothing is taken, and this says why."""
+        with self._writing:
+            content, stamp, fault = _read(self.path)
+            if fault or content is None:
+                return fault or f"{self.path.name} is gone"
+            self._base, self._stamp, self.saved_text = content, stamp, _decoded(content)
+        return ""
+
     def save(self, *, force: bool = False) -> None:
         """Put the text into the file, on disk when this returns: the old content or the new, never a part.
 

@@ -29,6 +29,7 @@ class FileCare:
         self._drafts: list[Draft] = []
         self._changed = False
         self._working = False
+        self._refused = ""  # why what another program wrote cannot be taken
 
     def start(self) -> None:
         """Begin to look, each time in a thread."""
@@ -97,10 +98,13 @@ class FileCare:
             self._tell()
 
     def _take_disk(self, said: str) -> None:
-        self.buffer.keep_mine()
-        self._changed = False
-        self.panel.apply(self.buffer.saved_text, "reload")
-        self.panel.app.say(said)
+        before, self._refused = self._refused, self.buffer.take_disk()
+        self._changed = bool(self._refused)
+        if not self._refused:
+            self.panel.apply(self.buffer.saved_text, "reload")
+            self.panel.app.say(said)
+        elif self._refused != before:  # it is looked at again and again
+            self.panel.app.say(f"{self._refused}; what is here stays", "error")
         self._tell()
 
     def _keep_mine(self) -> None:
@@ -215,6 +219,7 @@ class FileCare:
 
     def reload(self) -> None:
         """Take what is on disk for the text, as a step that undo takes back."""
+        self._refused = ""
         if self.buffer.path.exists():
             self._take_disk("here is what the file holds; ctrl+z brings back what was typed")
         else:
