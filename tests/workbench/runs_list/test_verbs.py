@@ -74,7 +74,7 @@ def test_a_finished_run_is_asked_how_much_longer(started_here: Project) -> None:
             await pilot.press("r")
             await until(pilot, lambda: isinstance(app.screen, EditsScreen) and app.screen._possible)
             assert app.screen.query_one(Input).value == "training.max_steps=40"
-            assert "training.max_steps: 20 -> 40" in screen_text(app)
+            await until(pilot, lambda: "training.max_steps: 20 -> 40" in screen_text(app))
             await pilot.press("end", "backspace", "backspace", *"10")
             await until(pilot, lambda: "10 is behind it" in screen_text(app) or "trained 20 steps" in screen_text(app))
             await pilot.press("enter")
