@@ -212,6 +212,18 @@ def test_warnings_stand_first_and_figures_of_other_texts_are_not_set_against_eac
     play(story())
 
 
+def test_a_comparison_that_was_given_up_comes_back_when_it_is_marked_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with opened(make_comparable(tmp_path)) as (app, pilot):
+            await at_compare(app, pilot, "small-001")
+            await pressed(pilot, "u")
+            await until(pilot, lambda: "Nothing is compared yet" in screen_text(app))
+            await pressed(pilot, "G", "space")
+            await until(pilot, lambda: names_of(app) == ["small-001"] and "Mark another run" in screen_text(app))
+
+    play(story())
+
+
 def test_exports_ask_before_they_replace_and_say_where_they_wrote(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened(make_comparable(tmp_path)) as (app, pilot):

@@ -85,6 +85,11 @@ class Comparer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _last: tuple[Wanted, tuple[int, ...], tuple[str, ...]] | None = None
     _kept: list[ComparedRun] = field(default_factory=list)  # whose ids stand in `_last`
+    _forgotten: bool = False
+
+    def forget(self) -> None:
+        """What was given last is not on the screen: the same is given again."""
+        self._forgotten = True
 
     def read(
         self, wanted: Wanted, is_wanted: Callable[[], bool], tell: Callable[[int, int], None]
@@ -108,12 +113,12 @@ class Comparer:
                 except (CraftError, OSError) as error:
                     faults.append(str(error))
             now = wanted, tuple(map(id, runs)), tuple(faults)
-            if now == self._last:
+            if now == self._last and not self._forgotten:
                 return None
             shown = _shown(wanted, runs) if runs else None
             if not is_wanted():
                 return None
-            self._last, self._kept = now, runs
+            self._last, self._kept, self._forgotten = now, runs, False
             return shown, faults
 
 

@@ -68,6 +68,7 @@ class CompareScreen(Showing):
         if not wanted.folders:
             self._asked = None
             self.workers.cancel_group(self, "compare")
+            self._comparer.forget()
             self._show(None, [])
         elif wanted != self._asked:
             self._asked = wanted
@@ -101,6 +102,8 @@ class CompareScreen(Showing):
     def _take(self, message: Compared) -> None:
         if message.wanted == self._wanted():
             self._show(message.shown, message.faults)
+        else:
+            self._comparer.forget()
 
     # --- keys ---
 
