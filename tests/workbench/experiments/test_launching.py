@@ -11,6 +11,7 @@ from craft.runs.store import RunStore
 from tests.workbench.experiments.projects import TEXT, choose, end_runs, experiments, kill_runs, make_project
 from tests.workbench.harness import play, screen_text, until
 from workbench.screens.experiments.launch_dialog import LaunchScreen
+from workbench.screens.experiments.launching import Order
 
 
 def test_a_run_is_launched_after_its_costs_were_seen_and_is_gone_to(tmp_path: Path) -> None:
@@ -28,6 +29,8 @@ def test_a_run_is_launched_after_its_costs_were_seen_and_is_gone_to(tmp_path: Pa
             await until(pilot, lambda: "did you mean" in screen_text(app))
             await pilot.press("enter")
             assert isinstance(app.screen, LaunchScreen)  # not with that
+            app.screen._show_costs(Order(("tiny",), ("seed=2",), 1), "of an order that was changed since")
+            assert "did you mean" in app.screen._fault, "what comes late is not said of the new order"
             overrides.value = "training.max_steps=8"
             await until(pilot, lambda: not app.screen._fault)  # type: ignore[attr-defined]
             await pilot.press("enter")

@@ -66,6 +66,9 @@ def test_escape_ends_it(tmp_path: Path) -> None:
             await pilot.press("f5")
             await until(pilot, lambda: screen.progress is not None and screen.progress.step > 0, within=60)
             assert "s a step" in screen_text(app)
+            await choose(pilot, screen, "wide")
+            assert "dry run: tiny, " in screen_text(app), "it is not of the one that is looked at now"
+            await choose(pilot, screen, "tiny")
             await pilot.press("escape")
             await until(pilot, lambda: screen.dry_run is None)
             await until(pilot, lambda: "nothing of it is left" in " ".join(screen_text(app).split()))

@@ -72,7 +72,7 @@ class LaunchScreen(Dialog["Order | None"]):
             return "a quote is not closed"
         if wrong := next((one for one in overrides if "=" not in one), None):
             return f"'{wrong}' is no path=value"
-        if not slots.isdecimal() or not 1 <= int(slots) <= _MOST_SLOTS:
+        if not slots.isdecimal() or not 1 <= int(slots[:9]) <= _MOST_SLOTS:
             return f"runs at once: a number from 1 to {_MOST_SLOTS}"
         return Order(self._names, overrides, int(slots))
 
@@ -105,15 +105,19 @@ class LaunchScreen(Dialog["Order | None"]):
                 self.app.call_from_thread(self._show_costs, order, totals, on_cpu)
             return
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._show_fault, said)
+            self.app.call_from_thread(self._show_costs, order, said)
 
     def _show_fault(self, words: str) -> None:
         self._fault = words
         self.query_one("#fault", Static).update(Content.styled(self.text(words), "$text-error"))
 
-    def _show_costs(self, order: Order, totals: Totals, on_cpu: bool) -> None:
-        self._show_fault("")
-        self.query_one("#costs-of-all", Static).update(Content("\n").join(_lines(order, totals, on_cpu)))
+    def _show_costs(self, order: Order, found: Totals | str, on_cpu: bool = False) -> None:
+        """What an order costs, or why that is not known; of one that was changed meanwhile nothing is said."""
+        if not self.is_mounted or self._order() != order:
+            return
+        self._show_fault(found if isinstance(found, str) else "")
+        if not isinstance(found, str):
+            self.query_one("#costs-of-all", Static).update(Content("\n").join(_lines(order, found, on_cpu)))
 
     # --- answers ---
 
@@ -125,7 +129,9 @@ class LaunchScreen(Dialog["Order | None"]):
         order = self._order()
         if isinstance(order, str):
             self._show_fault(order)
-        elif not self._fault:
+        elif self._fault:
+            self._show_fault(self._fault)
+        else:
             self.dismiss(order)
 
     def action_cancel(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,7 @@ class Launching(Parts):
     def _launch_if(self, order: Order | None) -> None:
         if order is not None:
             self.app.session.set("experiments.slots", order.slots)
-            self.app.session.set("experiments.overrides", " ".join(order.overrides))
+            self.app.session.set("experiments.overrides", shlex.join(order.overrides))
             self._launch(order)
 
     @work(thread=True, group="launch", exit_on_error=False)
@@ -158,6 +159,11 @@ class Launching(Parts):
         self.app.session.set("experiments.marked", [])
         self._awaited = names[0]
         self.app.look_soon()
+
+    def on_screen_suspend(self) -> None:
+        """Whoever went elsewhere is not called away from there, nor when he comes back."""
+        if not self.app.screen.is_modal:
+            self._awaited = ""
 
     def go_to_awaited_run(self) -> None:
         """The runs were read: go to the first of those that were just made, once it is among them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -31,7 +32,7 @@ class Measuring(Parts):
         from craft.launch.dry_run import DryRun, Progress
 
         self.dry_run = DryRun(runs[0], self.app.project.runs_dir)
-        self.progress, self.dry_run_fault = Progress("starting"), ""
+        self.progress, self.dry_run_fault = Progress(f"{row.name}, starting"), ""
         self.show_costs()
         self.refresh_bindings()
         self._measure(self.dry_run)
@@ -41,10 +42,12 @@ class Measuring(Parts):
         from craft.errors import CraftError
         from craft.launch.dry_run import DryRunStoppedError
 
-        def tell(progress: Progress) -> None:
-            self.post_message(DryRunProgressed(progress))
-
         name = dry_run.run.experiment
+
+        def tell(progress: Progress) -> None:
+            # Another experiment may be looked at meanwhile.
+            self.post_message(DryRunProgressed(replace(progress, message=f"{name}, {progress.message}")))
+
         try:
             result = dry_run.go(tell)
         except DryRunStoppedError:
@@ -70,7 +73,8 @@ class Measuring(Parts):
 
     @on(DryRunEnded)
     def _end_dry_run(self, message: DryRunEnded) -> None:
-        self.dry_run, self.progress, self.dry_run_fault = None, None, message.fault
+        self.dry_run, self.progress = None, None
+        self.dry_run_fault = f"the dry run of {message.name}: {message.fault}" if message.fault else ""
         self.refresh_bindings()
         self.show_costs()
         if message.result is not None:
@@ -78,6 +82,6 @@ class Measuring(Parts):
             self.app.say(f"{message.name} was measured in {message.result.steps} steps")
             self.weigh_again()
         elif message.fault:
-            self.app.say(message.fault, "error")
+            self.app.say(self.dry_run_fault, "error")
         else:
             self.app.say(f"the dry run of {message.name} was stopped; nothing of it is left")
