@@ -83,6 +83,10 @@ def test_two_checkpoints_on_one_text(project: Path, tmp_path: Path) -> None:
             bits = [judged.totals.bits_per_byte for judged in mode.judged if judged.totals]
             shown = screen_text(app)
             assert f"{bits[0]:.3f}" in shown and f"{bits[1]:.3f}" in shown and "best" in shown
+            assert screen.focused is not mode.input
+            await pilot.press("i")
+            assert screen.focused is mode.input, "the key that leads to the prompt elsewhere"
+            mode.focus_first()
 
             # The cursor tells of each token, by both; n goes to the worst of them.
             await until(pilot, lambda: "most surprising" in screen_text(app))

@@ -10,6 +10,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Static, TextArea
 
 from craft.analysis.numbers import format_count, format_duration, format_rate
@@ -98,6 +99,10 @@ class BatchMode(Mode):
     @property
     def busy(self) -> bool:
         return self._reading or not self.work.over
+
+    @property
+    def typed(self) -> Widget | None:
+        return None if self.file else self.lines
 
     def focus_first(self) -> None:
         (self.table if self.work.rows or self.file else self.lines).focus()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import Container
+from textual.widget import Widget
 
 from workbench.screens.playground.sampling import Answered, Sampling
 
@@ -73,6 +74,11 @@ class Mode(Container):
     def focus_first(self) -> None:
         """Put the focus where a person goes on from."""
         self.focus()
+
+    @property
+    def typed(self) -> Widget | None:
+        """The field that its prompt or text is typed into."""
+        return self.playground.prompt_area if self.WITH_PROMPT else None
 
     @property
     def inside(self) -> bool:

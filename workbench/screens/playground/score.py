@@ -10,6 +10,7 @@ from typing import Any
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.widget import Widget
 from textual.widgets import OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
@@ -114,6 +115,10 @@ class ScoreMode(Mode):
     @property
     def busy(self) -> bool:
         return bool(self.asked or self._came)
+
+    @property
+    def typed(self) -> Widget:
+        return self.input
 
     def focus_first(self) -> None:
         (self.text if self.judged else self.input).focus()

@@ -237,7 +237,8 @@ class PlaygroundScreen(WorkbenchScreen):
             mode.focus_first()
 
     def action_prompt(self) -> None:
-        self.prompt_area.focus()
+        if self.mode is not None and self.mode.typed is not None:
+            self.mode.typed.focus()
 
     def action_settings(self) -> None:
         panel = self.query_one(SettingsPanel)
@@ -315,5 +316,5 @@ class PlaygroundScreen(WorkbenchScreen):
             outside = self.focused is None or mode not in self.focused.ancestors_with_self
             return mode is not None and (mode.busy or mode.inside or outside)
         if action == "prompt":
-            return mode is not None and mode.WITH_PROMPT
+            return mode is not None and mode.typed is not None
         return True
