@@ -14,6 +14,7 @@ from workbench.app import Workbench
 
 WideScreen = (160, 50)
 SmallScreen = (80, 24)
+_LOOK = 0.03  # seconds
 
 
 def play(story: Coroutine[None, None, None]) -> None:
@@ -29,10 +30,12 @@ def screen_text(app: Workbench) -> str:
 async def until(pilot: Pilot[None], condition: Callable[[], bool], *, within: float = 20.0) -> None:
     """Wait for a condition, and show the screen when it does not come."""
     deadline = monotonic() + within
+    # Looked at rarely, and without a word to any widget: each word makes them all work, and dialogs draw anew.
     while not condition():
-        if monotonic() > deadline:
+        if pilot.app._exception is not None or monotonic() > deadline:
             raise AssertionError("waited in vain; the screen:\n" + screen_text(pilot.app))  # type: ignore[arg-type]
-        await pilot.pause(0.02)
+        await asyncio.sleep(_LOOK)
+    await pilot._wait_for_screen()  # what came with it has come
 
 
 @contextlib.asynccontextmanager

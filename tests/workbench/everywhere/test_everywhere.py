@@ -27,7 +27,7 @@ from workbench.widgets.split import Split
 
 @pytest.fixture(autouse=True)
 def _quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.reading.TICK", 0.05)
+    monkeypatch.setattr("workbench.reading.TICK", 0.2)
 
 
 def test_no_two_actions_of_a_place_share_a_key_and_none_takes_what_terminals_swallow() -> None:

@@ -12,7 +12,7 @@ __all__ = ["fake_project", "real_project", "started_here"]
 
 @pytest.fixture(autouse=True)
 def _quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.reading.TICK", 0.05)
+    monkeypatch.setattr("workbench.reading.TICK", 0.2)
 
 
 @pytest.fixture
