@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _END_WITHIN = 3.0  # seconds after a signal
 _KEEP_AFTER = 2.0  # seconds until what was chosen is on disk
+_THREADS = 64  # at most; each is begun when it is needed
 
 
 def _experiments() -> Screen[None]:
@@ -99,6 +101,8 @@ class Workbench(ReadingApp):
         self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
 
     def on_mount(self) -> None:
+        # A verb may wait for the end of a long step; asyncio's own few threads would soon be none for reading.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
         if threading.current_thread() is threading.main_thread():
             for name in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(name, partial(self._told_to_end, asyncio.get_running_loop()))
@@ -224,7 +228,9 @@ class Workbench(ReadingApp):
         """The screen as an SVG file beside the experiments."""
         name = time.strftime("craft-%Y%m%d-%H%M%S.svg")
         try:
-            (self.project.file.absolute().parent / name).write_text(self.export_screenshot(title="craft-workbench"))
+            (self.project.file.absolute().parent / name).write_text(
+                self.export_screenshot(title="craft-workbench"), encoding="utf-8"
+            )
         except OSError as error:
             self.say(f"{name} was not written: {error.strerror or error}", "error")
         else:

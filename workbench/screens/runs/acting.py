@@ -13,6 +13,7 @@ from textual import on, work
 from textual.widgets import Input
 from textual.worker import get_current_worker
 
+from craft.errors import CraftError
 from craft.text import clean_line
 from workbench.messages import DeletionPlanned, VerbsAsked
 from workbench.screens.base import WorkbenchScreen
@@ -55,6 +56,8 @@ class ActingScreen(WorkbenchScreen):
         told = Telling(self._note, lambda: worker.is_cancelled)
         try:
             _deed(deed)(*arguments, told)
+        except CraftError as error:
+            told.refuse(str(error))
         except OSError as error:
             told.refuse(f"{error.filename or 'it'}: {error.strerror}")
         finally:
