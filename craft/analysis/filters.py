@@ -45,6 +45,10 @@ class Filter(Protocol):
     def names(self) -> set[str]:
         """The figures and settings that it asks for."""
 
+    def words(self) -> list[str]:
+        """The words that stand for themselves: with a sign behind it, one would be a name."""
+        ...
+
 
 @dataclass(frozen=True)
 class Word:
@@ -57,6 +61,9 @@ class Word:
 
     def names(self) -> set[str]:
         return set()
+
+    def words(self) -> list[str]:
+        return [self.text]
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,9 @@ class Compared:
     def names(self) -> set[str]:
         return {self.name}
 
+    def words(self) -> list[str]:
+        return []
+
 
 @dataclass(frozen=True)
 class Not:
@@ -97,6 +107,9 @@ class Not:
 
     def names(self) -> set[str]:
         return self.inner.names()
+
+    def words(self) -> list[str]:
+        return self.inner.words()
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,9 @@ class Several:
 
     def names(self) -> set[str]:
         return {name for one in self.inner for name in one.names()}
+
+    def words(self) -> list[str]:
+        return [word for one in self.inner for word in one.words()]
 
 
 def parse_filter(text: str) -> Filter:

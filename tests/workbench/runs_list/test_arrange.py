@@ -58,6 +58,20 @@ def test_a_wrong_filter_says_where_and_the_one_before_stays(tmp_path: Path) -> N
     assert not arranger.arrange(runs, View("lr")).fault
 
 
+def test_a_filter_that_is_only_begun_hides_nothing_yet(tmp_path: Path) -> None:
+    runs, arranger = _listed(tmp_path), Arranger()
+    wide, text = ["wide-002", "wide-001"], "wide and val/loss < 2"
+    for length in range(len("wide"), len(text) + 1):
+        found = arranger.arrange(runs, View(text[:length], typing=True))
+        assert [row.run.name for row in found.rows] == (wide if length < len(text) else wide[1:]), text[:length]
+        is_whole = text[:length].strip() in ("wide", text)
+        assert bool(found.fault) != is_whole, text[:length]
+    assert "no run has these words" in arranger.arrange(runs, View("val/l", typing=True)).fault
+    assert len(arranger.arrange(runs, View("", typing=True)).rows) == len(runs)
+    typed = arranger.arrange(runs, View("val/l"))
+    assert not typed.rows and not typed.fault, "once nobody types any more, it says what it says"
+
+
 @pytest.mark.parametrize(
     ("sort", "turned", "names"),
     [

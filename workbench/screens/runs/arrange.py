@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TIMED = {"age", "eta", "time"}
 """What changes without any news of a run."""
 _BROKEN = ("failed", "interrupted", "damaged", "silent")
+_BEGUN = "no run has these words; a figure or a setting goes on with < > = or ~, as val/loss < 1.9"
 _NUMBERED = re.compile(r"(\d+)")
 
 
@@ -34,6 +35,8 @@ class View:
 
     words: str = ""
     """A filter as it was typed."""
+    typing: bool = field(default=False, kw_only=True)
+    """Whether more may come: words that nothing has are then the beginning of an expression."""
     sort: str = ""
     """The figure or setting to sort by; empty: what trains, what waits, then the newest."""
     turned: bool = False
@@ -134,6 +137,7 @@ class Arranger:
     def __init__(self) -> None:
         self._words = ""
         self._filter: Filter | None = None
+        self._refused = ("", False, "")
         self._through: dict[Path, tuple[RunSummary, bool]] = {}
         self._sort = ""
         self._values: dict[Path, tuple[RunSummary, Value]] = {}
@@ -143,18 +147,9 @@ class Arranger:
 
     def arrange(self, runs: Sequence[RunSummary], view: View) -> Arranged:
         """The rows of `runs`; those of before where the filter is at fault, which is said. Never raises."""
-        from craft.errors import UsageError
-
         if self._arranged is not None and self._arranged.view == view and self._is_as_before(runs):
             return self._arranged
-        fault = ""
-        if view.words != self._words or self._filter is None:
-            from craft.analysis.filters import parse_filter
-
-            try:
-                self._filter, self._words, self._through = parse_filter(view.words), view.words, {}
-            except UsageError as error:
-                fault = str(error)
+        fault = self._take_filter(runs, view)
         through = self._let_through(runs) if self._filter is not None and self._words.strip() else list(runs)
         ordered = self._sorted(through, view) if view.sort else through
         rows = _folded(ordered, view.open_groups) if view.fold else [Row(run) for run in ordered]
@@ -167,6 +162,29 @@ class Arranger:
         arranged = Arranged(view, rows, keys, len(through), longest, counts, fault, place)
         self._runs, self._arranged = runs, arranged
         return arranged
+
+    def _take_filter(self, runs: Sequence[RunSummary], view: View) -> str:
+        """Take another filter; the one before stays where the new one is at fault, which is said."""
+        if view.words == self._words and self._filter is not None:
+            return ""
+        if self._refused[2] and (view.words, view.typing) == self._refused[:2]:
+            return self._refused[2]
+        from craft.analysis.filters import parse_filter
+        from craft.errors import UsageError
+
+        before = self._filter, self._words, self._through
+        fault = ""
+        try:
+            self._filter, self._words, self._through = parse_filter(view.words), view.words, {}
+        except UsageError as error:
+            fault = str(error)
+        else:
+            if view.typing and runs and not self._let_through(runs):
+                fault = _BEGUN if self._filter.words() else ""
+        if fault:
+            self._filter, self._words, self._through = before
+            self._refused = view.words, view.typing, fault
+        return fault
 
     def _is_as_before(self, runs: Sequence[RunSummary]) -> bool:
         """Whether no run has news, and nothing that is asked of them changes with time."""

@@ -10,6 +10,7 @@ from textual.widgets import Input, Static
 
 from craft.text import clean
 from workbench.actions import bindings_of
+from workbench.widgets.typed import Line
 
 _EXAMPLES = "words, or val/loss < 1.9 and lr > 1e-3"
 
@@ -22,9 +23,12 @@ class FilterBar(Container):
     class Typed(Message):
         """The filter is another one."""
 
-        def __init__(self, words: str) -> None:
+        def __init__(self, words: str, typing: bool) -> None:
             super().__init__()
-            self.words = words
+            self.words, self.typing = words, typing
+
+    class Rested(Message):
+        """Nobody types in it any more."""
 
     class Left(Message):
         """The keyboard shall go back to the list."""
@@ -32,11 +36,12 @@ class FilterBar(Container):
     def __init__(self, words: str, id: str | None = None) -> None:
         super().__init__(id=id)
         self._words = words
+        self._says: tuple[int, int, str] | None = None
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="filter-line"):
             yield Static(Content("/"), id="filter-sign")
-            yield Input(self._words, placeholder=_EXAMPLES, compact=True, id="filter-words")
+            yield Line(self._words, placeholder=_EXAMPLES, compact=True, id="filter-words")
             yield Static("", id="filter-count")
         yield Static("", id="filter-fault")
 
@@ -54,6 +59,9 @@ class FilterBar(Container):
 
     def show(self, shown: int, of: int, fault: str) -> None:
         """How many of all are shown, or what is wrong: a message, and below it the filter with a mark at the place."""
+        if (shown, of, fault) == self._says:
+            return  # each look at the runs says so: what is drawn stays, also below a dialog
+        self._says = shown, of, fault
         self.query_one("#filter-count", Static).update(Content(f"{shown:,} of {of:,}"))
         message, _, rest = fault.removeprefix("filter: ").partition("\n")
         mark = rest.rpartition("\n")[2].removeprefix("    ")  # below the place, as the message has it
@@ -71,7 +79,7 @@ class FilterBar(Container):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(self.Typed(event.value))
+        self.post_message(self.Typed(event.value, event.input.has_focus))
         self._show()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -80,6 +88,7 @@ class FilterBar(Container):
 
     def on_descendant_blur(self) -> None:
         self._show()
+        self.post_message(self.Rested())
 
     def action_done(self) -> None:
         """Keep the filter and go back to the list."""

@@ -127,8 +127,7 @@ class RunsScreen(ActingScreen):
         self._filter.show(arranged.shown, len(self.app.runs), arranged.fault)
         self._counts = arranged.counts
         self._show_experiments()
-        if not arranged.fault:  # else the list stays as it was
-            self._table.show(arranged)
+        self._table.show(arranged)
         self._show_empty()
         self._split.enough = self._enough(arranged) if self.app.runs else 0
         self._honour_choice()
@@ -264,7 +263,12 @@ class RunsScreen(ActingScreen):
 
     @on(FilterBar.Typed)
     def _filter_typed(self, message: FilterBar.Typed) -> None:
-        self._look_at(words=message.words)
+        self._look_at(words=message.words, typing=message.typing)
+
+    @on(FilterBar.Rested)
+    def _filter_rests(self) -> None:
+        if self._view.typing:
+            self._look_at(typing=False)
 
     @on(FilterBar.Left)
     def _filter_left(self) -> None:
