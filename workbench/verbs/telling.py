@@ -29,10 +29,11 @@ class Telling:
 
     def close(self) -> None:
         """Tell of those that were too many for a line each."""
-        for lines, severity in ((self.done, "information"), (self.refused, "error")):
+        kinds: tuple[tuple[list[str], Severity], ...] = ((self.done, "information"), (self.refused, "error"))
+        for lines, severity in kinds:
             if len(lines) > _FEW:
                 left = len(lines) - _FEW
-                self.show(f"and {left} more, the last: {lines[-1]}", severity)  # type: ignore[arg-type]
+                self.show(f"and {left} more, the last: {lines[-1]}", severity)
 
     def _tell(self, lines: list[str], words: str, severity: Severity) -> None:
         if words not in lines:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
 
 LEAST, MOST = 0.1, 0.9
 
@@ -54,6 +59,7 @@ class Split(Container):
     `name` is where the share is kept, in the person's memory.
     """
 
+    app: Workbench
     share: reactive[float] = reactive(0.5, init=False)
     stacked: reactive[bool] = reactive(False, init=False)
     enough: reactive[int] = reactive(0, init=False)
@@ -75,11 +81,11 @@ class Split(Container):
         yield self.second
 
     def on_mount(self) -> None:
-        self.set_reactive(Split.share, self.app.memory.get(f"split.{self.name}", self._at_first))  # type: ignore[attr-defined]
+        self.set_reactive(Split.share, self.app.memory.get(f"split.{self.name}", self._at_first))
         self._arrange()
 
     def watch_share(self) -> None:
-        self.app.memory.set(f"split.{self.name}", self.share)  # type: ignore[attr-defined]
+        self.app.memory.set(f"split.{self.name}", self.share)
         self._arrange()
 
     def watch_stacked(self) -> None:

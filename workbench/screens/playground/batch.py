@@ -79,8 +79,8 @@ class BatchMode(Mode):
         yield Split(lines, below, name="playground.batch", share=0.25, stacked=True)
 
     def on_mount(self) -> None:
-        self.lines.load_text(self.app.session.get("playground.batch", ""))  # type: ignore[attr-defined]
-        self._take_file(self.app.session.get("playground.batch_file", ""))  # type: ignore[attr-defined]
+        self.lines.load_text(self.app.session.get("playground.batch", ""))
+        self._take_file(self.app.session.get("playground.batch_file", ""))
         self._say()
 
     def on_resize(self) -> None:
@@ -163,7 +163,7 @@ class BatchMode(Mode):
         while (chunk := self.work.next_chunk()) is not None:
             source, known = self._sources[chunk.source], self.work.provenances[chunk.source]
             # All of a batch come from one checkpoint, though the run may train on meanwhile.
-            runs_dir = self.playground.app.project.runs_dir
+            runs_dir = self.app.project.runs_dir
             place = same_weights(source, known, runs_dir) if known else source.checkpoint(runs_dir)
             self.work.asked(self.ask(checkpoint=place, **self.work.request(chunk)), chunk)
 
@@ -241,7 +241,7 @@ class BatchMode(Mode):
         if row is None:
             words.update("")
             return
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         name = f", id {clean_line(str(row.line.id))}" if row.line.id is not None else ""
         about = f"prompt {row.line.index + 1}{name}, line {row.line.line}, seed {row.seed}, {row.state}\n"
         prompt = clean(row.line.prompt[-_MOST_SHOWN:], ascii_only=ascii_only)
@@ -256,7 +256,7 @@ class BatchMode(Mode):
     def _keep_typed(self, event: TextArea.Changed) -> None:
         event.stop()
         text = self.lines.text
-        self.app.session.set("playground.batch", text if len(text) <= _MOST_KEPT else "")  # type: ignore[attr-defined]
+        self.app.session.set("playground.batch", text if len(text) <= _MOST_KEPT else "")
 
     def restore(self, request: dict[str, Any]) -> None:
         """Take over the prompts of a batch that was asked before."""
@@ -273,7 +273,7 @@ class BatchMode(Mode):
     def _take_file(self, name: str) -> None:
         self.file = name
         self.lines.display = not name
-        self.app.session.set("playground.batch_file", name)  # type: ignore[attr-defined]
+        self.app.session.set("playground.batch_file", name)
 
     def action_file(self) -> None:
         def fault(name: str) -> str:
@@ -291,11 +291,11 @@ class BatchMode(Mode):
     def action_copy_row(self) -> None:
         row = self.table.selected
         if row is not None:
-            self.app.copy(row.line.prompt + row.text, f"text {row.line.index + 1}")  # type: ignore[attr-defined]
+            self.app.copy(row.line.prompt + row.text, f"text {row.line.index + 1}")
 
     def action_copy_all(self) -> None:
         count = len(batch_export.written(self.work))
-        self.app.copy(batch_export.as_text(self.work), f"{count:,} texts")  # type: ignore[attr-defined]
+        self.app.copy(batch_export.as_text(self.work), f"{count:,} texts")
 
     def action_export(self) -> None:
         batch, labels = self.work, [source.label for source in self._sources]
@@ -305,7 +305,7 @@ class BatchMode(Mode):
             ".md": lambda: batch_export.as_markdown(batch, labels),
         }
         export(
-            self.playground.app,
+            self.app,
             f"{len(batch_export.written(batch)):,} texts",
             time.strftime("batch-%Y%m%d-%H%M%S.jsonl"),
             formats,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
@@ -18,6 +19,9 @@ from workbench.actions import bindings_of
 from workbench.screens.playground.batch_work import BatchWork, Row
 from workbench.screens.playground.sources import LETTERS
 
+if TYPE_CHECKING:
+    from workbench.app import Workbench
+
 _LOOKS = {"done": "plain", "writing": "live", "failed": "bad"}
 _MARGIN = 2
 _LEAST = 12  # columns of prompt and text
@@ -26,6 +30,7 @@ _LEAST = 12  # columns of prompt and text
 class BatchTable(ScrollView, can_focus=True):
     """Rows with a cursor."""
 
+    app: Workbench
     BINDINGS = bindings_of("batch table")
     COMPONENT_CLASSES = {f"batch--{look}" for look in ("header", "plain", "quiet", "live", "bad", "cursor", "prompt")}
 
@@ -80,7 +85,7 @@ class BatchTable(ScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         if self.work is None:
             return Strip.blank(width, self.rich_style)
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         number, prompt, text = self._widths()
         if y == 0:
             heading = f"{'':{_MARGIN}}{'':{number}} {'prompt':{prompt}}  {'text':{text}}  {'tokens':>6}  ended"

@@ -169,7 +169,7 @@ class BeamsMode(Mode):
         listing.clear_options()
         listing.display = bool(results)
         listing.border_title = "score, log probability, tokens, end, text"
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         for number, one in enumerate(results, 1):
             figures = f"{number:>2} {_figure(one.get('score'))} {_figure(one.get('log_probability'))}"
             about = f" {len(one.get('tokens', ())):>5}  {clean_line(str(one.get('ended'))):<7}"
@@ -225,7 +225,7 @@ class BeamsMode(Mode):
                 words.update("")
             return
         path = self.tree_view.search.path(node.id)
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         share = math.exp(min(0.0, node.log_probability))
         about = f"token {node.depth}  {clean_line(repr(node.piece), ascii_only=ascii_only)}"
         figures.update(
@@ -276,11 +276,11 @@ class BeamsMode(Mode):
     def action_copy_text(self) -> None:
         text = self._text()
         if text is not None:
-            self.app.copy(text, "the text")  # type: ignore[attr-defined]
+            self.app.copy(text, "the text")
 
     def action_copy_tree(self) -> None:
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
-        self.app.copy("\n".join(lines(self.tree_view.made, ascii_only=ascii_only)), "the tree")  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
+        self.app.copy("\n".join(lines(self.tree_view.made, ascii_only=ascii_only)), "the tree")
 
     def action_use_text(self) -> None:
         text = self._text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -13,6 +13,9 @@ from craft.errors import UsageError
 from craft.runs.sampling_settings import BeamSettings
 from craft.text import clean_line
 from workbench.widgets.typed import Line
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
 
 _FIELDS = (
     ("width", "width", 4),
@@ -36,11 +39,13 @@ HELP = {
 class BeamFields(Horizontal):
     """The line. What was typed is kept in the session."""
 
+    app: Workbench
+
     def __init__(self) -> None:
         super().__init__(id="beam-fields")
 
     def compose(self) -> ComposeResult:
-        kept: dict[str, Any] = self.app.session.get("playground.beams", {})  # type: ignore[attr-defined]
+        kept: dict[str, Any] = self.app.session.get("playground.beams", {})
         for name, word, width in _FIELDS:
             yield Static(Content(word), classes="fields--name")
             line = Line(str(kept.get(name, _FIRST[name])), compact=True, id=f"beam-{name}", select_on_focus=True)
@@ -86,4 +91,4 @@ class BeamFields(Horizontal):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         if self.is_mounted and len(self.query(Line)) == len(_FIELDS):
-            self.app.session.set("playground.beams", self.values())  # type: ignore[attr-defined]
+            self.app.session.set("playground.beams", self.values())

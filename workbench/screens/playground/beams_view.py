@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, work
@@ -15,6 +17,9 @@ from craft.text import fit
 from workbench.actions import bindings_of
 from workbench.screens.playground.beams_tree import Drawing, Node, Row, SearchTree, drawing, what_became
 
+if TYPE_CHECKING:
+    from workbench.app import Workbench
+
 GUTTER = 12
 """Columns at the left that stay: what became of a row, and its score."""
 _RAILS = ("\u2502", "\u2514", "\u251c", "\u2503", "\u2517", "\u2523")
@@ -24,6 +29,7 @@ _ASCII_RAILS = ("|", "`", "+", "#", "#", "#")
 class TreeView(ScrollView, can_focus=True):
     """A `SearchTree` with a cursor on one of its tokens; the way to it from the prompt stands out."""
 
+    app: Workbench
     BINDINGS = bindings_of("beams tree")
     COMPONENT_CLASSES = {f"tree--{look}" for look in ("plain", "rail", "path", "cursor", "good", "quiet", "fold")}
 
@@ -53,8 +59,7 @@ class TreeView(ScrollView, can_focus=True):
     @property
     def ascii_only(self) -> bool:
         """Whether the terminal shows nothing else."""
-        found: bool = self.app.ascii_only  # type: ignore[attr-defined]
-        return found
+        return self.app.ascii_only
 
     # --- what is shown ---
 

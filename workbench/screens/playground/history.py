@@ -59,7 +59,7 @@ class HistoryMode(Mode):
         yield Split(Vertical(HistoryList(), Static(id="history-empty")), text, name="playground.history", share=0.5)
 
     def on_mount(self) -> None:
-        self._history = History(project_place(self.playground.app.project.file))
+        self._history = History(project_place(self.app.project.file))
         self.query_one("#history-filter").display = False
         self.show()
 
@@ -172,7 +172,7 @@ class HistoryMode(Mode):
     @work(thread=True, group="history entry", exclusive=True, exit_on_error=False)
     def _read_entry(self, entry: Entry) -> None:
         worker = get_current_worker()
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         try:
             content = _in_full(self._record(entry), ascii_only=ascii_only)
         except CraftError as error:
@@ -197,15 +197,15 @@ class HistoryMode(Mode):
         try:
             record = self._record(entry)
         except CraftError as error:
-            self.app.say(str(error), "error")  # type: ignore[attr-defined]
+            self.app.say(str(error), "error")
             return
         match do:
             case "copy":
                 text, what = history_text.as_text(record), "the entry"
-                self.app.call_from_thread(self.app.copy, text, what)  # type: ignore[attr-defined]
+                self.app.call_from_thread(self.app.copy, text, what)
             case "command":
-                text = history_text.command(record, self.playground.app.project.runs_dir.absolute())
-                self.app.call_from_thread(self.app.copy, text, "the command")  # type: ignore[attr-defined]
+                text = history_text.command(record, self.app.project.runs_dir.absolute())
+                self.app.call_from_thread(self.app.copy, text, "the command")
             case _:
                 self.app.call_later(self.playground.restore, record, run=do == "run")
 
@@ -246,9 +246,9 @@ class HistoryMode(Mode):
             with self._lock:
                 self._history.delete(entry)
         except CraftError as error:
-            self.app.say(str(error), "error")  # type: ignore[attr-defined]
+            self.app.say(str(error), "error")
         else:
-            self.app.say("the entry is deleted")  # type: ignore[attr-defined]
+            self.app.say("the entry is deleted")
         self.app.call_from_thread(self._poll_soon)
 
     def action_export(self) -> None:
@@ -256,7 +256,7 @@ class HistoryMode(Mode):
         entries = [one for one in listing.entries if one.id in listing.marked] or list(listing.entries)
         what = f"{len(entries):,} entr{'y' if len(entries) == 1 else 'ies'}"
         formats = {".jsonl": lambda: self._as_jsonl(entries), ".md": lambda: self._as_markdown(entries)}
-        export(self.playground.app, what, time.strftime("history-%Y%m%d-%H%M%S.jsonl"), formats)
+        export(self.app, what, time.strftime("history-%Y%m%d-%H%M%S.jsonl"), formats)
 
     def _as_jsonl(self, entries: Sequence[Entry]) -> bytes:
         return b"".join(encode_line(self._record(entry)) for entry in entries)

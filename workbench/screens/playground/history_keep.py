@@ -11,8 +11,7 @@ from workbench.memory import project_place
 from workbench.screens.playground.history_store import History, new_id
 
 if TYPE_CHECKING:
-    from textual.widget import Widget
-
+    from workbench.screens.playground.mode import Mode
     from workbench.screens.playground.sources import Source
 
 _KEPT = ("type", "prompt", "prompts", "text", "settings", "samples", "alternatives", "device", "precision", "file")
@@ -24,7 +23,7 @@ class Keeping:
     `owner` is any widget of the playground; `sources` are those that were asked, in the order of their answers.
     """
 
-    def __init__(self, owner: Widget, kind: str, request: dict[str, Any], sources: list[Source]) -> None:
+    def __init__(self, owner: Mode, kind: str, request: dict[str, Any], sources: list[Source]) -> None:
         self._owner, self._kind = owner, kind
         self._request = {name: request[name] for name in _KEPT if name in request}
         self._sources = [source.as_json() for source in sources]
@@ -37,7 +36,7 @@ class Keeping:
     def keep(self, results: list[dict[str, Any]], reason: str) -> None:
         """What came until now: `results` as `done` gives them; it takes the place of what was kept before."""
         app = self._owner.app
-        history = History(project_place(app.project.file))  # type: ignore[attr-defined]
+        history = History(project_place(app.project.file))
         self._told += 1
         number = self._told
         # The tree of a search may be larger than all else together, and is there again when it is asked again.
@@ -59,7 +58,7 @@ class Keeping:
                         moment=self._moment,
                     )
                 except CraftError as error:
-                    app.say(str(error), "error")  # type: ignore[attr-defined]
+                    app.say(str(error), "error")
 
         app.run_worker(write, name="keep the history", group="playground history", thread=True, exit_on_error=False)
 

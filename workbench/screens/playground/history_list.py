@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
@@ -20,6 +21,9 @@ from craft.text import clean_line, fit, width_of
 from workbench.actions import bindings_of
 from workbench.screens.playground.history_store import Entry
 
+if TYPE_CHECKING:
+    from workbench.app import Workbench
+
 _MARGIN = 2
 _WIDEST_NAME = 26
 _RECENT = 20 * 3600.0  # seconds: up to there an age tells more than a date
@@ -28,6 +32,7 @@ _RECENT = 20 * 3600.0  # seconds: up to there an age tells more than a date
 class HistoryList(ScrollView, can_focus=True):
     """Entries with a cursor, which stays on its entry, and marks."""
 
+    app: Workbench
     BINDINGS = bindings_of("history list")
     COMPONENT_CLASSES = {f"history--{look}" for look in ("plain", "quiet", "kind", "bad", "cursor", "mark")}
 
@@ -69,7 +74,7 @@ class HistoryList(ScrollView, can_focus=True):
         if place >= len(self.entries):
             return Strip.blank(width, self.rich_style)
         entry = self.entries[place]
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         under = self.get_component_rich_style("history--cursor", partial=True) if place == self.cursor else Style()
         cursor = (">" if ascii_only else "\u258c") if place == self.cursor else " "
         mark = ("*" if ascii_only else "\u25cf") if entry.id in self.marked else " "

@@ -10,6 +10,7 @@ from textual.widget import Widget
 from workbench.screens.playground.sampling import Answered, Sampling
 
 if TYPE_CHECKING:
+    from workbench.app import Workbench
     from workbench.screens.playground.screen import PlaygroundScreen
 
 
@@ -20,6 +21,7 @@ class Mode(Container):
     to stop it. Its own keys are a list in `workbench/actions`, bound on the mode or on what is in it.
     """
 
+    app: Workbench
     NAME: ClassVar[str] = ""
     """The word of its tab."""
     WITH_PROMPT: ClassVar[bool] = True

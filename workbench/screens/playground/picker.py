@@ -242,7 +242,7 @@ class SourcePicker(Dialog[list[Source] | None]):
 
     @property
     def _ascii(self) -> bool:
-        return bool(self.app.ascii_only)
+        return self.app.ascii_only
 
 
 def _rows_of(folder: RunFolder, live: bool) -> list[_Row]:

@@ -81,7 +81,7 @@ class ScoreMode(Mode):
         """Whether all have the same tokens, and of how many that was found."""
 
     def compose(self) -> ComposeResult:
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         yield Words(id="score-state")
         typed = TextToScore("", compact=True, id="score-input", placeholder="paste a text here; ctrl+o takes a file's")
         figures = VerticalScroll(Static(id="score-totals"), Static(id="score-token"), id="score-figures")
@@ -90,7 +90,7 @@ class ScoreMode(Mode):
         yield Split(typed, below, name="playground.score", share=0.2, stacked=True)
 
     def on_mount(self) -> None:
-        session = self.app.session  # type: ignore[attr-defined]
+        session = self.app.session
         self.input.load_text(session.get("playground.score", ""))
         unit, tint = session.get("playground.score_unit", "bits"), session.get("playground.score_tint", TINTS[0])
         self.text.unit = unit if unit in UNITS else "bits"
@@ -244,7 +244,7 @@ class ScoreMode(Mode):
     def _take_worst(self, scored: Scored, other: Scored | None, places: list[int]) -> None:
         if scored is not self.text.scored or other is not self.text.other:
             return
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         listing, text, self._listed = self.query_one("#score-worst", OptionList), self.text, places
         listing.clear_options()
         listing.add_options(
@@ -256,7 +256,7 @@ class ScoreMode(Mode):
     def _show_totals(self) -> None:
         if not self.judged or not self.is_mounted:
             return
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         side = self.query_one("#score-totals", Static)
         width = max(40, side.size.width)
         side.update(score_words.totals_table(self.judged, self.shown, width, ascii_only=ascii_only))
@@ -272,7 +272,7 @@ class ScoreMode(Mode):
         if place is None or not self.judged or place >= len(self.judged[self.shown].scored):
             words.update("")
             return
-        ascii_only: bool = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         sizes = (self.shown, *(len(one.scored) for one in self.judged))
         if sizes != self._compared[0]:
             first = self.judged[self.shown].scored
@@ -336,7 +336,7 @@ class ScoreMode(Mode):
     def _keep_typed(self, event: TextArea.Changed) -> None:
         event.stop()
         text = self.input.text
-        self.app.session.set("playground.score", text if len(text) <= _MOST_KEPT else "")  # type: ignore[attr-defined]
+        self.app.session.set("playground.score", text if len(text) <= _MOST_KEPT else "")
 
     def restore(self, request: dict[str, Any]) -> None:
         """Take over a text that was scored before."""
@@ -379,13 +379,13 @@ class ScoreMode(Mode):
     def action_tint(self) -> None:
         tint = TINTS[(TINTS.index(self.text.tint) + 1) % len(TINTS)]
         self.text.show_tint(tint)
-        self.app.session.set("playground.score_tint", tint)  # type: ignore[attr-defined]
+        self.app.session.set("playground.score_tint", tint)
         self._say()
 
     def action_unit(self) -> None:
         unit = "nats" if self.text.unit == "bits" else "bits"
         self.text.show_unit(unit)
-        self.app.session.set("playground.score_unit", unit)  # type: ignore[attr-defined]
+        self.app.session.set("playground.score_unit", unit)
         self._list_worst()
         self._show_token()
         self._say()
@@ -402,7 +402,7 @@ class ScoreMode(Mode):
         alike = [number for number in others if first.same_tokens(self.judged[number].scored)]
         if not alike:
             names = f"{LETTERS[self.shown]} cuts the text into other tokens than the others do"
-            self.app.say(f"{names}: compare bits per byte", "warning")  # type: ignore[attr-defined]
+            self.app.say(f"{names}: compare bits per byte", "warning")
             return
         steps: list[int | None] = [None, *alike]
         here = steps.index(self.against) if self.against in steps else 0
@@ -419,7 +419,7 @@ class ScoreMode(Mode):
         self.query_one("#score-worst", OptionList).highlighted = place
 
     def action_copy(self) -> None:
-        self.app.copy(score_words.as_markdown(self.judged, self._text).decode(), "totals and text")  # type: ignore[attr-defined]
+        self.app.copy(score_words.as_markdown(self.judged, self._text).decode(), "totals and text")
 
     def action_export(self) -> None:
         judged, text = list(self.judged), self._text
@@ -428,7 +428,7 @@ class ScoreMode(Mode):
             ".csv": lambda: score_words.as_csv(judged),
             ".md": lambda: score_words.as_markdown(judged, text),
         }
-        export(self.playground.app, "the scores", time.strftime("scores-%Y%m%d-%H%M%S.jsonl"), formats)
+        export(self.app, "the scores", time.strftime("scores-%Y%m%d-%H%M%S.jsonl"), formats)
 
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         if action in ("tint", "unit", "worst", "copy", "export"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import events, work
 from textual.app import ComposeResult
@@ -19,6 +19,9 @@ from craft.errors import UsageError
 from craft.runs.sampling_settings import SamplingSettings
 from craft.text import clean_line
 from workbench.widgets.typed import Line
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
 
 _OWN = "run's own"
 PRESETS: dict[str, dict[str, Any]] = {
@@ -103,6 +106,8 @@ class Choice(Widget, can_focus=True):
 class SettingsPanel(Vertical):
     """The form. `Changed` is posted when a value was changed, by a person or by `put`."""
 
+    app: Workbench
+
     class Changed(Message):
         """Something is set otherwise."""
 
@@ -154,7 +159,7 @@ class SettingsPanel(Vertical):
         self._judge()
         name, fault = self._fault
         if fault:
-            self.app.say(fault, "error")  # type: ignore[attr-defined]
+            self.app.say(fault, "error")
             self.query_one(f"#{name}").focus()
             return None
         return SamplingSettings(**self._parsed())
@@ -263,7 +268,7 @@ class SettingsPanel(Vertical):
         self._values["preset"] = preset
         self.query_one("#preset", Choice).put(preset)
         self._judge()
-        self.app.session.set("playground.settings", dict(self._values))  # type: ignore[attr-defined]
+        self.app.session.set("playground.settings", dict(self._values))
         self.post_message(self.Changed())
 
     def on_input_changed(self, event: Input.Changed) -> None:

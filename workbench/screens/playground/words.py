@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from textual import events
@@ -11,6 +12,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from craft.text import clean_line, shorten, width_of
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Word:
 class Words(Widget):
     """The line; it is drawn again only when it changes."""
 
+    app: Workbench
     COMPONENT_CLASSES = {
         *(f"words--{look}" for look in ("here", "quiet", "live", "good", "warn", "bad", "key", "strong")),
         *(f"words--level{level}" for level in range(5)),
@@ -63,7 +68,7 @@ class Words(Widget):
 
     def _cut(self, words: list[Word], width: int) -> list[Word]:
         """Those that fit; the last of them shortened."""
-        ascii_only = self.app.ascii_only  # type: ignore[attr-defined]
+        ascii_only = self.app.ascii_only
         shown: list[Word] = []
         for word in words:
             if width <= 0:

@@ -81,7 +81,7 @@ class WriteMode(Mode):
         yield Words(id="legend")
 
     def on_mount(self) -> None:
-        self._tint = self.app.memory.get("playground.tint", TINTS[0])  # type: ignore[attr-defined]
+        self._tint = self.app.memory.get("playground.tint", TINTS[0])
         if self._tint not in TINTS:
             self._tint = TINTS[0]
         self._show_legend()
@@ -89,7 +89,7 @@ class WriteMode(Mode):
 
     @property
     def _ascii(self) -> bool:
-        return bool(self.app.ascii_only)  # type: ignore[attr-defined]
+        return self.app.ascii_only
 
     @property
     def _panel(self) -> TokenPanel:
@@ -129,7 +129,7 @@ class WriteMode(Mode):
     def _write(self, request: dict[str, Any], sources: list[Source]) -> None:
         self.stop()
         self._request, self._asked_sources = request, sources
-        places = [source.checkpoint(self.playground.app.project.runs_dir) for source in sources]
+        places = [source.checkpoint(self.app.project.runs_dir) for source in sources]
         wanted = [(number, sample) for number in range(len(sources)) for sample in range(request["samples"])]
         self._set_panes(len(wanted))
         for pane, (number, sample) in zip(self._panes, wanted, strict=True):
@@ -172,7 +172,7 @@ class WriteMode(Mode):
         """Go on from another token: the same weights, the same seed, the tokens up to there."""
         pane = event.pane
         if pane.newest.is_live:
-            self.app.say("this text is still written; escape stops it", "warning")  # type: ignore[attr-defined]
+            self.app.say("this text is still written; escape stops it", "warning")
             return
         source = pane.source
         where = pane.branch.provenance
@@ -184,9 +184,7 @@ class WriteMode(Mode):
             "settings": {**self._request["settings"], "seed": pane.branch.seed},
             "samples": 1,
         }
-        self._ask(
-            request, [source], [same_weights(source, where, self.playground.app.project.runs_dir)], {(0, 0): pane}
-        )
+        self._ask(request, [source], [same_weights(source, where, self.app.project.runs_dir)], {(0, 0): pane})
         pane.text.focus()
 
     # --- what comes ---
@@ -300,7 +298,7 @@ class WriteMode(Mode):
 
     def action_tint(self) -> None:
         self._tint = TINTS[(TINTS.index(self._tint) + 1) % len(TINTS)]
-        self.app.memory.set("playground.tint", self._tint)  # type: ignore[attr-defined]
+        self.app.memory.set("playground.tint", self._tint)
         for pane in self._panes:
             pane.text.show_tint(self._tint)
         self._show_legend()
@@ -317,11 +315,11 @@ class WriteMode(Mode):
     def action_copy(self) -> None:
         pane = self.pane
         if pane is not None:
-            self.app.copy(pane.branch.text, "text")  # type: ignore[attr-defined]
+            self.app.copy(pane.branch.text, "text")
 
     def action_export(self) -> None:
         record = texts_as_json(self._request, self._asked_sources, self._panes)
-        ask_where(self.playground.app, self._panes, record)
+        ask_where(self.app, self._panes, record)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "again":

@@ -7,6 +7,7 @@ away from it. What stands in a line is cleaned where it is made (`text_lines`); 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import chop_cells
 from rich.segment import Segment
@@ -22,6 +23,9 @@ from craft.text import clean_line
 from workbench.actions import bindings_of
 from workbench.screens.runs.details.text_lines import Lines, Part, from_column, split
 
+if TYPE_CHECKING:
+    from workbench.app import Workbench
+
 LOOKS = ("plain", "quiet", "bold", "live", "good", "warn", "bad", "name", "text", "number")
 _LOOK_AHEAD = 400  # rows of one wrapped line that are made at most
 
@@ -29,6 +33,7 @@ _LOOK_AHEAD = 400  # rows of one wrapped line that are made at most
 class LinesView(ScrollView, can_focus=True):
     """Lines with a cursor. `follows`: the newest line is kept in sight."""
 
+    app: Workbench
     BINDINGS = bindings_of("lines")
     COMPONENT_CLASSES = {
         *(f"lines--{look}" for look in LOOKS),
@@ -307,6 +312,6 @@ class LinesView(ScrollView, can_focus=True):
         first, last = sorted((self.cursor if self.mark is None else self.mark, self.cursor))
         text = "\n".join(self.lines.text(index) for index in range(first, last + 1))
         count = last - first + 1
-        self.app.copy(text, self.what if count == 1 else f"{count:,} {self.what}s")  # type: ignore[attr-defined]
+        self.app.copy(text, self.what if count == 1 else f"{count:,} {self.what}s")
         self.mark = None
         self.refresh()
