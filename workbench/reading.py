@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from craft.runs.store import RunSummary
     from workbench.watch import RunsReader
 
-TICK = 1.0
-"""Seconds between two looks at the folders; longer where one look takes long."""
+TICK = 0.5
+"""Seconds between two looks at the folders; longer where one look takes long. The details of a run have a clock of
+their own, `_PAUSE` in screens/runs/details/panel.py."""
 _SHARE = 0.05  # of one core, at most, for looking at the folders
 _LONGEST_PAUSE = 5.0
 _RUNNER_PAUSE = 10.0  # seconds between two looks whether a queue has lost its runner

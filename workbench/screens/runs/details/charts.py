@@ -55,6 +55,7 @@ class ChartsTab(DetailTab):
         self.chosen: list[str] = []
         self.words = ""
         self.found = Look()
+        self._head = Content("")
         self._all: list[Panel] = []
         self._curves: OrderedDict[Path, RunCurves] = OrderedDict()
         """Of the runs looked at last: going back to one reads nothing again."""
@@ -114,7 +115,8 @@ class ChartsTab(DetailTab):
         self._draw()
 
     def fail(self, words: str) -> None:
-        self.query_one(".tab-head", Static).update(Content.styled(clean_line(words), "$text-error"))
+        self._head = Content.styled(clean_line(words), "$text-error")
+        self.query_one(".tab-head", Static).update(self._head)
 
     # --- showing ---
 
@@ -144,8 +146,10 @@ class ChartsTab(DetailTab):
         return (self._why_empty(), tone) if tone in ("warn", "bad") else ("", "")
 
     def _show_head(self) -> None:
-        line = self.query_one(".tab-head", Static)
-        line.update(self.head())
+        head = self.head()
+        if not head.is_same(self._head):  # all widgets are laid out anew for another
+            self._head = head
+            self.query_one(".tab-head", Static).update(head)
 
     def head(self) -> Content:
         """What is seen, in one line."""

@@ -61,7 +61,7 @@ class DetailTab(Container):
             self.begin()
         if other or known != run:
             self.say_of_run()
-        if other or known != run or run.observed.is_live:
+        if other or (known != run and not run.observed.is_live):  # at a live one the panel looks by its own clock
             self.look()
 
     @property
