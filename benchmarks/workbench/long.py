@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from benchmarks.long_curve import write_log
-from benchmarks.workbench.terminal import Program, verdict, workbench
+from benchmarks.workbench.terminal import CURVE, Program, verdict, workbench
 from craft.runs.metrics_index import NAME, IndexWriter
 from tests.workbench.runs import make_project, make_run
 
@@ -45,7 +45,7 @@ def _until_drawn(file: Path) -> tuple[float, float]:
     program = Program(workbench(file))
     try:
         first = program.until(b"transformer")
-        drawn = program.until(b"train ")
+        drawn = program.until(CURVE)
         time.sleep(0.2)
         return drawn - first, program.most_megabytes()
     finally:

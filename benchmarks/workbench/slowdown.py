@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.workbench.terminal import Program, verdict, workbench
+from benchmarks.workbench.terminal import CURVE, Program, verdict, workbench
 
 ASKED = 0.01
 PAIRS = 20
@@ -59,7 +59,7 @@ def _pair(file: Path, folder: Path, seconds: float, *, first_watched: bool) -> f
         program = Program(workbench(file)) if watched else None
         try:
             if program is not None:
-                program.until(b"train ")  # what is measured is watching, not starting
+                program.until(CURVE)  # what is measured is watching, not starting
                 program.read_for(2)
             else:
                 time.sleep(2)

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 
 ROWS, COLUMNS = 48, 160
+CURVE = "\u2500 train ".encode()
+"""The line of a drawn curve in a chart's legend, before its last value."""
 
 
 class Program:
@@ -69,7 +71,7 @@ class Program:
         return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1000
 
     def cpu_seconds(self) -> float:
-        """Processor time until now."""
+        """Processor time until now, in hundredths."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
