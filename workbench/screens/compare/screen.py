@@ -49,6 +49,12 @@ class CompareScreen(Showing):
 
     # --- news ---
 
+    def show_all(self) -> None:
+        """Another screen may have chosen runs, and what to see of them."""
+        self._arrange()
+        self._focus_pane()
+        super().show_all()
+
     def show_runs(self) -> None:
         self._show_picker()
         seen = self._shown.wanted if self._shown else None

@@ -227,6 +227,7 @@ class ActingScreen(WorkbenchScreen):
 
     def action_compare(self) -> None:
         self.app.session.set("compare.runs", [run.name for run in fitting("compare", self.targets)])
+        self.app.session.set("compare.pane", "chart")  # they are chosen; what is wanted now are their curves
         self.app.action_go("compare")
 
     def action_play(self) -> None:
