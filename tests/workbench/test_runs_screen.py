@@ -443,7 +443,10 @@ def test_what_went_wrong_and_what_to_do_stand_below_the_list(tmp_path: Path) -> 
                 await pilot.press("j")
                 await until(pilot, lambda: "ago: the loss became NaN at step 41" in screen_text(app))
                 assert "r starts it again from the beginning" in screen_text(app)
-                await pilot.press("j")
+                await pilot.press("space")
+                await until(pilot, lambda: "1 marked: verbs act on them" in screen_text(app))
+                assert "r starts it" not in screen_text(app), "r acts on what is marked"
+                await pilot.press("space", "k", "j", "j")
                 await until(pilot, lambda: "damaged: run.json is damaged" in screen_text(app))
 
     play(story())

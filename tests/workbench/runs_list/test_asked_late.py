@@ -75,3 +75,17 @@ def test_a_fork_is_asked_for_whatever_the_experiments_are_called(tmp_path: Path)
             await until(pilot, lambda: "[/x] [red], as" in screen_text(app))
 
     play(story())
+
+
+def test_the_question_of_a_fork_is_plain_where_only_ascii_is(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    make_run(tmp_path / "runs", "one")
+
+    async def story() -> None:
+        async with opened(file, size=(60, 20), ascii_only=True) as (app, pilot):
+            await until(pilot, lambda: len(app.screen.query_one(RunTable).runs) == 1)
+            await pilot.press("f")
+            await until(pilot, lambda: "Fork one" in screen_text(app) and "its own" in screen_text(app))
+            assert screen_text(app).isascii()
+
+    play(story())

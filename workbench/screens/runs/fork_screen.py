@@ -68,6 +68,9 @@ class ForkScreen(Dialog[Wish | None]):
         )
 
     def on_mount(self) -> None:
+        if self.app.ascii_only:
+            for arrow in self.query(".arrow").results(Static):
+                arrow.update("v" if arrow.has_class("down-arrow") else "^")
         self.query_one("#edits", Input).focus()
         self._read()
         self._plan(self._wish())

@@ -64,7 +64,10 @@ def _from(run: RunSummary) -> str:
 def _since(run: RunSummary, now: float) -> str:
     """The phase of a run that ended, and since when."""
     updated = number(run.updated)
-    return f"{run.phase} {format_age(now - updated)} ago" if updated else run.phase
+    if not updated:
+        return run.phase
+    age = format_age(now - updated)
+    return f"{run.phase} just now" if age == "now" else f"{run.phase} {age} ago"
 
 
 def _going(run: RunSummary, reason: str) -> str:

@@ -41,12 +41,13 @@ class StateLine(Widget):
             parts.append((f"{marked} marked: verbs act on them  ", "key"))
         if state is None:
             return [parts]
+        following = "" if marked else state.next  # a verb would act on the marked ones
         room = width - sum(width_of(text) for text, _ in parts)
         if self.size.height > 1:
             said = self._fit(f"{state.word}: {state.why}" if state.why else state.word, room)
-            return [[*parts, (said, state.tone)], [(self._fit(state.next, width), "key")]]
+            return [[*parts, (said, state.tone)], [(self._fit(following, width), "key")]]
         arrow = "  -> " if self.ascii_only else "  \u2192 "
-        hint = self._fit(f"{arrow}{state.next}", max(room - 20, 0)) if state.next else ""
+        hint = self._fit(f"{arrow}{following}", max(room - 20, 0)) if following else ""
         why = f": {state.why}" if state.why else ""
         said = self._fit(state.word + why, max(room - width_of(hint), 10))
         return [[*parts, (said, state.tone), (hint, "key")]]
