@@ -63,6 +63,21 @@ def delete(text: str, path: Path) -> str:
     return document.changed(document.deletion(path), document.data_without(path), path)
 
 
+def copy_table(text: str, kind: str, old: str, new: str) -> str:
+    """The text with an experiment or template once more under another name, its comments too, below the one.
+
+    Raises ConfigError when there is none, or the new name is taken.
+    """
+    document = Editable(text)
+    if document.get((kind, old)) is ABSENT:
+        raise ConfigError(f"there is no {kind} '{old}' in the file, so it cannot be copied")
+    for other in ("experiment", "template"):
+        if document.get((other, new)) is not ABSENT:
+            raise ConfigError(f"'{old}' cannot be copied to '{new}': there is already a {other} of this name")
+    value = copy.deepcopy(document.get((kind, old)))
+    return document.changed(document.copying((kind, old), new), document.data_with((kind, new), value), (kind, old))
+
+
 def rename_experiment(text: str, old: str, new: str) -> str:
     """The text with an experiment renamed, also where other tables extend it.
 

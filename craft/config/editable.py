@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from craft.config.positions import Entry, Path, Span, TomlPositions
-from craft.config.toml_values import dotted, header, same, table_lines, write_value
+from craft.config.toml_values import dotted, header, same, table_lines, write_key, write_value
 from craft.errors import ConfigError
 
 
@@ -140,6 +140,34 @@ class Editable:
             changes += self._out_of_inline(home, [entry for entry in entries if entry.home == home])
         return changes + self._without_tables(path)
 
+    def copying(self, path: Path, name: str) -> list[Change]:
+        """Repeat a table's very lines below it under another name; its values where it has no lines of its own."""
+        ordered = sorted(self.positions.tables.items(), key=lambda item: item[1].header)
+        blocks: list[Span] = []
+        previous_goes = False
+        for place, table in ordered:
+            goes = place[: len(path)] == path
+            if goes:
+                # A comment that opens the file is the file's.
+                start = self._above(table.header.start) or self._line_start(table.header.start)
+                start = blocks.pop().start if previous_goes else start
+                blocks.append(Span(start, self._below(self._line_end(table.end))))
+            previous_goes = goes
+        makers = (e for place, e in self.positions.entries.items() if place[: len(path)] == path)
+        if not blocks or any(len(entry.home) < len(path) for entry in makers):
+            return self.insertion((*path[:-1], name), self.get(path))
+        key, copies = write_key(name).encode(), []
+        for start, stop in blocks:
+            pieces, at = [], start
+            for span in sorted(span for span in self.positions.parts[path] if start <= span.start < stop):
+                pieces += [self.source[at : span.start], key]
+                at = span.stop
+            copies.append(b"".join([*pieces, self.source[at:stop]]).decode().rstrip() + self.newline)
+        end = blocks[-1].stop
+        before = self.newline if self.source[:end].endswith(b"\n") else 2 * self.newline
+        after = "" if end == len(self.source) or self._is_blank(end) else self.newline
+        return [Change(end, end, before + self.newline.join(copies) + after)]
+
     def changed(self, changes: Iterable[Change], expected: dict[str, Any], path: Path) -> str:
         """The text after `changes`; raises ConfigError where it would not mean `expected`."""
         source = self.source
@@ -254,18 +282,19 @@ class Editable:
         """Put a new table after the last one that belongs to `home`."""
         tables = self.positions.tables
         ends = [t.end for place, t in tables.items() if place[: len(home)] == home]
-        at = self._line_end(max(ends)) if home else len(self.source)
-        # Comments right under it belong to it, unless the next header follows on them.
-        below = at
-        while self.source[below:].lstrip(b" \t").startswith(b"#"):
-            below = self._line_end(below)
-        if self._is_blank(below):
-            at = below
+        at = self._below(self._line_end(max(ends))) if home else len(self.source)
         before = "" if not at or self.source[:at].endswith(b"\n") else self.newline
         blank_above = not at or self.source[:at].endswith((b"\n\n", b"\n\r\n"))
         blank_below = at == len(self.source) or self._is_blank(at)
         lines = [*([] if blank_above else [""]), *lines, *([] if blank_below else [""])]
         return Change(at, at, before + "".join(line + self.newline for line in lines))
+
+    def _below(self, at: int) -> int:
+        """Below the comments right under a table: they belong to it, unless the next header follows on them."""
+        below = at
+        while self.source[below:].lstrip(b" \t").startswith(b"#"):
+            below = self._line_end(below)
+        return below if self._is_blank(below) else at
 
     def _table_before_its_first(self, home: Path, line: str) -> Change:
         """Give a table a header of its own that so far only its sub-tables have."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from craft.config.edit import delete, rename_experiment, set_value
+from craft.config.edit import copy_table, delete, rename_experiment, set_value
 from craft.config.positions import Path
 from craft.config.toml_values import same
 from craft.errors import ConfigError
@@ -236,6 +236,27 @@ def test_renaming_follows_every_reference() -> None:
         "- [experiment.lr.sweep]",
         "+ [experiment.rate.sweep]",
     ]
+
+
+def test_a_copy_has_the_very_lines_with_their_comments() -> None:
+    assert difference(FILE, copy_table(FILE, "experiment", "wide", "wide 2")) == [
+        '+ [experiment."wide 2"]',
+        '+ extends = "small"      # twice as wide',
+        "+ model.hidden_size = 256",
+        "+   model.num_heads = 8",
+        '+ # model.mlp = "swiglu"',
+        "+ ",
+    ]
+    assert copy_table(FILE, "experiment", "lr", "rate").removeprefix(FILE).splitlines() == [
+        "",
+        "[experiment.rate]",
+        'extends = ["small", "wide"]',
+        "[experiment.rate.sweep]",
+        "axes.optimizer.lr = [0.005, 0.02]",
+    ]
+    for old, new, message in (("huge", "a", "no experiment 'huge'"), ("wide", "small", "already a.* of this name")):
+        with pytest.raises(ConfigError, match=message):
+            copy_table(FILE, "experiment", old, new)
 
 
 def test_a_reference_to_a_template_is_not_renamed() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from craft.config.edit import delete, rename_experiment, set_value
+from craft.config.edit import copy_table, delete, rename_experiment, set_value
 from craft.config.positions import Path, TomlPositions
 from craft.config.toml_values import same
 from craft.errors import ConfigError
@@ -166,3 +166,14 @@ def test_random_experiments_renamed(experiments: dict[str, Any], seed: int, data
             table["extends"] = renamed(parents)
     assert same(tomllib.loads(edited), {"experiment": expected})
     assert comments_of(edited) == comments_of(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(EXPERIMENTS, st.integers(0, 2**32), st.data())
+def test_random_experiments_copied(experiments: dict[str, Any], seed: int, data: st.DataObject) -> None:
+    text = Writer(random.Random(seed)).write({"experiment": experiments})
+    old = data.draw(st.sampled_from(sorted(experiments)))
+    edited = copy_table(text, "experiment", old, "new one")
+    assert same(tomllib.loads(edited), {"experiment": {**experiments, "new one": experiments[old]}})
+    assert is_subsequence(comments_of(text), comments_of(edited))
+    check_untouched(text, edited, ("experiment", "new one"))

@@ -11,7 +11,7 @@ from craft.config.experiments import inspect_experiments, load_experiments
 from tests.workbench.experiments.projects import TEXT, choose, experiments, make_project, text_of
 from tests.workbench.harness import play, screen_text, until
 from workbench.screens.experiments.rows import Row
-from workbench.screens.experiments.starter import copied, read_list, renamed, starters, sweep_fault, swept
+from workbench.screens.experiments.starter import read_list, renamed, starters, sweep_fault, swept
 
 
 def test_every_type_of_model_begins_as_something_that_is_valid(tmp_path: Path) -> None:
@@ -30,11 +30,6 @@ def test_a_template_is_renamed_where_others_extend_it_and_comments_stay() -> Non
     data = tomllib.loads(text)
     assert list(data["template"]) == ["ground"]
     assert data["experiment"]["tiny"]["extends"] == "ground"
-
-
-def test_a_copy_says_the_same_under_another_name() -> None:
-    data = tomllib.loads(copied(TEXT, "experiment", "lr", "lr-2"))
-    assert data["experiment"]["lr-2"] == data["experiment"]["lr"]
 
 
 def test_values_of_a_sweep_are_read_as_the_file_has_them() -> None:

@@ -84,12 +84,12 @@ class Changing(Parts):
         row = self.listing.selected
         if row is None:
             return
-        from workbench.screens.experiments.starter import copied
+        from craft.config.edit import copy_table
 
         def write(name: str | None) -> None:
             if name:
                 self._change(
-                    lambda text: copied(text, row.kind, row.name, name),
+                    lambda text: copy_table(text, row.kind, row.name, name),
                     f"'{name}' is a copy of '{row.name}'",
                     select=name,
                 )

@@ -63,15 +63,6 @@ def starters(rows: Sequence[Row]) -> list[Starter]:
     return found
 
 
-def copied(text: str, kind: Kind, old: str, new: str) -> str:
-    """The text with a copy of a table's values; its comments stay with the one. Raises ConfigError."""
-    document = Editable(text)
-    table = document.get((kind, old))
-    if table is ABSENT:
-        raise ConfigError(f"there is no {kind} '{old}' in the file, so it cannot be copied")
-    return set_value(text, (kind, new), table)
-
-
 def renamed(text: str, kind: Kind, old: str, new: str) -> str:
     """The text with another name, also where others extend it. Raises ConfigError."""
     if kind == "experiment":
