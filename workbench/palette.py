@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.fuzzy import Matcher
+from textual.markup import escape
 
 from craft.text import clean_line
 from workbench.actions import bound_now, key_name
@@ -28,6 +30,15 @@ class Command:
     do: Callable[[], Any]
 
 
+def _highlighted(name: str, query: str, matcher: Matcher) -> Content:
+    """A name with what was typed of it marked; Textual's own would read it as markup."""
+    found = Content(name)
+    for place in matcher.fuzzy_search.match(query, name)[1]:
+        if not name[place].isspace():
+            found = found.stylize(matcher.match_style, place, place + 1)
+    return found
+
+
 class Commands(Provider):
     """Asked anew each time the palette is opened, so what is offered is what can be done."""
 
@@ -35,13 +46,14 @@ class Commands(Provider):
 
     async def discover(self) -> Hits:
         for command in self._actions():
-            yield DiscoveryHit(Content(command.name), command.do, command.name, command.about)
+            yield DiscoveryHit(Content(command.name), command.do, command.name, escape(command.about))
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for command in self.all(query):
             if score := matcher.match(command.name):
-                yield Hit(score, matcher.highlight(command.name), command.do, command.name, command.about)
+                found = _highlighted(command.name, query, matcher)
+                yield Hit(score, found, command.do, command.name, escape(command.about))
 
     def all(self, words: str = "") -> Iterator[Command]:
         """What can be done now; of the runs those that have all of `words` in their names."""
