@@ -6,7 +6,8 @@ from pathlib import Path
 from craft.runs.events import append_event
 from craft.runs.folder import update_identity
 from tests.workbench.details.stage import append, at_details, full_run, shown_tab
-from tests.workbench.harness import play, screen_text, until
+from tests.workbench.harness import opened, play, screen_text, until
+from tests.workbench.runs import make_project
 from workbench.screens.runs.details.charts import ChartsTab
 from workbench.screens.runs.details.panel import RunDetails
 from workbench.screens.runs.details.panels import panels_of, shown_panels
@@ -155,3 +156,20 @@ def test_two_looks_at_once_read_each_record_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         looks = list(pool.map(lambda _: curves.look(panels, "step"), range(40)))
     assert {tuple(look.curves["loss"][0].xs) for look in looks} == {tuple(float(step) for step in range(5, 501, 5))}
+
+
+def test_charts_that_more_room_brings_into_view_get_their_curves(tmp_path: Path) -> None:
+    full_run(tmp_path / "runs")
+    make_project(tmp_path)
+
+    async def story() -> None:
+        async with opened(tmp_path / "experiments.toml", size=(120, 20)) as (app, pilot):
+            details = app.screen.query_one(RunDetails)
+            await until(pilot, lambda: bool(_charts(details)) and all(chart.series for chart in _charts(details)))
+            await pilot.pause(0.3)  # nothing is read any more
+            assert len(_charts(details)) < 3
+            await pilot.resize_terminal(120, 50)
+            await until(pilot, lambda: len(_charts(details)) == 3)
+            await until(pilot, lambda: all(chart.series for chart in _charts(details)))
+
+    play(story())

@@ -147,7 +147,8 @@ class TokenText(ScrollView, can_focus=True):
         return Wrapped(width, ascii_only=self._ascii, numbers=self.tint == "numbers")
 
     def _wrap(self) -> None:
-        width = max(self.size.width, 4)
+        # Out of sight it has no width; seen again in the same one, no resize tells it.
+        width = max(self.size.width or self._wrapped.width, 4)
         self._wrapped = self.new_lines(width)
         self._wrapped.add_prompt(self.prompt)
         for place, token in enumerate(self.tokens):

@@ -144,7 +144,7 @@ class ChartGrid(Container):
                 chart.log_y = seen[place].key in self.log_y
 
     def on_resize(self, event: events.Resize) -> None:
-        before = len(self.seen)
+        before = sum(chart.display for chart in self._charts)  # `seen` goes by the new size already
         self._place()
         if len(self.seen) != before:
             self.post_message(self.Turned())
