@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -81,7 +82,8 @@ class Split(Container):
         yield self.second
 
     def on_mount(self) -> None:
-        self.set_reactive(Split.share, self.app.memory.get(f"split.{self.name}", self._at_first))
+        share = self.app.memory.get(f"split.{self.name}", self._at_first)
+        self.set_reactive(Split.share, self.validate_share(share if math.isfinite(share) else self._at_first))
         self._arrange()
 
     def watch_share(self) -> None:

@@ -128,5 +128,5 @@ class Choosing(Panes):
             self._filter = message.found
             fault = self.query_one("#filter-fault", Static)
             fault.display = bool(message.found.fault)
-            fault.update(Content.styled(clean_line(message.found.fault), "$text-error"))
+            fault.update(Content.styled(clean_line(message.found.fault, ascii_only=self.app.ascii_only), "$text-error"))
             self._show_picker()

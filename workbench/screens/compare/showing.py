@@ -51,7 +51,7 @@ class Showing(Choosing):
 
     def _empty_state(self, faults: list[str]) -> Content:
         if faults:
-            return Content.styled(clean("\n".join(faults)), "$text-error")
+            return Content.styled(clean("\n".join(faults), ascii_only=self.app.ascii_only), "$text-error")
         if not self.app.runs_read:
             return Content("reading the runs ...")
         if not self.app.runs:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 from textual.widget import Widget
 
 from craft.text import clean_line, shorten, width_of
 from workbench.project import Check, Experiment, Project
 from workbench.screens.runs.rows import QUIET
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
 
 Styled = tuple[str, str]
 """Text and its style."""
@@ -18,6 +23,8 @@ _FAULT_LINES = 6
 
 class ExperimentsView(Widget):
     """Names, purposes, how often each was run, and what the schema says about them."""
+
+    app: Workbench
 
     def __init__(self, project: Project, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -41,13 +48,13 @@ class ExperimentsView(Widget):
 
     def _names(self, width: int) -> Content:
         if not self.project.exists:
-            return _styled((f"no {self.project.file} here", QUIET), width)
+            return self._styled((f"no {self.project.file} here", QUIET), width)
         if self.project.fault:
-            return _styled((_first_line(self.project.fault), _FAULT), width)
+            return self._styled((_first_line(self.project.fault), _FAULT), width)
         lead, gap = "experiments  ", "  "
         verdict, look = self._verdict()
         room = width - width_of(lead) - width_of(gap + verdict)
-        names = [shorten(experiment.name, 40) for experiment in self.project.experiments]
+        names = [self._cut(experiment.name, 40) for experiment in self.project.experiments]
         shown: list[str] = []
         for index, name in enumerate(names):
             rest = f"+{len(names) - index - 1} more"
@@ -56,7 +63,7 @@ class ExperimentsView(Widget):
                 shown.append(f"+{len(names) - index} more")
                 break
             shown.append(name)
-        text = shorten(gap.join(shown) or "none in this file", max(room, 0))
+        text = self._cut(gap.join(shown) or "none in this file", max(room, 0))
         return Content.assemble((lead, QUIET), (text, _PLAIN), gap, (verdict, look))
 
     def _first_fault(self, width: int) -> Content:
@@ -66,20 +73,20 @@ class ExperimentsView(Widget):
             return Content("")
         command = self._validate()
         if width_of(command) > width // 2:
-            return _styled((problems[0], _FAULT), width)
-        return _two_ends(width, (problems[0], _FAULT), (command, _COMMAND))
+            return self._styled((problems[0], _FAULT), width)
+        return self._two_ends(width, (problems[0], _FAULT), (command, _COMMAND))
 
     # --- a column ---
 
     def _list(self, width: int, height: int) -> list[Content]:
-        head = _two_ends(width, ("experiments", QUIET), self._verdict())
+        head = self._two_ends(width, ("experiments", QUIET), self._verdict())
         if not self.project.exists:
-            return [head, _styled((f"no {self.project.file} here", _PLAIN), width)]
+            return [head, self._styled((f"no {self.project.file} here", _PLAIN), width)]
         if self.project.fault:
             said = [line for line in self.project.fault.splitlines() if line.strip()][:_FAULT_LINES]
-            return [head, *(_styled((line, _FAULT), width) for line in said), *self._hint(width)]
+            return [head, *(self._styled((line, _FAULT), width) for line in said), *self._hint(width)]
         general = self.check.problems.get("", []) if self.check else []
-        lines = [head, *(_styled((problem, _FAULT), width) for problem in general[:_FAULT_LINES])]
+        lines = [head, *(self._styled((problem, _FAULT), width) for problem in general[:_FAULT_LINES])]
         hint = self._hint(width)
         blocks = [self._block(experiment, width) for experiment in self.project.experiments]
         room = height - len(lines) - len(hint)
@@ -88,7 +95,7 @@ class ExperimentsView(Widget):
         for index, block in enumerate(blocks):
             last = index == len(blocks) - 1
             if len(gap) + len(block) + (not last) > room:
-                lines.append(_styled((f"+{len(blocks) - index} more", QUIET), width))
+                lines.append(self._styled((f"+{len(blocks) - index} more", QUIET), width))
                 break
             lines += [*gap, *block]
             room -= len(gap) + len(block)
@@ -99,19 +106,19 @@ class ExperimentsView(Widget):
         runs = self.counts.get(experiment.name, 0)
         count = f"{runs} run{'s' * (runs != 1)}" if runs else ""
         right = "  ".join(word for word in ("sweep" if experiment.is_sweep else "", count) if word)
-        lines = [_two_ends(width, (experiment.name, f"bold {_PLAIN}"), (right, QUIET))]
+        lines = [self._two_ends(width, (experiment.name, f"bold {_PLAIN}"), (right, QUIET))]
         problems = self.check.problems.get(experiment.name) if self.check else None
         if problems:
-            lines.append(_styled((problems[0], _FAULT), width))
+            lines.append(self._styled((problems[0], _FAULT), width))
         elif experiment.about:
-            lines.append(_styled((experiment.about, QUIET), width))
+            lines.append(self._styled((experiment.about, QUIET), width))
         return lines
 
     def _hint(self, width: int) -> list[Content]:
         """The command that shows every fault with its line; wrapped rather than cut, it is there to be typed."""
         if not (self.project.fault or (self.check and self.check.count)):
             return []
-        command = clean_line(self._validate())
+        command = clean_line(self._validate(), ascii_only=self.app.ascii_only)
         rows = [command[start : start + width] for start in range(0, len(command), max(width, 1))]
         return [Content(""), *(Content.styled(row, _COMMAND) for row in rows)]
 
@@ -125,18 +132,19 @@ class ExperimentsView(Widget):
             return "all valid", "$text-success"
         return f"{self.check.count} problem{'s' * (self.check.count != 1)}", _FAULT
 
+    def _cut(self, text: str, width: int) -> str:
+        return shorten(text, width, ascii_only=self.app.ascii_only)
+
+    def _styled(self, styled: Styled, width: int) -> Content:
+        return Content.styled(self._cut(styled[0], width), styled[1])
+
+    def _two_ends(self, width: int, left: Styled, right: Styled) -> Content:
+        """One line; the left text is cut to what the right one leaves."""
+        end = clean_line(right[0], ascii_only=self.app.ascii_only)
+        text = self._cut(left[0], max(width - width_of(end) - 1, 4))
+        gap = " " * max(width - width_of(text) - width_of(end), 1)
+        return Content.assemble((text, left[1]), gap, (end, right[1]))
+
 
 def _first_line(text: str) -> str:
     return text.partition("\n")[0]
-
-
-def _styled(styled: Styled, width: int) -> Content:
-    return Content.styled(shorten(styled[0], width), styled[1])
-
-
-def _two_ends(width: int, left: Styled, right: Styled) -> Content:
-    """One line; the left text is cut to what the right one leaves."""
-    end = clean_line(right[0])
-    text = shorten(left[0], max(width - width_of(end) - 1, 4))
-    gap = " " * max(width - width_of(text) - width_of(end), 1)
-    return Content.assemble((text, left[1]), gap, (end, right[1]))

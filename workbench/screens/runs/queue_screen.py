@@ -40,7 +40,7 @@ class QueueScreen(ClosesOnce[None]):
         super().__init__()
         self._runs_dir, self._do = runs_dir, do
         self._state: QueueState | None = None
-        self._said: list[Content] = []
+        self._said: list[tuple[str, str]] = []
 
     def compose(self) -> ComposeResult:
         yield TitleBar("runs", id="title")
@@ -76,8 +76,10 @@ class QueueScreen(ClosesOnce[None]):
         self.query_one("#queue-head", Static).update(head)
         options = self.query_one(OptionList)
         lines = [self._line(one) for one in state.waiting]
-        if [line.plain for line in lines] != [line.plain for line in self._said]:
-            self._said = lines
+        # By their whole names too: two that are cut look alike, and the cursor would be on the other one.
+        said = [(one.entry.run, line.plain) for one, line in zip(state.waiting, lines, strict=True)]
+        if said != self._said:
+            self._said = said
             options.clear_options()
             options.add_options(Option(line) for line in lines)
             names = [one.entry.run for one in state.waiting]
