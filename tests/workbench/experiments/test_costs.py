@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from craft.config.estimate import MachineMemory
+from craft.analysis.past_speed import ExpectedTime
+from craft.config.estimate import MachineMemory, Range
 from tests.workbench.experiments.projects import TEXT, choose, experiments, make_project
 from tests.workbench.harness import play, screen_text, until
 from workbench.screens.experiments.costing import CostsReader, Weighed
@@ -88,6 +90,19 @@ def test_a_sweep_adds_up_its_runs(tmp_path: Path) -> None:
     assert found.totals.disk.high == pytest.approx(
         2 * 2 * (found.costs.figures.memory["weights"].high + found.costs.figures.memory["optimizer"].high)
     )
+
+
+def test_a_large_sweep_is_said_to_take_as_long_as_its_first_run_each_time(tmp_path: Path) -> None:
+    text = (
+        with_model('type = "rnn", hidden_size = 32') + f"sweep.axes.optimizer.lr = {[n / 1e4 for n in range(1, 101)]}\n"
+    )
+    found = weighed(make_project(tmp_path), text)
+    assert found.costs is not None and found.totals is None and found.runs == 100
+    minute = ExpectedTime(Range(60, 60), Range(1e3, 1e3), "same", ("one-001",))
+    found = replace(found, costs=replace(found.costs, expected=minute))
+    shown = CostsText(70, ascii_only=False)
+    for said in (shown.panel(found).plain, shown.strip(found).plain):
+        assert "about 1h 40m" in said and "the first x 100" in said
 
 
 def test_code_of_ones_own_is_not_checked_until_a_process_has_imported_it(tmp_path: Path) -> None:

@@ -137,3 +137,19 @@ def test_the_definition_is_shown_with_where_each_value_comes_from(tmp_path: Path
             await until(pilot, lambda: app.screen is screen)
 
     play(story())
+
+
+def test_in_a_small_window_the_keys_and_what_is_wrong_stay_in_view(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with experiments(file, size=(60, 15)) as (app, pilot, screen):
+            await choose(pilot, screen, "tiny")
+            await pilot.press("r")
+            await until(pilot, lambda: "enter start" in screen_text(app) and "esc cancel" in screen_text(app))
+            app.screen.query_one("#overrides", Input).value = "training.max_stepz=8"
+            await until(pilot, lambda: "did you mean" in screen_text(app))
+            await until(pilot, lambda: "training.max_stepz=8" in screen_text(app))
+            assert "enter start" in screen_text(app)
+
+    play(story())

@@ -73,7 +73,7 @@ class CostsText:
         if weighed.totals is not None:
             what = f"sweep of {weighed.runs:,} runs; below the one that needs most memory"
         elif weighed.runs > 1:
-            what = f"sweep of {weighed.runs:,} runs; below the first, all of them when they are launched"
+            what = f"sweep of {weighed.runs:,} runs; below the first of them"
         else:
             what = weighed.kind
         name = shorten(weighed.name, self.width - 14, ascii_only=self.ascii_only)
@@ -121,6 +121,10 @@ class CostsText:
         if totals is not None:
             words = duration_words(totals.seconds) if totals.seconds else "unknown until one was measured: F5"
             yield self._line("time of all", [(words, f"bold {PLAIN}" if totals.seconds else WARN)], "")
+        elif weighed.runs > 1 and expected is not None:
+            words = f"about {duration_words(_times(expected.seconds, weighed.runs))}"
+            how = f"  the first x {weighed.runs:,}"
+            yield self._line("time of all", [(words, f"bold {PLAIN}"), (how, QUIET)], "")
         if expected is None:
             yield self._line("time", [("unknown until measured: ", WARN), ("F5", KEY)], "")
         else:
@@ -263,6 +267,10 @@ class CostsText:
 
         expected = costs.expected
         seconds = weighed.totals.seconds if weighed.totals else expected.seconds if expected else None
+        if weighed.runs > 1 and weighed.totals is None and expected is not None:
+            words = f"about {duration_words(_times(expected.seconds, weighed.runs))}"
+            how = f"  the first x {weighed.runs:,}, {basis_words(expected)}"
+            return Content.assemble((words, f"bold {PLAIN}"), (self._cut(how, self.width - len(words)), QUIET))
         if seconds is None or expected is None:
             return Content.assemble((self._cut("time unknown until measured: ", self.width - 2), WARN), ("F5", KEY))
         words = ("about " if expected.is_about else "") + duration_words(seconds)
@@ -322,6 +330,10 @@ def number(write: Callable[[float], str]) -> Callable[[Range], str]:
         return low if low == high else f"{low} to {high}"
 
     return written
+
+
+def _times(one: Range, count: int) -> Range:
+    return type(one)(one.low * count, one.high * count)
 
 
 def _change(new: Range | None, old: Range | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SETTLE = 0.2
 _MOST_SLOTS = 1024
+_AROUND = 7  # rows: the dialog's own margin, what is wrong, and what the keys do
 
 
 class LaunchScreen(Dialog["Order | None"]):
@@ -40,22 +41,27 @@ class LaunchScreen(Dialog["Order | None"]):
 
     def compose(self) -> ComposeResult:
         what = self._names[0] if len(self._names) == 1 else f"{len(self._names)} experiments"
-        with VerticalScroll(classes="dialog"):
-            yield Static(Content.styled(self.line(f"Run {what}"), "bold"))
-            if len(self._names) > 1:
-                yield Static(Content.styled(self.line(", ".join(self._names)), "$foreground 60%"))
-            yield Static(Content("..."), id="costs-of-all", classes="space")
-            yield Static(Content("changes for these runs, such as training.max_steps=60 seed=2"), classes="space")
-            yield Line(self._overrides, placeholder="path=value path=value", id="overrides")
-            yield Static(Content("runs at once on the CPU (on GPUs it is one a GPU)"), classes="space")
-            yield Line(str(self._slots), id="slots", type="integer")
-            yield Static(id="fault", classes="space")
+        with Vertical(classes="dialog"):
+            with VerticalScroll(id="order"):
+                yield Static(Content.styled(self.line(f"Run {what}"), "bold"))
+                if len(self._names) > 1:
+                    yield Static(Content.styled(self.line(", ".join(self._names)), "$foreground 60%"))
+                yield Static(Content("..."), id="costs-of-all", classes="space")
+                yield Static(Content("changes for these runs, such as training.max_steps=60 seed=2"), classes="space")
+                yield Line(self._overrides, placeholder="path=value path=value", id="overrides")
+                yield Static(Content("runs at once on the CPU (on GPUs it is one a GPU)"), classes="space")
+                yield Line(str(self._slots), id="slots", type="integer")
+            # What is wrong, and what the keys do, stay in view where the rest has to scroll.
+            yield Static(id="fault")
             yield Static(
                 Content.assemble(
                     ("enter", "bold $text-accent"), " start     ", ("esc", "bold $text-accent"), " cancel"
                 ),
                 classes="space",
             )
+
+    def on_resize(self) -> None:
+        self.query_one("#order").styles.max_height = max(self.app.size.height - _AROUND, 3)
 
     def on_mount(self) -> None:
         self.query_one("#overrides", Input).focus()
@@ -87,7 +93,7 @@ class LaunchScreen(Dialog["Order | None"]):
         else:
             self._find_costs(order)
 
-    @work(thread=True, group="costs of all", exclusive=True, exit_on_error=False)
+    @work(thread=True, group="costs of all", description="find costs", exclusive=True, exit_on_error=False)
     def _find_costs(self, order: Order) -> None:
         worker = get_current_worker()
         try:
@@ -118,6 +124,12 @@ class LaunchScreen(Dialog["Order | None"]):
         self._show_fault(found if isinstance(found, str) else "")
         if not isinstance(found, str):
             self.query_one("#costs-of-all", Static).update(Content("\n").join(_lines(order, found, on_cpu)))
+        self.call_after_refresh(self._keep_in_view)
+
+    def _keep_in_view(self) -> None:
+        """Figures that came, or words on what is wrong, push nothing away that is typed in."""
+        if self.focused is not None:
+            self.focused.scroll_visible(animate=False)
 
     # --- answers ---
 
