@@ -9,7 +9,7 @@ import json
 import math
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,19 @@ def setting(folder: RunFolder, name: str) -> Value:
     if len(ending) > 1 and ending[0].count(".") == ending[1].count("."):
         return None
     return settings[ending[0]] if ending else None
+
+
+def best_of(runs: Iterable[RunSummary]) -> RunSummary | None:
+    """The run whose best figure is the best, by what the newest of them is to reach: the least, or the most.
+
+    Its definition is read only where the figures differ.
+    """
+    known = [(best, run) for run in runs if (best := _number(run.best)) is not None]
+    if len({best for best, _ in known}) < 2:
+        return known[0][1] if known else None
+    newest = max((run for _, run in known), key=lambda run: (run.created, run.name))
+    sign = -1 if setting(newest.folder, "checkpoint.mode") == "max" else 1
+    return min(known, key=lambda pair: sign * pair[0])[1]
 
 
 @lru_cache(maxsize=20_000)

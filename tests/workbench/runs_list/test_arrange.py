@@ -14,6 +14,7 @@ from craft.runs.json_files import sealed
 from craft.runs.notes import change_notes
 from craft.runs.store import RunSummary
 from tests.workbench.runs import make_run
+from workbench.screens.experiments.rows import made_by
 from workbench.screens.runs.arrange import Arranger, View
 from workbench.screens.runs.columns import columns_of
 from workbench.screens.runs.rows import cells_of_group, header
@@ -136,6 +137,16 @@ def test_the_runs_of_a_group_are_one_line_with_their_best(tmp_path: Path) -> Non
     assert opened.keys == ["alone-001", "group lr", "lr-003", "lr-002", "lr-001"]
     assert [row.inside for row in opened.rows] == [False, False, True, True, True]
     assert Arranger().arrange(runs, View("lr-001", fold=True)).keys == ["lr-001"], "one alone is no group"
+
+
+def test_the_best_is_the_most_where_the_most_is_wanted(tmp_path: Path) -> None:
+    newest = next(run for run in _swept(tmp_path) if run.name == "lr-003").folder
+    with newest.definition.open("a") as definition:
+        definition.write('checkpoint = { monitor = "val/accuracy", mode = "max" }\n')
+    runs = RunsReader(tmp_path).read()
+    group = Arranger().arrange(runs, View(fold=True)).rows[1].group
+    assert group is not None and (group.best_run.name, group.best) == ("lr-001", 2.0)
+    assert made_by(runs)["lr"].best == 2.0 and made_by(runs)["lr"].newest == "lr-003"
 
 
 def test_any_setting_is_a_column(tmp_path: Path) -> None:

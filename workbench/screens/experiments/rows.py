@@ -116,15 +116,17 @@ def about_of(body: object) -> str:
 
 def made_by(runs: Iterable[RunSummary]) -> dict[str, Made]:
     """What there is of each experiment, by name."""
-    found: dict[str, Made] = {}
-    newest: dict[str, float] = {}
+    from craft.analysis.facts import best_of
+
+    members: dict[str, list[RunSummary]] = {}
     for run in runs:
-        made = found.get(run.experiment, Made())
-        best = min((b for b in (made.best, run.best) if b is not None), default=None)
-        name = made.newest
-        if run.created >= newest.get(run.experiment, -1.0):
-            newest[run.experiment], name = run.created, run.name
-        found[run.experiment] = Made(made.runs + 1, made.live + run.observed.is_live, best, name)
+        members.setdefault(run.experiment, []).append(run)
+    found: dict[str, Made] = {}
+    for experiment, its in members.items():
+        best = best_of(its)
+        newest = max(its, key=lambda run: run.created)
+        live = sum(run.observed.is_live for run in its)
+        found[experiment] = Made(len(its), live, best.best if best else None, newest.name)
     return found
 
 

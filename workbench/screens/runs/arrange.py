@@ -54,17 +54,13 @@ class Fold:
     name: str
     runs: tuple[RunSummary, ...]
     folded: bool
+    best_run: RunSummary
+    """The run with the best figure; without any, the first."""
 
     @property
     def live(self) -> int:
         """How many train."""
         return sum(run.observed.is_live for run in self.runs)
-
-    @property
-    def best_run(self) -> RunSummary:
-        """The run with the smallest best figure; without any, the first."""
-        known = [(best, run) for run in self.runs if (best := number(run.status.best)) is not None]
-        return min(known, key=lambda pair: pair[0])[1] if known else self.runs[0]
 
     @property
     def best(self) -> float | None:
@@ -258,6 +254,8 @@ def _order(value: Value) -> tuple[bool, float, str]:
 
 def _folded(runs: Sequence[RunSummary], opened: frozenset[str]) -> list[Row]:
     """The runs of each group as one line, where the first of them stands; a group of one is no group."""
+    from craft.analysis.facts import best_of
+
     members: dict[str, list[RunSummary]] = {}
     for run in runs:
         if run.group:
@@ -268,7 +266,7 @@ def _folded(runs: Sequence[RunSummary], opened: frozenset[str]) -> list[Row]:
         if len(group) < 2:
             rows.append(Row(run))
         elif run is group[0] and run.group:
-            fold = Fold(run.group, tuple(group), run.group not in opened)
+            fold = Fold(run.group, tuple(group), run.group not in opened, best_of(group) or group[0])
             rows.append(Row(fold.best_run, fold))
             if not fold.folded:
                 rows += [Row(one, inside=True) for one in group]
