@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -24,6 +25,8 @@ class _CostsView(Widget):
 
     def show(self, weighed: Weighed | None, progress: Progress | None, fault: str) -> None:
         """The chosen experiment, how far its dry run is, and why the last one failed."""
+        if weighed is not None:
+            weighed = replace(weighed, version=0)  # most keys change the text and not its costs
         if (weighed, progress, fault) != (self.weighed, self.progress, self.fault):
             self.weighed, self.progress, self.fault = weighed, progress, fault
             self.refresh(layout=True)

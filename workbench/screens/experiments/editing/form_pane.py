@@ -22,6 +22,7 @@ from workbench.screens.experiments.editing.form_shown import VIEWS, said_of
 from workbench.screens.experiments.editing.form_typing import TypingPane
 from workbench.screens.experiments.editing.popup import Popup
 from workbench.screens.experiments.editing.value_input import ValueInput
+from workbench.widgets.said import Said
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
@@ -52,12 +53,12 @@ class FormPane(TypingPane):
         self._then_open: KeyPath = ()  # what was added just now, and wants a value
 
     def compose(self) -> ComposeResult:
-        yield Static(id="form-title")
+        yield Said(id="form-title")
         with Horizontal(id="form-filter"):
             yield Static("filter ", id="form-filter-label")
             yield Line(id="form-words", compact=True)
         yield FormList(ascii_only=self.ascii_only, id="form-list")
-        yield Static(id="form-help")
+        yield Said(id="form-help")
         yield ValueInput(id="form-value")
         yield Popup(ascii_only=self.ascii_only, id="form-choices")
 

@@ -11,7 +11,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.geometry import Offset
 from textual.message import Message
-from textual.widgets import Static, TextArea
+from textual.widgets import TextArea
 
 from craft.text import clean_line
 from workbench.actions import bindings_of
@@ -20,6 +20,7 @@ from workbench.screens.experiments.editing.popup import Completion, Popup
 from workbench.screens.experiments.editing.scan import parts_of
 from workbench.screens.experiments.editing.toml_face import TomlFace
 from workbench.screens.experiments.editing.where import Where, where_is
+from workbench.widgets.said import Said
 
 if TYPE_CHECKING:
     from craft.errors import Problem
@@ -52,7 +53,7 @@ class TomlPane(Container):
     def compose(self) -> ComposeResult:
         yield TomlFace(self._text, ascii_only=self.ascii_only, id="toml")
         yield FindBar(id="find")
-        yield Static(id="toml-help")
+        yield Said(id="toml-help")
         yield Popup(ascii_only=self.ascii_only, id="completions")
 
     def on_mount(self) -> None:
@@ -223,7 +224,7 @@ class TomlPane(Container):
             self._say(Content(""))
 
     def _say(self, words: Content) -> None:
-        self.query_one("#toml-help", Static).update(words)
+        self.query_one("#toml-help", Said).update(words)
 
     def go_to_problem(self, onward: int) -> None:
         """The cursor to the next problem, or with -1 to the one before; around the ends."""

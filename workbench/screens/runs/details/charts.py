@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from craft.analysis.axes import AXES
 from craft.text import clean_line, shorten
@@ -20,6 +20,7 @@ from workbench.screens.runs.details.panels import Panel, panels_of, shown_panels
 from workbench.screens.runs.details.run_curves import Look, RunCurves
 from workbench.screens.runs.details.tab import DetailTab
 from workbench.screens.runs.rows import TONES, phase_word
+from workbench.widgets.said import Said
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
@@ -55,13 +56,12 @@ class ChartsTab(DetailTab):
         self.chosen: list[str] = []
         self.words = ""
         self.found = Look()
-        self._head = Content("")
         self._all: list[Panel] = []
         self._curves: OrderedDict[Path, RunCurves] = OrderedDict()
         """Of the runs looked at last: going back to one reads nothing again."""
 
     def compose(self) -> ComposeResult:
-        yield Static(Content(""), classes="tab-head")
+        yield Said(Content(""), classes="tab-head")
         yield ChartGrid(ascii_only=self.ascii_only)
         field = FilterField(placeholder="words of a metric's name", compact=True)
         field.display = False
@@ -115,8 +115,7 @@ class ChartsTab(DetailTab):
         self._draw()
 
     def fail(self, words: str) -> None:
-        self._head = Content.styled(clean_line(words), "$text-error")
-        self.query_one(".tab-head", Static).update(self._head)
+        self.query_one(".tab-head", Said).update(Content.styled(clean_line(words), "$text-error"))
 
     # --- showing ---
 
@@ -146,10 +145,7 @@ class ChartsTab(DetailTab):
         return (self._why_empty(), tone) if tone in ("warn", "bad") else ("", "")
 
     def _show_head(self) -> None:
-        head = self.head()
-        if not head.is_same(self._head):  # all widgets are laid out anew for another
-            self._head = head
-            self.query_one(".tab-head", Static).update(head)
+        self.query_one(".tab-head", Said).update(self.head())
 
     def head(self) -> Content:
         """What is seen, in one line."""
