@@ -2,10 +2,14 @@
 
 The app reads runs and file in threads and tells the screens on the event loop: `show_runs`, `show_project` and
 `show_check` are called for the screen that is seen, and for the others when they are seen again.
+
+Textual's `work` writes all arguments of a call into the worker's description, on the event loop: ten thousand runs take
+half a second. Where arguments can be large, the description is given.
 """
 
 from __future__ import annotations
 
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
@@ -106,9 +110,11 @@ class WorkbenchScreen(Screen[None]):
         app = self.app
         parts = self.title_parts()
         if app.runs_read:
-            if app.runs is not self._counted[0]:  # ten thousand are counted once a look
-                live = sum(run.observed.is_live for run in app.runs)
-                self._counted = app.runs, live, sum(run.phase == "queued" for run in app.runs)
+            if app.runs is not self._counted[0]:
+                # They stand in this order, so that of ten thousand only those are looked at that count.
+                live = sum(1 for _ in takewhile(lambda run: run.observed.is_live, app.runs))
+                rest = islice(app.runs, live, None)
+                self._counted = app.runs, live, sum(1 for _ in takewhile(lambda run: run.phase == "queued", rest))
             _, live, queued = self._counted
             if live:
                 parts.append((f"{live} running  ", "title--live"))

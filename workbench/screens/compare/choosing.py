@@ -115,7 +115,7 @@ class Choosing(Panes):
         self._next_filter = time.monotonic() + _FILTER_PAUSE
         self._filter_runs(self.query_one("#filter", Input).value, list(self.app.runs))
 
-    @work(thread=True, group="compare filter", exclusive=True, exit_on_error=False)
+    @work(thread=True, group="compare filter", description="filter runs", exclusive=True, exit_on_error=False)
     def _filter_runs(self, text: str, runs: list[RunSummary]) -> None:
         worker = get_current_worker()
         found = filtered(text, runs, lambda: not worker.is_cancelled)

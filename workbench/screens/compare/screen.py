@@ -80,7 +80,7 @@ class CompareScreen(Showing):
             self._asked = wanted
             self._read(wanted)
 
-    @work(thread=True, group="compare", exclusive=True, exit_on_error=False)
+    @work(thread=True, group="compare", description="read", exclusive=True, exit_on_error=False)
     def _read(self, wanted: Wanted) -> None:
         worker = get_current_worker()
         began = time.monotonic()

@@ -121,7 +121,7 @@ class Launching(Parts):
             self.app.session.set("experiments.overrides", shlex.join(order.overrides))
             self._launch(order)
 
-    @work(thread=True, group="launch", exit_on_error=False)
+    @work(thread=True, group="launch", description="launch", exit_on_error=False)
     def _launch(self, order: Order) -> None:
         from craft.config.experiments import load_experiments
         from craft.launch.standby import Standby

@@ -55,7 +55,7 @@ class Weighing(Measuring):
         if self.panel is not None:
             self._inspect(self.panel.buffer.text, self.panel.buffer.version)
 
-    @work(thread=True, group="inspect", exclusive=True, exit_on_error=False)
+    @work(thread=True, group="inspect", description="inspect", exclusive=True, exit_on_error=False)
     def _inspect(self, text: str, version: int) -> None:
         worker = get_current_worker()
         inspection = self.reader.inspect(text)
@@ -95,7 +95,7 @@ class Weighing(Measuring):
         if self.app.screen is self:
             self.weigh_chosen()
 
-    @work(thread=True, group="weigh", exclusive=True, exit_on_error=False)
+    @work(thread=True, group="weigh", description="weigh", exclusive=True, exit_on_error=False)
     def _weigh(self, inspection: Inspection, saved: str, row: Row, version: int) -> None:
         worker = get_current_worker()
         weighed = self.reader.weigh(inspection, saved, row.name, row.kind, version)
@@ -121,7 +121,7 @@ class Weighing(Measuring):
 
     # --- all of them ---
 
-    @work(thread=True, group="briefs", exclusive=True, exit_on_error=False)
+    @work(thread=True, group="briefs", description="read briefs", exclusive=True, exit_on_error=False)
     def _read_briefs(self, inspection: Inspection) -> None:
         worker = get_current_worker()
         found = dict(self.reader.briefs(inspection, lambda: not worker.is_cancelled))
@@ -143,7 +143,7 @@ class Weighing(Measuring):
             self._quiet.stop()
         self._quiet = None if self._busy else self.set_timer(_QUIET, do)
 
-    @work(thread=True, group="own code", exit_on_error=False)
+    @work(thread=True, group="own code", description="check code", exit_on_error=False)
     def _check_code(self, inspection: Inspection, text: str, names: frozenset[str]) -> None:
         self._busy = True
         try:
@@ -152,7 +152,7 @@ class Weighing(Measuring):
             self._busy = False
             self.app.call_from_thread(self.weigh_again)
 
-    @work(thread=True, group="own code", exit_on_error=False)
+    @work(thread=True, group="own code", description="build model", exit_on_error=False)
     def _build_model(self, inspection: Inspection, name: str) -> None:
         self._busy = True
         try:

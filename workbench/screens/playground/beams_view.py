@@ -81,7 +81,7 @@ class TreeView(ScrollView, can_focus=True):
         nodes = list(self.search.nodes.values())
         self._draw(self.search, nodes, frozenset(self._folded), frozenset(self._opened), self.looked_at)
 
-    @work(thread=True, group="beams tree", exit_on_error=False)
+    @work(thread=True, group="beams tree", description="draw", exit_on_error=False)
     def _draw(
         self, tree: SearchTree, nodes: list[Node], folded: frozenset[int], opened: frozenset[int], looked_at: bool
     ) -> None:

@@ -50,7 +50,7 @@ class ActingScreen(WorkbenchScreen):
         """Do "module.function" of `workbench.verbs`, in a thread."""
         self._do(deed, arguments, after)
 
-    @work(thread=True, group="verbs", exit_on_error=False)
+    @work(thread=True, group="verbs", description="do", exit_on_error=False)
     def _do(self, deed: str, arguments: tuple[Any, ...], after: Callable[[], None] | None) -> None:
         worker = get_current_worker()
         told = Telling(self._note, lambda: worker.is_cancelled)
@@ -180,7 +180,7 @@ class ActingScreen(WorkbenchScreen):
     def action_resume_with(self) -> None:
         self._longer(self._fitting("resume_with"))
 
-    @work(thread=True, group="verb plan", exclusive=True, exit_on_error=False)
+    @work(thread=True, group="verb plan", description="longer", exclusive=True, exit_on_error=False)
     def _longer(self, folders: list[RunFolder]) -> None:
         from workbench.verbs.going_on import longer
 
@@ -322,7 +322,7 @@ class ActingScreen(WorkbenchScreen):
         runs_dir = self.app.project.runs_dir
         self._plan("removing.plan_pruning", "removing.prune", [runs_dir, self._fitting("prune")])
 
-    @work(thread=True, group="verb plan", exclusive=True, exit_on_error=False)
+    @work(thread=True, group="verb plan", description="plan", exclusive=True, exit_on_error=False)
     def _plan(self, plan: str, deed: str, arguments: Sequence[Any]) -> None:
         """Look at what would go; then a person is asked."""
         worker = get_current_worker()

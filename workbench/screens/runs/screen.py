@@ -112,7 +112,7 @@ class RunsScreen(ActingScreen):
         if self.app.runs_read:  # a filter that is put back into its line comes sooner
             self._arrange(self.app.runs, self._view)
 
-    @work(thread=True, group="arrange", exclusive=True, exit_on_error=False)
+    @work(thread=True, group="arrange", description="arrange", exclusive=True, exit_on_error=False)
     def _arrange(self, runs: list[RunSummary], view: View) -> None:
         worker = get_current_worker()
         with self._arranging:
@@ -184,7 +184,7 @@ class RunsScreen(ActingScreen):
     def _want_facts(self, message: FactsWanted) -> None:
         self._read_facts(message.runs, [column.key for column in self._table.columns if column.write is None])
 
-    @work(thread=True, group="facts", exit_on_error=False)
+    @work(thread=True, group="facts", description="read facts", exit_on_error=False)
     def _read_facts(self, runs: list[RunSummary], keys: list[str]) -> None:
         from workbench.screens.runs.arrange import facts_of
         from workbench.screens.runs.columns import write_value
