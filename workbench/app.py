@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from craft.runs.store import RunSummary
 
 _END_WITHIN = 3.0  # seconds after a signal
-_KEEP_AFTER = 2.0  # seconds until what was chosen is on disk
+_KEEP_AFTER = 0.5  # seconds until what was chosen or typed is on disk
 _THREADS = 64  # at most; each is begun when it is needed
 
 

@@ -105,3 +105,21 @@ def test_an_experiment_with_a_problem_is_not_measured(tmp_path: Path) -> None:
             app.clear_notifications()
 
     play(story())
+
+
+def test_whatever_ends_it_another_one_can_be_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise TypeError("nobody foresaw this")
+
+    monkeypatch.setattr("craft.launch.dry_run.DryRun.go", fails)
+
+    async def story() -> None:
+        async with experiments(make_project(tmp_path)) as (app, pilot, screen):
+            await choose(pilot, screen, "tiny")
+            await pilot.press("f5")
+            await until(pilot, lambda: "the dry run of tiny: " in " ".join(screen_text(app).split()))
+            assert screen.dry_run is None
+            await until(pilot, lambda: any("foresaw this" in note.message for note in app._notifications))
+            app._notifications.clear()
+
+    play(story())

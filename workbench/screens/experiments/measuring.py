@@ -54,6 +54,9 @@ class Measuring(Parts):
             self.post_message(DryRunEnded(name, None, ""))
         except (CraftError, OSError) as error:
             self.post_message(DryRunEnded(name, None, str(error)))
+        except BaseException:  # a fault of Craft's own, which is told; another one may be begun
+            self.post_message(DryRunEnded(name, None, "it ended in a way that nobody foresaw"))
+            raise
         else:
             self.post_message(DryRunEnded(name, result, ""))
 

@@ -187,13 +187,14 @@ class PlaygroundScreen(WorkbenchScreen):
     async def restore(self, record: dict[str, Any], *, run: bool = False) -> None:
         """Sources, prompt and settings of an entry of the history, in the tab that asked; with `run` ask at once."""
         request = record["request"]
-        settings = next((one["settings"] for one in record["results"] if "settings" in one), request.get("settings"))
+        results = (one for one in record["results"] if isinstance(one, dict))
+        settings = next((one["settings"] for one in results if "settings" in one), request.get("settings"))
         mode = await self.open_tab(record["kind"])
         if mode is None:
             return
         prompt = request.get("prompt")
         if mode.WITH_PROMPT:
-            self.prompt = str(prompt.get("text", "") if isinstance(prompt, dict) else prompt)
+            self.prompt = str((prompt.get("text", "") if isinstance(prompt, dict) else prompt) or "")
         where = {name: request[name] for name in ("device", "precision", "samples") if name in request}
         # The seed is a part of what is asked again.
         own = (
@@ -205,9 +206,9 @@ class PlaygroundScreen(WorkbenchScreen):
             self.set_sources(sources)
         self.set_settings({**where, **own})
         mode.restore({**request, "settings": settings})
-        if isinstance(prompt, dict) and prompt.get("tokens"):
-            count = len(prompt["tokens"])
-            self.app.say(f"{count} tokens were chosen after this prompt; choose them again", "warning")
+        tokens = prompt.get("tokens") if isinstance(prompt, dict) else None
+        if isinstance(tokens, list) and tokens:
+            self.app.say(f"{len(tokens)} tokens were chosen after this prompt; choose them again", "warning")
         if run:
             mode.run()
 
