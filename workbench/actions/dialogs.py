@@ -16,6 +16,16 @@ PLACES = {
         Action("cancel", ("escape",), "choose none", "cancel"),
         Action("cursor_down", ("down", "ctrl+n"), "next"),
         Action("cursor_up", ("up",), "previous"),
+        Action("page_down", ("pagedown",), "a page down"),
+        Action("page_up", ("pageup",), "a page up"),
+    ),
+    "choices": (
+        Action("cursor_down", ("down", "j"), "next"),
+        Action("cursor_up", ("up", "k"), "previous"),
+        Action("page_down", ("pagedown", "ctrl+d"), "a page down"),
+        Action("page_up", ("pageup", "ctrl+u"), "a page up"),
+        Action("first", ("home", "g"), "to the first"),
+        Action("last", ("end", "G"), "to the last"),
     ),
     "text": (
         Action("back", ("escape", "enter", "q"), "close", "close"),

@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
+from workbench.widgets.choices import Choices
 from workbench.widgets.typed import Line
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ class ChooseScreen(Dialog[T | None]):
         with Vertical(classes="dialog"):
             yield Static(Content.styled(self.line(self._question), "bold"))
             yield Line(placeholder="type to find", classes="space")
-            yield OptionList(classes="space")
+            yield Choices(classes="space")
 
     def on_mount(self) -> None:
         self._list("")
@@ -82,6 +83,12 @@ class ChooseScreen(Dialog[T | None]):
 
     def action_cursor_up(self) -> None:
         self.query_one(OptionList).action_cursor_up()
+
+    def action_page_down(self) -> None:
+        self.query_one(OptionList).action_page_down()  # type: ignore[no-untyped-call]
+
+    def action_page_up(self) -> None:
+        self.query_one(OptionList).action_page_up()  # type: ignore[no-untyped-call]
 
     def action_cancel(self) -> None:
         self.dismiss(None)

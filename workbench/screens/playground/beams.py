@@ -26,6 +26,7 @@ from workbench.screens.playground.history_keep import Keeping
 from workbench.screens.playground.mode import Mode
 from workbench.screens.playground.sources import LETTERS
 from workbench.screens.playground.words import Word, Words
+from workbench.widgets.choices import Choices
 from workbench.widgets.split import Split
 
 _SIDE_BY_SIDE = 110  # columns from which on tree and texts stand beside each other
@@ -71,7 +72,7 @@ class BeamsMode(Mode):
         yield BeamFields()
         yield Words(id="beam-state")
         text = VerticalScroll(Static(id="beam-figures"), Static(id="beam-words"), id="beam-text")
-        texts = Vertical(OptionList(id="beam-results", compact=True), text, id="beam-texts")
+        texts = Vertical(Choices(id="beam-results", compact=True), text, id="beam-texts")
         yield Split(TreeView(id="beam-tree"), texts, name="playground.beams", share=0.6)
 
     def on_mount(self) -> None:

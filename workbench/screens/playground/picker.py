@@ -22,6 +22,7 @@ from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
 from workbench.paths import is_there, typed_path
 from workbench.screens.playground.sources import LETTERS, Source
+from workbench.widgets.choices import Choices
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class SourcePicker(Dialog[list[Source] | None]):
             yield Static(Content.styled("Who writes?", "bold"))
             yield Line(placeholder="find a run, or type a path: a folder or file of weights", compact=True, id="find")
             with Horizontal(id="picker-lists"):
-                yield OptionList(id="picker-runs", compact=True)
-                yield OptionList(id="picker-steps", compact=True)
+                yield Choices(id="picker-runs", compact=True)
+                yield Choices(id="picker-steps", compact=True)
             yield Static(id="picker-chosen")
 
     def on_mount(self) -> None:

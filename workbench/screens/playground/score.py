@@ -23,6 +23,7 @@ from workbench.screens.playground.scoring import Scoring
 from workbench.screens.playground.sources import LETTERS
 from workbench.screens.playground.token_text import TokenText
 from workbench.screens.playground.words import Word, Words
+from workbench.widgets.choices import Choices
 from workbench.widgets.split import Split
 from workbench.widgets.typed_lines import Lines
 
@@ -62,7 +63,7 @@ class ScoreMode(Scoring):
         yield Words(id="score-state")
         typed = TextToScore("", compact=True, id="score-input", placeholder="paste a text here; ctrl+o takes a file's")
         figures = VerticalScroll(Static(id="score-totals"), Static(id="score-token"), id="score-figures")
-        side = Vertical(figures, OptionList(id="score-worst", compact=True), id="score-side")
+        side = Vertical(figures, Choices(id="score-worst", compact=True), id="score-side")
         below = Split(ScoreText(ascii_only=ascii_only), side, name="playground.score.text", share=0.6)
         yield Split(typed, below, name="playground.score", share=0.2, stacked=True)
 

@@ -20,6 +20,7 @@ from craft.text import clean, clean_line, fit
 from workbench.actions import bindings_of
 from workbench.dialogs.dialog import ClosesOnce
 from workbench.widgets.bars import KeyBar, TitleBar
+from workbench.widgets.choices import Choices
 
 if TYPE_CHECKING:
     from craft.launch.queue.dispatch import Waiting
@@ -46,7 +47,7 @@ class QueueScreen(ClosesOnce[None]):
         yield TitleBar("runs", id="title")
         with Vertical(id="queue"):
             yield Static(id="queue-head")
-            yield OptionList(id="queue-list")
+            yield Choices(id="queue-list")
             yield Static(id="queue-empty")
         yield KeyBar(id="keys")
 

@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 from workbench.actions import bindings_of
 from workbench.dialogs.dialog import Dialog
 from workbench.screens.runs.details.panels import Panel
+from workbench.widgets.choices import Choices
 from workbench.widgets.typed import Line
 
 
@@ -34,7 +35,7 @@ class MetricPicker(Dialog[list[str] | None]):
                 Content.styled("enter takes or leaves one, ctrl+a all or none, esc is done", "$foreground 55%")
             )
             yield Line(placeholder="type to find", classes="space")
-            yield OptionList(classes="space")
+            yield Choices(classes="space")
 
     def on_mount(self) -> None:
         self._list("")
