@@ -62,7 +62,6 @@ class ReadingApp(App[None]):
         self._tell(lambda screen: screen.show_rest())
         self._runs_reader = RunsReader(self.project.runs_dir)
         self._look()
-        self._check_file()
         self.set_interval(TICK, self._tick)
 
     # --- reading, in threads ---
@@ -134,6 +133,8 @@ class ReadingApp(App[None]):
 
     @on(RunsRead)
     def _take_runs(self, message: RunsRead) -> None:
+        if not self.runs_read:
+            self._check_file()  # not sooner: importing the schema would take the processor from reading the runs
         self.runs, self.runs_read = message.runs, True
         self._tell(lambda screen: screen.show_runs())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 import stat
 import threading
@@ -46,12 +47,13 @@ class RunsReader:
         self.store = RunStore(runs_dir)
         self._known: dict[str, tuple[Stamp, ListedRun]] = {}
         self._beside_queue: dict[str, tuple[ListedRun, ListedRun]] = {}
+        self._read: list[RunSummary] = []
         self._reasons: Mapping[str, str] = {}
         self._next_why = 0.0
         self._lock = threading.Lock()
 
     def read(self) -> list[RunSummary]:
-        """Look at every folder once. A run without news is the same object as before."""
+        """Look at every folder once. A run without news is the same object as before, and so is a list of such runs."""
         with self._lock:
             known: dict[str, tuple[Stamp, ListedRun]] = {}
             for name, stamp in self._folders():
@@ -72,7 +74,10 @@ class RunsReader:
         for run in runs:
             (live if run.observed.is_live else waiting if run.phase == "queued" else over).append(run)
         waiting.sort(key=lambda run: (places.get(run.name, math.inf), run.created, run.name))
-        return [*live, *waiting, *over]
+        runs = [*live, *waiting, *over]
+        if len(runs) != len(self._read) or not all(map(operator.is_, runs, self._read)):
+            self._read = runs
+        return self._read
 
     def _folders(self) -> Iterator[tuple[str, Stamp]]:
         """The names of what may be a run, each with its folder's stamp; None for one that changed a moment ago."""
