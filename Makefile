@@ -45,8 +45,8 @@ bench: $(INSTALLED) ## Measure what docs/measurements.md states
 workbench: $(INSTALLED) ## Open the workbench on experiments.toml
 	$(BIN)/craft-workbench experiments.toml
 
-picture: $(INSTALLED) ## Draw the workbench, with the runs that are there, for the README
-	$(BIN)/python -m workbench.picture docs/workbench.svg experiments.toml
+picture: $(INSTALLED) ## Train a few small runs and draw the workbench's screens with them, for the documents
+	$(BIN)/python -m workbench.picture docs/pictures
 
 clean: ## Remove the virtual environment and caches; runs and data stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,21 +8,24 @@ from xml.etree import ElementTree
 from tests.workbench.runs import make_demo
 
 
-def test_a_picture_of_real_runs(tmp_path: Path) -> None:
+def test_pictures_of_runs_that_are_there(tmp_path: Path) -> None:
     file = make_demo(tmp_path)
-    out = tmp_path / "picture.svg"
-    command = [sys.executable, "-m", "workbench.picture", str(out), str(file), "--run", "wide-001"]
-    subprocess.run(command, check=True, timeout=60)
-    picture = out.read_text()
-    ElementTree.fromstring(picture)
-    words = picture.replace("&#160;", " ")
+    command = [sys.executable, "-m", "workbench.picture", str(tmp_path / "out"), "--of", str(file)]
+    subprocess.run([*command, "--run", "wide-001", "--only", "runs", "light", "experiments"], check=True, timeout=120)
+    pictures = {path.stem: path.read_text() for path in (tmp_path / "out").glob("*.svg")}
+    assert set(pictures) == {"runs", "light", "experiments"}
+    for picture in pictures.values():
+        ElementTree.fromstring(picture)
+        assert "src:" not in picture and 'url("http' not in picture, "it fetches nothing"
+        assert str(tmp_path) not in picture, "no place of this machine"
+    words = pictures["runs"].replace("&#160;", " ")
     assert "wide-001" in words and "finished" in words and "train 1.6" in words
-    assert "src:" not in picture and 'url("http' not in picture, "it fetches nothing"
+    assert pictures["light"] != pictures["runs"]
 
 
-def test_no_such_run_is_said(tmp_path: Path) -> None:
+def test_a_size_that_is_none_is_said(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "workbench.picture", str(tmp_path / "x.svg"), "--size", "wide"],
+        [sys.executable, "-m", "workbench.picture", str(tmp_path), "--size", "wide"],
         capture_output=True,
         text=True,
         timeout=60,
