@@ -49,6 +49,9 @@ class Tmux:
     def press(self, *keys: str) -> None:
         self._call("send-keys", *keys)
 
+    def write(self, text: str) -> None:
+        self._call("send-keys", "-l", "--", text)
+
     def resize(self, width: int, height: int) -> None:
         self._call("resize-window", "-x", str(width), "-y", str(height))
 
