@@ -19,6 +19,15 @@ PLACES = {
         Action("page_down", ("pagedown",), "a page down"),
         Action("page_up", ("pageup",), "a page up"),
     ),
+    # In a text these are the hand's own, so that there no divider moves by them; help says so.
+    "line": (
+        Action("cursor_left_word", ("ctrl+left",), "a word to the left; elsewhere it moves a divider", "", "typing"),
+        Action("cursor_right_word", ("ctrl+right",), "a word to the right", "", "typing"),
+    ),
+    "lines": (
+        Action("cursor_word_left", ("ctrl+left",), "a word to the left; elsewhere it moves a divider", "", "typing"),
+        Action("cursor_word_right", ("ctrl+right",), "a word to the right", "", "typing"),
+    ),
     "choices": (
         Action("cursor_down", ("down", "j"), "next"),
         Action("cursor_up", ("up", "k"), "previous"),

@@ -26,6 +26,8 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("go_to_line", ("ctrl+g",), "go to a line by its number", "", "editor"),
     ),
     "toml": (
+        Action("cursor_word_left", ("ctrl+left",), "a word to the left; elsewhere it moves a divider", "", "editor"),
+        Action("cursor_word_right", ("ctrl+right",), "a word to the right", "", "editor"),
         Action("complete", ("ctrl+space", "ctrl+@", "ctrl+n"), "what could be written here", "complete", "editor"),
         Action(
             "comment",

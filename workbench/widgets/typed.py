@@ -9,10 +9,13 @@ from __future__ import annotations
 from textual.widgets import Input
 
 from craft.text import clean_line
+from workbench.actions import bindings_of
 
 
 class Line(Input):
     """One line; it holds the marks themselves."""
+
+    BINDINGS = bindings_of("line")
 
     def validate_value(self, value: str) -> str:
         return clean_line(value)

@@ -11,6 +11,7 @@ from textual.widgets import Input
 import workbench
 from tests.workbench.harness import opened, play, screen_text, until
 from tests.workbench.runs import make_demo
+from workbench.dialogs.help import sections_of
 from workbench.dialogs.prompt import PromptScreen
 
 _ATTACK = "a\x1b]52;c;AAAA\x07b\x9b31mc\u202ed"
@@ -34,6 +35,19 @@ def test_a_field_shows_what_a_terminal_would_obey_as_marks(tmp_path: Path) -> No
             await pilot.press("enter")
             await until(pilot, lambda: bool(given))
             assert given[0] is not None and not _OBEYED.search(given[0])
+
+    play(story())
+
+
+def test_words_are_moved_over_in_a_text_and_the_help_says_so(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with opened(make_demo(tmp_path)) as (app, pilot):
+            app.push_screen(PromptScreen("a note", value="one two"))
+            await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+            await pilot.press("ctrl+left")
+            await until(pilot, lambda: app.screen.query_one(Input).cursor_position == 4)
+            said = [row for rows in sections_of(app.screen).values() for row in rows]
+            assert ("ctrl+\u2190", "a word to the left; elsewhere it moves a divider") in said
 
     play(story())
 
