@@ -202,5 +202,6 @@ class _Reader:
         source = Source("file", self.document, (kind, name))
         if not is_name(name):
             hint = "up to 64 letters, digits and . _ -, the first no . or -"
-            self.problems.at(source, f"'{name[:80]}' cannot be a name", hint=hint, key=True, where=kind)
+            of = name if kind == "experiment" else ""
+            self.problems.at(source, f"'{name[:80]}' cannot be a name", hint=hint, key=True, where=kind, experiment=of)
         return read_entry(name, kind, table, source, self.problems)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from craft.config.check import Problems
-from craft.config.experiments import load_experiments
+from craft.config.experiments import inspect_experiments, load_experiments
 from craft.errors import ConfigError
 from tests.config.files import RICH, load, problems_of
 
@@ -214,3 +214,10 @@ def test_an_experiment_without_a_model_is_told_how_to_get_one(tmp_path: Path) ->
     (problem,) = problems_of(tmp_path, HEAD + "[experiment.x]\nunset = ['model']\n")
     assert (problem.message, problem.path, problem.line) == ("missing", "model", 4)
     assert problem.hint == 'such as model.type = "transformer", or extend a template that has it'
+
+
+def test_an_experiment_whose_name_cannot_be_one_is_none_of_the_sound(tmp_path: Path) -> None:
+    text = 'craft = 1\n[experiment."[two] words"]\n[experiment.one]\n[template."no name"]\n'
+    found = inspect_experiments(tmp_path / "e.toml", text)
+    assert "[two] words" in found.broken and "no name" not in found.broken
+    assert found.file is not None and "[two] words" not in found.file.names

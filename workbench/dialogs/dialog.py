@@ -27,6 +27,7 @@ class Dialog(ClosesOnce[T], ModalScreen[T]):
     """A question over the screen; what is inside stands in a container of class `dialog`."""
 
     app: Workbench
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (86, "-medium")]
 
     def text(self, text: str) -> str:
         """Foreign text of several lines, as this terminal can show it."""
