@@ -117,7 +117,7 @@ def test_damaged_folders_are_listed_and_harm_nobody(tmp_path: Path) -> None:
             getattr(folder, name).write_text(damage)
 
     async def story() -> None:
-        async with opened(file, size=(160, 120)) as (app, pilot):
+        async with opened(file, size=(100, 40)) as (app, pilot):
             table = app.screen.query_one(RunTable)
             await until(pilot, lambda: len(table.runs) == 2 * len(DAMAGE) + 12)
             for index, run in enumerate(table.runs):
