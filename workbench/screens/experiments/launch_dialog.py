@@ -78,7 +78,7 @@ class LaunchScreen(Dialog["Order | None"]):
             return "a quote is not closed"
         if wrong := next((one for one in overrides if "=" not in one), None):
             return f"'{wrong}' is no path=value"
-        if not slots.isdecimal() or not 1 <= int(slots[:9]) <= _MOST_SLOTS:
+        if not slots.isdecimal() or len(slots) > 9 or not 1 <= int(slots) <= _MOST_SLOTS:
             return f"runs at once: a number from 1 to {_MOST_SLOTS}"
         return Order(self._names, overrides, int(slots))
 

@@ -184,7 +184,7 @@ class QueueScreen(ClosesOnce[None]):
                 self._change("set_slots", int(text))
 
         def check(text: str) -> str:
-            return "" if text.isdecimal() and 1 <= int(text[:9]) <= 1024 else "a number from 1 to 1024"
+            return "" if text.isdecimal() and len(text) < 9 and 1 <= int(text) <= 1024 else "a number from 1 to 1024"
 
         question = "How many may train on the CPU at once?"
         detail = "It holds for those that wait now; each computes on its share of the cores."

@@ -289,7 +289,8 @@ class TomlPane(Container):
         last = self.face.document.line_count
 
         def check(text: str) -> str:
-            return "" if text.strip().isdecimal() and 1 <= int(text) <= last else f"a line from 1 to {last}"
+            is_number = text.strip().isdecimal() and len(text) < 20  # Python reads no number of thousands of digits
+            return "" if is_number and 1 <= int(text) <= last else f"a line from 1 to {last}"
 
         def go(text: str | None) -> None:
             if text is not None:
