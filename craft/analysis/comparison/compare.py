@@ -119,6 +119,16 @@ class Comparison:
         nowhere = [run.name for run in self.runs if run.points and not run.curve(self.axis)[0]]
         if nowhere:
             said.append(f"{_listed(nowhere)}: not drawn, as {AXES[self.axis].label} are not known; choose another axis")
+        apart = [
+            one.name
+            for one in self.bands
+            if isinstance(one, Band) and len(one.points) < 2 <= min(len(run.points) for run in one.runs)
+        ]
+        if apart:
+            said.append(
+                f"{_listed(apart)}: no line with a band, as what is kept of their long logs shares no steps; "
+                "each run has its curve where seeds are drawn apart"
+            )
         return said
 
 

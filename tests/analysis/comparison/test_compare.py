@@ -9,6 +9,7 @@ import math
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from craft.analysis.comparison import written
 from craft.analysis.comparison.compare import compare_runs
 from craft.analysis.comparison.differences import NOT_THERE, other_measure
+from craft.analysis.comparison.points import Points
 from craft.analysis.comparison.runs import ComparedReader, read_compared
 from craft.analysis.comparison.seeds import band, by_seed
 from craft.analysis.comparison.sooner import sooner
@@ -281,6 +283,16 @@ def test_a_thinned_log_gives_the_same_figures_as_the_whole(tmp_path: Path, monke
     for place, step in enumerate(line.points.steps):
         assert line.points.values[place] == whole_line.points.values[at[step]]
         assert line.low[place] == whole_line.low[at[step]]
+
+
+def test_seeds_that_share_no_steps_have_words_for_their_missing_band(tmp_path: Path) -> None:
+    found = compare_runs(seeds_of(tmp_path, "s", [4.0, 3.0, 2.0]), metric="val/loss", seeds="range")
+    assert not any("no line with a band" in one for one in found.remarks())
+    runs = []
+    for shift, run in enumerate(found.runs):
+        steps = [float(10 * step + shift) for step in range(3)]
+        runs.append(replace(run, points=Points(steps, steps, steps, [3.0, 2.0, 1.0], exact=lambda step: [])))
+    assert any(one.startswith("s x2: no line with a band") for one in replace(found, runs=runs[:2]).remarks())
 
 
 def test_a_resume_within_a_block_takes_back_what_it_supersedes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
