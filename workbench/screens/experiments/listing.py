@@ -103,8 +103,9 @@ class ExperimentList(ScrollView, can_focus=True):
         return False
 
     def expect(self, name: str, kind: Kind) -> None:
-        """The cursor goes to this row as soon as there is one."""
-        self._selected = Key(name, kind)
+        """The cursor goes to this row: now, or as soon as there is one."""
+        if not self.select(name, kind):
+            self._selected = Key(name, kind)
 
     def chosen_names(self) -> list[str]:
         """The marked experiments in the order of the list, else the one under the cursor."""

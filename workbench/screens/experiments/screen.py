@@ -31,6 +31,7 @@ from workbench.screens.experiments.rows import first_rows, made_by
 from workbench.screens.experiments.weighing import Weighing
 from workbench.widgets.bars import Part
 from workbench.widgets.split import Split
+from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
     from workbench.screens.experiments.editing.panel import EditPanel
@@ -50,7 +51,7 @@ class ExperimentsScreen(Launching, Changing, Weighing):
     def compose_body(self) -> ComposeResult:
         ascii_only = self.app.ascii_only
         listed = Container(
-            Input(placeholder="words to look for", id="experiments-filter"),
+            Line(placeholder="words to look for", id="experiments-filter"),
             ExperimentList(ascii_only=ascii_only, id="experiments-list"),
             Static(id="experiments-empty"),
             id="experiments-listed",
@@ -71,7 +72,6 @@ class ExperimentsScreen(Launching, Changing, Weighing):
         self.listing.show(first_rows(self.app.project.experiments))
         self.listing.focus()
         self.show_empty()
-        self.call_after_refresh(self._open_editor)
 
     def _restore(self) -> None:
         listing, name = self.listing, self.app.session.get("experiments.selected", "")
@@ -80,8 +80,11 @@ class ExperimentsScreen(Launching, Changing, Weighing):
             listing.expect(name, "template" if kind == "template" else "experiment")
         listing.marked = {str(one) for one in self.app.session.get("experiments.marked", [])}
 
+    def show_rest(self) -> None:
+        """The editor: what it needs takes a tenth of a second to import."""
+        self.call_after_refresh(self._open_editor)
+
     async def _open_editor(self) -> None:
-        """After the first frame: what it needs takes a tenth of a second to import."""
         if not self.app.project.exists or self._opening:
             return
         self._opening = True
@@ -101,8 +104,8 @@ class ExperimentsScreen(Launching, Changing, Weighing):
         if self.panel is None:
             self.listing.show(first_rows(self.app.project.experiments))
             self.show_empty()
-            if self.is_mounted:
-                self.call_after_refresh(self._open_editor)
+            if self.app.is_reading:
+                self.show_rest()
 
     def show_runs(self) -> None:
         made = made_by(self.app.runs)
@@ -232,7 +235,7 @@ class ExperimentsScreen(Launching, Changing, Weighing):
     def on_edit_panel_experiment_at_cursor(self, event: EditPanel.ExperimentAtCursor) -> None:
         """The editor's cursor went into another table."""
         if event.name and self._editor_has_focus:
-            self.listing.select(event.name, "template" if event.kind == "template" else "experiment")
+            self.listing.expect(event.name, "template" if event.kind == "template" else "experiment")
 
     # --- what there is when there is nothing ---
 
@@ -254,9 +257,10 @@ class ExperimentsScreen(Launching, Changing, Weighing):
         elif project.fault:
             lines = [
                 Content.styled(clean_line(project.fault.splitlines()[0]), "$text-error"),
-                Content(""),
-                Content("e  edit it"),
             ]
+            if self.panel is not None and not self.panel.buffer.fault:
+                key = ("E", "bold $text-accent")
+                lines += [Content(""), Content.assemble(key, "  mend it with $VISUAL or $EDITOR")]
         else:
             lines = [
                 Content("The file has no experiment yet."),
