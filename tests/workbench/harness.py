@@ -10,6 +10,7 @@ from time import monotonic
 
 from textual.pilot import Pilot
 
+from workbench import reading
 from workbench.app import Workbench
 
 WideScreen = (160, 50)
@@ -36,6 +37,15 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool], *, within: fl
             raise AssertionError("waited in vain; the screen:\n" + screen_text(pilot.app))  # type: ignore[arg-type]
         await asyncio.sleep(_LOOK)
     await pilot._wait_for_screen()  # what came with it has come
+
+
+async def settled(app: Workbench) -> str:
+    """Wait until what is drawn stays as it is from one look at the runs to the next; what it is then."""
+    shown, now = "", screen_text(app)
+    while now != shown:
+        await asyncio.sleep(reading.TICK + _LOOK)
+        shown, now = now, screen_text(app)
+    return now
 
 
 @contextlib.asynccontextmanager

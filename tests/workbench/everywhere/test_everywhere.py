@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 import workbench.app
 from craft.runs.store import RunStore
-from tests.workbench.harness import SmallScreen, opened, play, screen_text, until
+from tests.workbench.harness import SmallScreen, opened, play, screen_text, settled, until
 from tests.workbench.runs import make_demo, make_project
 from workbench import clipboard, memory
 from workbench.actions import PLACES
@@ -103,14 +103,13 @@ def test_the_key_bar_fits_eighty_columns_and_ascii_is_ascii(tmp_path: Path, plac
             app.action_go(place)
             await until(pilot, lambda: app.current_mode == place and app.place.is_mounted)
             await until(pilot, lambda: " help " in screen_text(app).splitlines()[-1])
-            await pilot.pause(0.3)
-            text = screen_text(app)
+            text = await settled(app)
             assert "q quit" in text.splitlines()[-1]
             assert all(len(line) <= 80 for line in text.splitlines())
             if ascii_only:
                 await pilot.press("f1")
-                await pilot.pause(0.2)
-                for seen in (text, screen_text(app)):
+                await until(pilot, lambda: len(app.screen_stack) == 2)
+                for seen in (text, await settled(app)):
                     odd = [line for line in seen.splitlines() if not line.isascii()]
                     assert not odd, odd
 
@@ -121,9 +120,9 @@ def test_a_click_on_the_key_bar_does_what_its_key_does(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened(make_demo(tmp_path)) as (app, pilot):
             await until(pilot, lambda: "? help" in screen_text(app).splitlines()[-1])
-            await pilot.pause(0.5)  # the bar follows what is selected
             bar = app.screen.query_one(KeyBar)
-            at = screen_text(app).splitlines()[-1].index("? help")
+            # The bar follows what is selected.
+            at = (await settled(app)).splitlines()[-1].index("? help")
             await pilot.click(bar, offset=(at, 0))
             await until(pilot, lambda: "this help" in screen_text(app))
 

@@ -14,7 +14,7 @@ from craft.runs.checkpoints import commit_checkpoint, list_checkpoints
 from craft.runs.folder import RunFolder
 from craft.runs.notes import read_notes
 from tests.launch.project import Project
-from tests.workbench.harness import opened, play, screen_text, until
+from tests.workbench.harness import opened, play, screen_text, settled, until
 from tests.workbench.runs import make_project, make_run, working
 from workbench.app import Workbench
 from workbench.screens.runs.edits_screen import EditsScreen
@@ -128,7 +128,7 @@ def test_a_run_that_trains_does_what_it_is_asked_for_and_says_at_which_step(real
             edits.value = "seed=7 model.hidden_size=32"
             await until(pilot, lambda: "cannot be" in screen_text(app) and "the weights do not fit" in screen_text(app))
             await pilot.press("enter")
-            await pilot.pause(0.3)
+            await settled(app)
             assert isinstance(app.screen, ForkScreen), "what cannot be is not made"
             edits.value = "seed=7"
             await until(pilot, lambda: "cannot be" not in screen_text(app))
@@ -219,7 +219,7 @@ def test_deleting_says_what_goes_and_leaves_what_lives(tmp_path: Path) -> None:
             async with opened(file) as (app, pilot):
                 await until(pilot, lambda: len(app.screen.query_one(RunTable).runs) == 3)
                 await pilot.press("x")
-                await pilot.pause(0.3)
+                await settled(app)
                 assert app.screen is app.place, "what trains cannot be deleted"
                 await pilot.press("a", "x")
                 await until(pilot, lambda: "Delete 2 runs for good?" in screen_text(app))
