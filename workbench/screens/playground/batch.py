@@ -32,7 +32,6 @@ from workbench.screens.playground.words import Word, Words
 from workbench.widgets.split import Split
 from workbench.widgets.typed_lines import Lines
 
-_MOST_KEPT = 200_000  # characters of what was typed, for the next time
 _MOST_SHOWN = 20_000  # characters of the text of one row
 
 
@@ -255,8 +254,7 @@ class BatchMode(Mode):
     @on(TextArea.Changed, "#batch-prompts")
     def _keep_typed(self, event: TextArea.Changed) -> None:
         event.stop()
-        text = self.lines.text
-        self.app.session.set("playground.batch", text if len(text) <= _MOST_KEPT else "")
+        self.keep_typed("playground.batch", self.lines.text)
 
     def restore(self, request: dict[str, Any]) -> None:
         """Take over the prompts of a batch that was asked before."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from workbench.app import Workbench
     from workbench.screens.playground.screen import PlaygroundScreen
 
+MOST_KEPT = 1_000_000
+"""Characters of a typed text that are kept for the next time: they are written with each change."""
+
 
 class Mode(Container):
     """One tab. The screen shows its prompt and its settings above the tabs that use them.
@@ -33,6 +36,7 @@ class Mode(Container):
         super().__init__(id=f"mode-{self.NAME}", classes="mode")
         self.asked: list[str] = []
         """Ids of requests that are not answered yet."""
+        self._keeps_typed = True
 
     @property
     def playground(self) -> PlaygroundScreen:
@@ -91,6 +95,14 @@ class Mode(Container):
         """One level back inside the tab."""
 
     # --- for subclasses ---
+
+    def keep_typed(self, name: str, text: str) -> None:
+        """Keep a text for the next time, under a name of the session; that one is too long for that is said."""
+        fits = len(text) <= MOST_KEPT
+        if self._keeps_typed and not fits:
+            self.app.say(f"this is too long to be kept for the next time (at most {MOST_KEPT:,} characters)", "warning")
+        self._keeps_typed = fits
+        self.app.session.set(name, text if fits else "")
 
     def ask(self, **request: Any) -> str:
         """Ask the sampler process; `checkpoints` are the screen's sources, and device and precision those chosen there,

@@ -27,7 +27,6 @@ from workbench.widgets.choices import Choices
 from workbench.widgets.split import Split
 from workbench.widgets.typed_lines import Lines
 
-_MOST_KEPT = 200_000  # characters of the text, for the next time
 _WORST = 50
 
 
@@ -210,8 +209,7 @@ class ScoreMode(Scoring):
     @on(TextArea.Changed, "#score-input")
     def _keep_typed(self, event: TextArea.Changed) -> None:
         event.stop()
-        text = self.input.text
-        self.app.session.set("playground.score", text if len(text) <= _MOST_KEPT else "")
+        self.keep_typed("playground.score", self.input.text)
 
     # --- keys ---
 
