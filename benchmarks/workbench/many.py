@@ -6,11 +6,12 @@ import statistics
 from pathlib import Path
 
 from benchmarks.run_store import make_folder
+from benchmarks.workbench.live import in_time
 from benchmarks.workbench.terminal import Program, verdict, workbench
 from tests.workbench.runs import make_project
 
 RUNS = 10_000
-ASKED_SECONDS, ASKED_MILLISECONDS = 1.0, 50
+ASKED_SECONDS = 1.0
 
 
 def measure(place: Path, rounds: int = 3) -> bool:
@@ -19,19 +20,21 @@ def measure(place: Path, rounds: int = 3) -> bool:
     (place / "runs").mkdir()
     for number in range(RUNS):
         make_folder(place / "runs" / f"exp-{number:05d}", number)
-    listed, keys = [], []
+    listed, busy, keys = [], [], []
     for number in range(rounds + 1):
         program = Program(workbench(file))
         try:
-            first = program.until(b"transformer")
+            first, cpu_first = program.until(b"transformer"), program.cpu_seconds()
             taken = program.until(f"{RUNS:,} runs".encode()) - first
+            cpu = program.cpu_seconds() - cpu_first
             program.read_for(2)
             if number:
                 listed.append(taken)
+                busy.append(cpu)
                 keys += [program.answered(b"j", "\u258c".encode()) for _ in range(30)]
         finally:
             program.close()
     seconds = statistics.median(listed)
-    late = 1000 * statistics.quantiles(keys, n=20)[-1]
-    held = verdict("10,000 runs listed", f"{seconds:.2f} s", f"{ASKED_SECONDS:g} s", seconds < ASKED_SECONDS)
-    return verdict("a key among them, p95", f"{late:.0f} ms", f"{ASKED_MILLISECONDS} ms", late < 50) and held
+    found = f"{seconds:.2f} s after the first frame ({statistics.median(busy):.2f} s of a processor)"
+    held = verdict("10,000 runs listed", found, f"{ASKED_SECONDS:g} s", seconds < ASKED_SECONDS)
+    return in_time("a key among them", keys) and held
