@@ -83,10 +83,13 @@ def test_a_session_from_start_to_end(tmp_path: Path) -> None:
     with tmux(tmp_path) as terminal, working(live):
         # Shells may export the size that they began with.
         terminal.start(shlex.join(["env", "COLUMNS=80", "LINES=24", *COMMAND, str(file)]))
-        screen = terminal.until(lambda text: "transformer-001" in text and "train 1." in text)
-        assert "wide" in screen and "310/500" in screen and "\u00d7" in screen
+        terminal.until(lambda text: "wide-001" in text and "310/500" in text)
+        # The cursor is on the newest run, which waits; the next one trains.
+        terminal.press("g", "j")
+        screen = terminal.until(lambda text: "train 1." in text)
+        assert "wide" in screen and "\u00d7" in screen
         assert max(map(len, screen.splitlines())) <= 80
-        for label in ("details", "stop", "log axis", "theme", "help", "quit"):
+        for label in ("details", "stop", "menu", "help", "quit"):
             assert label in screen.splitlines()[-1]
 
         write_metrics(live, 311, 400)
@@ -94,20 +97,22 @@ def test_a_session_from_start_to_end(tmp_path: Path) -> None:
         terminal.until(lambda text: "400/500" in text)
 
         terminal.press("?")
-        terminal.until(lambda text: "next run" in text)
+        terminal.until(lambda text: "stop; it finishes its step" in text)
         terminal.press("Escape")
-        terminal.until(lambda text: "next run" not in text)
+        terminal.until(lambda text: "stop; it finishes its step" not in text)
         terminal.press("G")
-        terminal.until(lambda text: "transformer-001  loss" in text)
+        terminal.until(lambda text: "transformer-001  \u2713" in text)
         terminal.press("Enter")
-        terminal.until(lambda text: "the end of its log" in text)
-        terminal.press("q")
-        terminal.until(lambda text: "transformer-001  loss" in text)
+        terminal.until(lambda text: "enlarge" in text.splitlines()[-1])
+        terminal.press("W")
+        terminal.until(lambda text: "device cpu" in text and "phase" not in text)
+        terminal.press("Escape")
+        terminal.until(lambda text: "phase" in text)
 
         terminal.resize(170, 45)
-        terminal.until(lambda text: "the baseline that everything" in text and "100%" in text)
+        terminal.until(lambda text: "100%" in text)
         terminal.resize(60, 15)
-        terminal.until(lambda text: "transformer-001" in text and "the baseline" not in text)
+        terminal.until(lambda text: "transformer-001" in text and "100%" not in text)
 
         terminal.press("q")
         screen = terminal.until(lambda text: "left with 0" in text)

@@ -68,9 +68,7 @@ SCENES = (
         lambda trained: {"place": "experiments", "experiments.selected": "deep"},
         _experiments,
     ),
-    Scene(
-        "runs", (120, 34), lambda trained: {"place": "runs", "runs.selected": trained.live or trained.run}, _runs
-    ),
+    Scene("runs", (120, 34), lambda trained: {"place": "runs", "runs.selected": trained.live or trained.run}, _runs),
     Scene("details", (120, 34), _looked_at, _details),
     Scene(
         "compare",

@@ -58,7 +58,7 @@ def test_killed_while_somebody_types_and_a_run_trains(tmp_path: Path) -> None:
             person.does("1", until=lambda screen: "fits" in row_of(screen, "tiny"))
             person.does("Enter", until="delete reset")
             person.does("F2", until="ctrl+space complete")
-            person.types("# a thought that must not be lost ", until=lambda screen: "not be lost" in screen)
+            person.types("# a thought that must not be lost", until=lambda screen: "not be lost" in screen)
             state = Path(os.environ["CRAFT_STATE_DIR"])
             person.waits_for(lambda: any(b"not be lost" in one.read_bytes() for one in state.rglob("*.toml")))
             os.kill(int(pid.read_text()), signal.SIGKILL)
@@ -67,9 +67,8 @@ def test_killed_while_somebody_types_and_a_run_trains(tmp_path: Path) -> None:
         assert "not be lost" in Buffer(file).drafts()[0].text
         before = person.run("tiny-001")
         with workbench(file, 100, 32) as person:
-            person.sees("draft")
-            person.does("C-o", until="take")
-            print(person.terminal.screen())
+            person.sees("ctrl+o decide")
+            person.does("C-o", until=lambda screen: screen.count("take it") == 2)
             person.does("Enter", until="# a thought that must not be lost")
             person.does("2", until=lambda screen: step_on(screen, "tiny-001") > before.step)
             assert person.run("tiny-001").phase == "running"
@@ -109,9 +108,10 @@ def test_a_full_disk_is_said_and_takes_nothing_that_was_typed(tmp_path: Path) ->
             person.does("1", until=lambda screen: "fits" in row_of(screen, "tiny"))
             person.does("Enter", until="delete reset")
             person.does("F2", until="ctrl+space complete")
-            person.types("# typed on a full disk ", until="# typed on a full disk")
+            person.types("# typed on a full disk", until="# typed on a full disk")
+            person.terminal.press("Enter")
             disk.fill()
-            screen = person.does("C-s", until="No space left")
+            screen = person.does("C-s", until="the disk is full")
             assert "# typed on a full disk" in screen and "not saved" in screen
             assert file.read_text() == TEXT
             disk.free()
