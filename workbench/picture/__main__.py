@@ -17,7 +17,7 @@ from pathlib import Path
 
 from workbench.picture.project import Trained, has_trained
 from workbench.picture.scenes import SCENES, Scene
-from workbench.picture.taking import NotSeen, take
+from workbench.picture.taking import NotSeenError, take
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
             with _runs(Path(place), asked.of, asked.run) as trained:
                 for scene in scenes:
                     _write(asked.folder / f"{scene.name}.svg", scene, trained, size)
-    except (NotSeen, RuntimeError, OSError) as error:
+    except (NotSeenError, RuntimeError, OSError) as error:
         sys.exit(f"no picture: {error}")
 
 

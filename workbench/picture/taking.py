@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ _FONT_FACE = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 _FONTS = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 
-class NotSeen(Exception):
+class NotSeenError(Exception):
     """What the picture is of did not come; says what."""
 
 
@@ -51,12 +52,12 @@ class Stage:
         await self._pilot.press(*keys)
 
     async def sees(self, *wanted: str, where: Callable[[], bool] | None = None) -> None:
-        """Wait for words, all of them, and a condition. Raises NotSeen when they do not come."""
+        """Wait for words, all of them, and a condition. Raises NotSeenError when they do not come."""
         deadline = monotonic() + _PATIENCE
         while not (all(words in self.text for words in wanted) and (where is None or where())):
             if monotonic() > deadline:
                 missing = [words for words in wanted if words not in self.text]
-                raise NotSeen(f"{' and '.join(missing) or 'it'} did not appear on the screen:\n{self.text}")
+                raise NotSeenError(f"{' and '.join(missing) or 'it'} did not appear on the screen:\n{self.text}")
             await self._pilot.pause(0.05)
 
     async def rests(self) -> None:
@@ -69,12 +70,12 @@ class Stage:
 
 
 async def take(scene: Scene, trained: Trained, size: tuple[int, int]) -> str:
-    """The SVG of a scene. Raises NotSeen when what it shows does not come."""
+    """The SVG of a scene. Raises NotSeenError when what it shows does not come."""
     session = memory.of_project(trained.file)
     for name, value in scene.session(trained).items():
         session.set(name, value)
     session.flush()
-    before = os.getcwd()
+    before = Path.cwd()
     os.chdir(trained.file.absolute().parent)  # so that the title names the file and no folder of this machine
     try:
         app = Workbench(trained.file.absolute().relative_to(trained.file.absolute().parent))

@@ -111,8 +111,8 @@ def _samples(person: Person) -> str:
     person.types("the quick b", until="the quick b")
     person.does("F5", until=lambda screen: "tok/s" in screen and "answering" not in screen)
     screen = person.sees("length reached")
-    seen = re.search(r"seed (\d+) ", screen)
-    assert seen and "200 tokens" in screen
+    seen = re.search(r"seed +(\d+)", screen)
+    assert seen
     return seen[1]
 
 
