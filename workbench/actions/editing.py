@@ -28,6 +28,8 @@ PLACES: dict[str, tuple[Action, ...]] = {
     "toml": (
         Action("cursor_word_left", ("ctrl+left",), "a word to the left; elsewhere it moves a divider", "", "editor"),
         Action("cursor_word_right", ("ctrl+right",), "a word to the right", "", "editor"),
+        Action("text_start", ("ctrl+home",), "the beginning of the text", "", "editor"),
+        Action("text_end", ("ctrl+end",), "its end", "", "editor"),
         Action("complete", ("ctrl+space", "ctrl+@", "ctrl+n"), "what could be written here", "complete", "editor"),
         Action(
             "comment",

@@ -80,6 +80,8 @@ def test_keys_and_values_are_completed_and_problems_shown_where_they_stand(file:
             await pilot.press("enter")
             await type_in(pilot, "model.ml")
             await until(pilot, lambda: app.panel.pane.popup.is_open)
+            popup = app.panel.pane.popup
+            await until(pilot, lambda: popup.size.width > 0 and popup.render_line(0).text.rstrip().endswith("tab"))
             await pilot.press("enter")
             assert "\nmodel.ml\n" in app.buffer.text, "enter is the text's while nothing is chosen"
             await pilot.press("backspace", "p", "tab")
@@ -94,6 +96,10 @@ def test_keys_and_values_are_completed_and_problems_shown_where_they_stand(file:
             await pilot.press("ctrl+z")
             await until(pilot, lambda: face.problem_rows == [])
             assert "relu2, gelu or swiglu" in shown(app, "#toml-help")
+            await pilot.press("ctrl+end")
+            assert face.cursor_location == face.document.end
+            await pilot.press("ctrl+home")
+            assert face.cursor_location == (0, 0)
 
     play(story())
 

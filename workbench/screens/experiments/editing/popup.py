@@ -17,6 +17,7 @@ from craft.text import fit, width_of
 
 MOST_ROWS = 8
 _WIDEST = 72
+_TAB = " tab "
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,12 @@ class Popup(Widget):
         about = self.get_component_rich_style("popup--about")
         mark = ">" if index == self._chosen else " "
         room = max(width - self._room - 4, 0)
+        # The first is taken without being chosen, which nobody could know.
+        key = _TAB if index == 0 and self._chosen < 0 and room > len(_TAB) + 8 else ""
         segments = [
             Segment(f"{mark}{fit(one.text, self._room, ascii_only=self.ascii_only)}  ", name + look),
-            Segment(fit(one.about, room + 1, ascii_only=self.ascii_only), about + look),
+            Segment(fit(one.about, room + 1 - len(key), ascii_only=self.ascii_only), about + look),
+            Segment(key, name),
         ]
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 

@@ -306,6 +306,14 @@ class TomlFace(KeysInOrder, TextArea):
             column = max(column + len(new[row - first]) - len(lines[row - first]), 0)
         self.move_cursor((row, column))
 
+    def action_text_start(self) -> None:
+        """The cursor before the first character of the text."""
+        self.move_cursor((0, 0))
+
+    def action_text_end(self) -> None:
+        """The cursor behind the last one."""
+        self.move_cursor(self.document.end)
+
     def action_complete(self) -> None:
         self.post_message(self.WantsCompletion())
 
