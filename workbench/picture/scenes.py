@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,7 @@ async def _runs(stage: Stage, trained: Trained) -> None:
     """A run that trains, with its curve; or the newest."""
     name = trained.live or trained.run
     if trained.live:
-        await stage.sees("running")
+        await stage.sees("running", where=lambda: not re.search(r" \d{1,2}/4000", stage.text))  # a hundred steps
     await stage.sees(name, "train ", where=stage.is_drawn)
 
 

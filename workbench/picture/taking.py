@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from workbench.picture.scenes import Scene
 
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 # A picture must not fetch fonts from anywhere; the text is placed by its cells, so any monospaced one will do.
 _FONT_FACE = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 _FONTS = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
