@@ -61,6 +61,7 @@ def test_delete_and_rename_from_the_list_are_taken_back_by_one_key(tmp_path: Pat
             await until(pilot, lambda: "wide, lr extended 'tiny'" in " ".join(screen_text(app).split()))
             await pilot.press("u")
             await until(pilot, lambda: text_of(screen) == TEXT)
+            await until(pilot, lambda: "tiny" in {row.name for row in screen.listing.rows})
             await choose(pilot, screen, "tiny")
             await pilot.press("m")
             await until(pilot, lambda: bool(app.screen.query(Input)))
