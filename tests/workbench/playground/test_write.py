@@ -199,7 +199,7 @@ def test_faults_stand_where_they_belong_and_others_write_on(project: Path) -> No
             assert "not" in ended.branch.fault and not ended.branch.tokens
             assert all("F2 chooses another" in pane.branch.fault for pane in (damaged, missing, ended))
             assert len(whole.branch.tokens) == 20 and not whole.branch.fault
-            assert "damaged" in screen_text(app)
+            await until(pilot, lambda: "damaged" in screen_text(app))
             # What the settings do not take is said beside them, and nothing is asked.
             screen.set_settings({"temperature": "warm"})
             await pilot.press("f5")
