@@ -24,7 +24,7 @@ PLACES = {
         Action("cursor_left_word", ("ctrl+left",), "a word to the left; elsewhere it moves a divider", "", "typing"),
         Action("cursor_right_word", ("ctrl+right",), "a word to the right", "", "typing"),
     ),
-    "lines": (
+    "typed lines": (
         Action("cursor_word_left", ("ctrl+left",), "a word to the left; elsewhere it moves a divider", "", "typing"),
         Action("cursor_word_right", ("ctrl+right",), "a word to the right", "", "typing"),
     ),

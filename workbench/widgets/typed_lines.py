@@ -12,7 +12,7 @@ from workbench.actions import bindings_of
 class Lines(TextArea):
     """Any number of lines, kept as they are; only what is drawn has the marks."""
 
-    BINDINGS = bindings_of("lines")
+    BINDINGS = bindings_of("typed lines")
 
     def get_line(self, line_index: int) -> Text:
         line = super().get_line(line_index)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 from textual.app import App, ComposeResult
@@ -13,7 +15,7 @@ import workbench.app
 from craft.runs.store import RunStore
 from tests.workbench.harness import SmallScreen, opened, play, screen_text, settled, until
 from tests.workbench.runs import make_demo, make_project
-from workbench import clipboard, memory
+from workbench import actions, clipboard, memory
 from workbench.actions import PLACES
 from workbench.actions.action import Action, identifier, key_name
 from workbench.app import Workbench
@@ -31,18 +33,27 @@ def _quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_two_actions_of_a_place_share_a_key_and_none_takes_what_terminals_swallow() -> None:
-    for place, actions in PLACES.items():
-        keys = [key for action in actions for key in action.keys]
+    for place, listed in PLACES.items():
+        keys = [key for action in listed for key in action.keys]
         assert len(keys) == len(set(keys)), place
         assert not {"ctrl+m", "ctrl+i", "ctrl+h"} & set(keys), place
-        assert all(action.help for action in actions), place
-    names = [identifier(place, action) for place, actions in PLACES.items() for action in actions]
+        assert all(action.help for action in listed), place
+    names = [identifier(place, action) for place, listed in PLACES.items() for action in listed]
     assert len(names) == len(set(names))
     reserved = {key for action in PLACES["everywhere"] for key in action.keys} - {"d", "question_mark", "q"}
-    for place, actions in PLACES.items():
+    words = {"ctrl+left", "ctrl+right"}  # in a text they move over words, as everybody expects
+    for place, listed in PLACES.items():
         if place != "everywhere":
-            taken = {key for action in actions for key in action.keys}
-            assert not taken & reserved, f"{place} takes {taken & reserved}"
+            taken = {key for action in listed for key in action.keys}
+            allowed = words if place in ("line", "typed lines", "toml") else set()
+            assert not taken & reserved - allowed, f"{place} takes {taken & reserved}"
+
+
+def test_no_two_modules_call_a_place_alike() -> None:
+    """The later one would take the earlier one's keys away, without a word."""
+    modules = [importlib.import_module(f"workbench.actions.{found.name}") for found in iter_modules(actions.__path__)]
+    places = [place for module in modules for place in getattr(module, "PLACES", {})]
+    assert len(places) == len(set(places)) == len(PLACES)
 
 
 def test_keys_are_written_for_people() -> None:
