@@ -23,6 +23,7 @@ _MASKS = (
     (re.compile(r"\b(now|\d+(\.\d+)?(ms|s|m|h))\b ago"), "T ago"),
     (re.compile(r"[\u2588\u2592\u2591]{8,}"), "[memory]"),
     (re.compile(r"(N MB)( to N MB)?"), "N MB"),
+    (re.compile(r"[\d.]+( to [\d.]+)? epochs"), "N epochs"),  # of the text that this Python brings
 )
 
 SCREENS = {
