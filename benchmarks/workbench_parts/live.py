@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.workbench.terminal import CURVE, Program, verdict, workbench
+from benchmarks.workbench_parts.terminal import CURVE, Program, verdict, workbench
 from craft.runs.folder import RunFolder
 from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter

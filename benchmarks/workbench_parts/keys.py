@@ -6,8 +6,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.workbench.live import four_live_runs, in_time, press_now_and_then
-from benchmarks.workbench.terminal import Program, workbench
+from benchmarks.workbench_parts.live import four_live_runs, in_time, press_now_and_then
+from benchmarks.workbench_parts.terminal import Program, workbench
 from workbench import memory
 
 _RARE = 0x1E00  # the first of 256 letters, each typed once: no redrawing of an earlier one is taken for an answer

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from benchmarks.long_curve import write_log
-from benchmarks.workbench.terminal import CURVE, Program, verdict, workbench
+from benchmarks.workbench_parts.terminal import CURVE, Program, verdict, workbench
 from craft.runs.metrics_index import NAME, IndexWriter
 from tests.workbench.runs import make_project, make_run
 

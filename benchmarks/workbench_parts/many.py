@@ -6,8 +6,8 @@ import statistics
 from pathlib import Path
 
 from benchmarks.run_store import make_folder
-from benchmarks.workbench.live import in_time
-from benchmarks.workbench.terminal import Program, verdict, workbench
+from benchmarks.workbench_parts.live import in_time
+from benchmarks.workbench_parts.terminal import Program, verdict, workbench
 from tests.workbench.runs import make_project
 
 RUNS = 10_000

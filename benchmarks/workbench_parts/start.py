@@ -10,7 +10,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from benchmarks.workbench.terminal import CURVE, Program, verdict, workbench
+from benchmarks.workbench_parts.terminal import CURVE, Program, verdict, workbench
 from tests.workbench.runs import make_project, make_run
 from workbench import memory
 

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.workbench.terminal import CURVE, Program, verdict, workbench
+from benchmarks.workbench_parts.terminal import CURVE, Program, verdict, workbench
 
 ASKED = 0.01
 PAIRS = 20

@@ -1,4 +1,4 @@
-"""What the workbench costs, in a real pseudo terminal: `python -m benchmarks.workbench [NAME ...]`.
+"""The measurements of `python -m benchmarks.workbench [NAME ...]`, a module each.
 
 terminal.py   a program in a pseudo terminal, its bytes, memory and processor time
 start.py      process start to the first frame that names the experiments, against an empty Textual app; memory
