@@ -7,6 +7,7 @@ stated.
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -73,6 +74,7 @@ def prepare_scene(nursery: Nursery, work: Path) -> Scene:
     queue = Queue(runs_dir)
     queue.pause()  # the commands below would start it
     queue.add([Entry(waiting.name, "cpu", 1, time.time())])
+    os.utime(waiting.path, (time.time() - 3600,) * 2)  # a run that was just made may not be in the queue yet
     (entry,) = queue.folder.iterdir()
     group = take_group_name(runs_dir, "sweep")
     write_group(runs_dir, group, [folder.name, waiting.name], runs_dir / "experiments.toml")
