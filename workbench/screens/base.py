@@ -34,6 +34,8 @@ class WorkbenchScreen(Screen[None]):
     app: Workbench
 
     PLACE: ClassVar[str]
+    AUTO_FOCUS = ""
+    """Each says itself what has the focus: the first that could have it may be a field that is not seen yet."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-medium"), (148, "-wide"), (200, "-very-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-low"), (32, "-tall")]
 

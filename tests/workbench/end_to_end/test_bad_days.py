@@ -37,10 +37,11 @@ def test_resized_wildly_while_a_run_trains(tmp_path: Path) -> None:
     with ended_runs(file), workbench(file, 80, 24) as person:
         _trains(file)
         person.sees(lambda screen: step_on(screen, "tiny-001") > 100)
-        for key in ("2", "Enter", "Escape", "3", "4", "1", "2"):
+        for key in ("2", "Enter", "Escape", "3", "1", "2", "F9", "F9", "F9", "F9"):
             for width, height in ((200, 60), (20, 5), (120, 12), (7, 40), (160, 50), (2, 2), (80, 24)):
                 person.terminal.resize(width, height)
             person.terminal.press(key)
+        person.terminal.press("Escape")  # an escape right before another key may have been read as one with it
         step = person.run("tiny-001").step
         screen = person.sees(lambda screen: step_on(screen, "tiny-001") > step + 100 and bool(curve_on(screen)))
         assert max(map(len, screen.splitlines())) <= 80 and "running" in row_of(screen, "tiny-001")

@@ -71,7 +71,7 @@ class RunsScreen(ActingScreen):
         self._state = StateLine(ascii_only=ascii_only, id="state")
         self._details = RunDetails(ascii_only=ascii_only, id="run-details")
         listed = Vertical(self._filter, self._table, Static(id="empty"), self._state, id="list")
-        self._split = Split(listed, self._details, name="runs", share=0.45, stacked=True, id="main")
+        self._split = Split(listed, self._details, name="runs", share=0.5, stacked=True, id="main")
         yield self._split
 
     def on_mount(self) -> None:
