@@ -148,7 +148,7 @@ def test_entries_are_found_marked_written_to_files_and_deleted(project: Path, tm
             await screen.open_tab("history")
             tab = history(screen)
             await until(pilot, lambda: "30 entries" in screen_text(app) and "1 damaged line" in screen_text(app))
-            assert "prompt 29 [bold] \u241b[31m" in screen_text(app)
+            await until(pilot, lambda: "prompt 29 [bold] \u241b[31m" in screen_text(app))
             await pilot.press("slash", *"rompt 13", "enter")
             await until(pilot, lambda: "1 of 30 entries" in screen_text(app))
             await pilot.press("delete")
