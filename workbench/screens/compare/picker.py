@@ -12,7 +12,6 @@ from textual import events
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from craft.analysis.numbers import format_loss
@@ -21,6 +20,7 @@ from craft.text import fit, width_of
 from workbench.actions import bindings_of
 from workbench.screens.runs.columns import phase_word
 from workbench.screens.runs.rows import TONES, phase_text
+from workbench.widgets.row_cursor import RowCursor
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
@@ -72,9 +72,10 @@ def items_of(runs: Sequence[RunSummary], closed: set[str]) -> list[Item]:
     return items
 
 
-class Picker(ScrollView, can_focus=True):
+class Picker(RowCursor, can_focus=True):
     """Drawn line by line: ten thousand runs cost no more than those in view."""
 
+    PAGE_KEEPS = 1
     BINDINGS = bindings_of("compare picker")
     COMPONENT_CLASSES = {
         f"pick--{look}" for look in ("cursor", "plain", "quiet", "live", "good", "warn", "bad", "marked", "group")
@@ -202,24 +203,6 @@ class Picker(ScrollView, can_focus=True):
             self.scroll_to(y=cursor if cursor < top else cursor - rows + 1, animate=False)
         self.refresh()
         self.screen.refresh_bindings()
-
-    def action_cursor_down(self) -> None:
-        self.cursor += 1
-
-    def action_cursor_up(self) -> None:
-        self.cursor -= 1
-
-    def action_page_down(self) -> None:
-        self.cursor += max(self.size.height - 1, 1)
-
-    def action_page_up(self) -> None:
-        self.cursor -= max(self.size.height - 1, 1)
-
-    def action_first(self) -> None:
-        self.cursor = 0
-
-    def action_last(self) -> None:
-        self.cursor = len(self.items) - 1
 
     def action_fold(self) -> None:
         item = self.selected

@@ -11,12 +11,12 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from craft.text import clean_line, fit
 from workbench.actions import bindings_of
 from workbench.screens.experiments.rows import Kind, Row, cell, columns_for
+from workbench.widgets.row_cursor import RowCursor
 
 _MARGIN = 4  # the cursor's mark, and that of a marked row
 
@@ -29,7 +29,7 @@ class Key:
     kind: Kind
 
 
-class ExperimentList(ScrollView, can_focus=True):
+class ExperimentList(RowCursor, can_focus=True):
     """Rows with a cursor, marks and a filter. The cursor stays on its experiment when the list changes around it."""
 
     BINDINGS = bindings_of("experiment list")
@@ -191,24 +191,6 @@ class ExperimentList(ScrollView, can_focus=True):
         if action == "mark":
             return self.selected is not None and self.selected.kind == "experiment"
         return bool(self.rows)
-
-    def action_cursor_down(self) -> None:
-        self.cursor += 1
-
-    def action_cursor_up(self) -> None:
-        self.cursor -= 1
-
-    def action_page_down(self) -> None:
-        self.cursor += max(self.size.height - 2, 1)
-
-    def action_page_up(self) -> None:
-        self.cursor -= max(self.size.height - 2, 1)
-
-    def action_first(self) -> None:
-        self.cursor = 0
-
-    def action_last(self) -> None:
-        self.cursor = len(self.rows) - 1
 
     def action_mark(self) -> None:
         """Mark or unmark the row, and go on to the next."""

@@ -11,13 +11,13 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from craft.text import fit
 from workbench.actions import bindings_of
 from workbench.screens.playground.batch_work import BatchWork, Row
 from workbench.screens.playground.sources import LETTERS
+from workbench.widgets.row_cursor import RowCursor
 
 if TYPE_CHECKING:
     from workbench.app import Workbench
@@ -27,7 +27,7 @@ _MARGIN = 2
 _LEAST = 12  # columns of prompt and text
 
 
-class BatchTable(ScrollView, can_focus=True):
+class BatchTable(RowCursor, can_focus=True):
     """Rows with a cursor."""
 
     app: Workbench
@@ -129,24 +129,6 @@ class BatchTable(ScrollView, can_focus=True):
         if rows > 0 and not top <= new < top + rows:
             self.scroll_to(y=new if new < top else new - rows + 1, animate=False)
         self.post_message(self.Pointed())
-
-    def action_cursor_down(self) -> None:
-        self.cursor += 1
-
-    def action_cursor_up(self) -> None:
-        self.cursor -= 1
-
-    def action_page_down(self) -> None:
-        self.cursor += max(self.size.height - 2, 1)
-
-    def action_page_up(self) -> None:
-        self.cursor -= max(self.size.height - 2, 1)
-
-    def action_first(self) -> None:
-        self.cursor = 0
-
-    def action_last(self) -> None:
-        self.cursor = len(self.rows) - 1
 
     def on_click(self, event: events.Click) -> None:
         place = self.scroll_offset.y + event.y - 1

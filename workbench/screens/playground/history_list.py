@@ -13,13 +13,13 @@ from textual import events
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from craft.analysis.numbers import format_age
 from craft.text import clean_line, fit, width_of
 from workbench.actions import bindings_of
 from workbench.screens.playground.history_store import Entry
+from workbench.widgets.row_cursor import RowCursor
 
 if TYPE_CHECKING:
     from workbench.app import Workbench
@@ -29,10 +29,11 @@ _WIDEST_NAME = 26
 _RECENT = 20 * 3600.0  # seconds: up to there an age tells more than a date
 
 
-class HistoryList(ScrollView, can_focus=True):
+class HistoryList(RowCursor, can_focus=True):
     """Entries with a cursor, which stays on its entry, and marks."""
 
     app: Workbench
+    PAGE_KEEPS = 1
     BINDINGS = bindings_of("history list")
     COMPONENT_CLASSES = {f"history--{look}" for look in ("plain", "quiet", "kind", "bad", "cursor", "mark")}
 
@@ -127,24 +128,6 @@ class HistoryList(ScrollView, can_focus=True):
         rows, top = self.size.height, self.scroll_offset.y
         if rows > 0 and not top <= self.cursor < top + rows:
             self.scroll_to(y=self.cursor if self.cursor < top else self.cursor - rows + 1, animate=False)
-
-    def action_cursor_down(self) -> None:
-        self.cursor += 1
-
-    def action_cursor_up(self) -> None:
-        self.cursor -= 1
-
-    def action_page_down(self) -> None:
-        self.cursor += max(self.size.height - 1, 1)
-
-    def action_page_up(self) -> None:
-        self.cursor -= max(self.size.height - 1, 1)
-
-    def action_first(self) -> None:
-        self.cursor = 0
-
-    def action_last(self) -> None:
-        self.cursor = len(self.entries) - 1
 
     def action_mark(self) -> None:
         if self.selected is not None:

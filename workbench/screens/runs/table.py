@@ -12,7 +12,6 @@ from rich.style import Style
 from textual import events
 from textual.geometry import Region, Size
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from craft.text import width_of
@@ -29,6 +28,7 @@ from workbench.messages import (
 from workbench.screens.runs.arrange import Arranged, Row, View
 from workbench.screens.runs.columns import COLUMNS, Column, columns_for, gap_for
 from workbench.screens.runs.rows import Cell, cells_of, cells_of_group, gap_after, header
+from workbench.widgets.row_cursor import RowCursor
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
@@ -38,7 +38,7 @@ _ASK_AFTER = 0.03  # seconds in which what a page needs of the files is gathered
 _NO_ROWS = Arranged(View(), [], [], 0, 0, {})
 
 
-class RunTable(ScrollView, can_focus=True):
+class RunTable(RowCursor, can_focus=True):
     """Runs with a cursor. The cursor stays on its run when the list changes around it."""
 
     BINDINGS = bindings_of("run table")
@@ -244,24 +244,6 @@ class RunTable(ScrollView, can_focus=True):
             self._said = said
             self._selected = said[0] or self._selected
             self.post_message(RunSelected(row.run if row else None))
-
-    def action_cursor_down(self) -> None:
-        self.cursor += 1
-
-    def action_cursor_up(self) -> None:
-        self.cursor -= 1
-
-    def action_page_down(self) -> None:
-        self.cursor += max(self.size.height - 2, 1)
-
-    def action_page_up(self) -> None:
-        self.cursor -= max(self.size.height - 2, 1)
-
-    def action_first(self) -> None:
-        self.cursor = 0
-
-    def action_last(self) -> None:
-        self.cursor = len(self.arranged.rows) - 1
 
     # --- groups ---
 

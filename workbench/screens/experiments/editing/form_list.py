@@ -11,13 +11,13 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from craft.config.editable import ABSENT
 from craft.text import fit, shorten, width_of
 from workbench.actions import bindings_of
 from workbench.screens.experiments.editing.form_shown import said_of, shown_rows
+from workbench.widgets.row_cursor import RowCursor
 
 if TYPE_CHECKING:
     from workbench.screens.experiments.editing.form_rows import Row
@@ -30,7 +30,7 @@ _MARGIN = 2  # the cursor's mark
 KeyPath = tuple[str, ...]
 
 
-class FormList(ScrollView, can_focus=True):
+class FormList(RowCursor, can_focus=True):
     """Draws rows. What a key does to a row is the pane's; it is told by messages."""
 
     BINDINGS = bindings_of("form")
@@ -217,24 +217,6 @@ class FormList(ScrollView, can_focus=True):
         rows, top = self.size.height, self.scroll_offset.y
         if rows > 0 and not top <= index < top + rows:
             self.scroll_to(y=index if index < top else index - rows + 1, animate=False)
-
-    def action_cursor_down(self) -> None:
-        self.cursor += 1
-
-    def action_cursor_up(self) -> None:
-        self.cursor -= 1
-
-    def action_page_down(self) -> None:
-        self.cursor += max(self.size.height - 2, 1)
-
-    def action_page_up(self) -> None:
-        self.cursor -= max(self.size.height - 2, 1)
-
-    def action_first(self) -> None:
-        self.cursor = 0
-
-    def action_last(self) -> None:
-        self.cursor = len(self.rows) - 1
 
     def action_next_section(self) -> None:
         later = (at for at in range(self.cursor + 1, len(self.rows)) if self.rows[at].kind == "section")
