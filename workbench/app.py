@@ -111,6 +111,16 @@ class Workbench(ReadingApp):
         self.call_after_refresh(self.start_reading)
         self.set_interval(_KEEP_AFTER, self.keep)
 
+    def on_resize(self) -> None:
+        """All anew, also where the size is what it was: a terminal that is pulled about may come back with nothing on
+        it, and Textual draws only what it believes to have changed."""
+        if self.is_reading:
+            self.screen.refresh()
+
+    def action_redraw(self) -> None:
+        """After something else wrote on the terminal."""
+        self.screen.refresh()
+
     def _told_to_end(self, loop: asyncio.AbstractEventLoop, *_: object) -> None:
         """A signal from outside: the terminal is given back, no question is asked, and drafts stay as after a crash.
 

@@ -17,6 +17,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,18 @@ def _assert_harmless(written: bytes) -> None:
     # Textual itself ends an OSC with BEL, so that one is looked for in the corpus only.
     assert not re.search("[\x80-\x9f\x00]", text)
     assert not re.search(r"\x1b\]\d+;[^\x1b]*(owned|cm0)", text)
+
+
+def test_a_window_that_was_pulled_about_or_written_on_is_drawn_anew(tmp_path: Path) -> None:
+    """A terminal may lose what it showed and be as large as before when it says so."""
+    with recorded(str(make_demo(tmp_path))) as program:
+        program.until(lambda seen: b"finished" in seen and b"queued: " in seen and b"playground" in seen)
+        for what in (partial(os.kill, program.pid, signal.SIGWINCH), partial(program.write, b"\x0c")):
+            written = len(program.bytes)
+            what()
+            program.until(
+                lambda seen, so_far=written: all(word in seen[so_far:] for word in (b"playground", b"finished"))
+            )  # type: ignore[misc]
 
 
 def test_no_color_means_no_hue(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ PLACES = {
         Action("resize('right')", ("ctrl+right",), "the divider to the right"),
         Action("resize('up')", ("ctrl+up",), "the divider up"),
         Action("resize('down')", ("ctrl+down",), "the divider down"),
+        Action("redraw", ("ctrl+l",), "draw the screen anew, where something else wrote on it"),
         Action("command_palette", ("ctrl+p",), "every command by name"),
     ),
 }
