@@ -14,7 +14,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -189,14 +189,14 @@ def clear_up(folder: RunFolder) -> None:
                 platform.rename(info.path, step_folder(folder, info.step))
 
 
-def prune(folder: RunFolder, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints; the newest and the best one always stay.
+def prune(folder: RunFolder, keep: int, spared: Collection[int] = ()) -> None:
+    """Remove all but the newest `keep` checkpoints; the newest, the best one and those of `spared` steps always stay.
 
     A folder that cannot be removed stays too: that is no reason to stop training.
     """
     best = best_step(folder)
     for info in list_checkpoints(folder)[: -max(keep, 1)]:
-        if info.step == best:
+        if info.step == best or info.step in spared:
             continue
         with contextlib.suppress(OSError):
             remove_checkpoint(info)

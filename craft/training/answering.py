@@ -113,6 +113,7 @@ class Answering:
         trainer = self.trainer
         trainer.save()
         if trainer.saved_step == trainer.step:
+            trainer.checkpoints.spare(trainer.step)
             self.requests.answer(request, step=trainer.step)
         else:
             self.requests.refuse(request, f"step {trainer.step} is not saved: {trainer.save_fault}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ from craft.training.ema import NoAverage
 from craft.training.inherited import Inherited, require_tokenizer
 
 TENSORS, VALUES = "training.safetensors", "training.json"
+_SPARED_SECONDS = 60.0
 
 
 class Stateful(Protocol):
@@ -107,6 +109,7 @@ class CheckpointManager:
         self.keep, self.mode, self.monitor, self.save_tokenizer = keep, mode, monitor, save_tokenizer
         self.inherited: Inherited | None = None
         """What a fork makes of the checkpoint that it has from its parent."""
+        self._spared: dict[int, float] = {}
         self._began_anew = False
 
     def save(self, step: int, monitored: float | None) -> Path:
@@ -129,8 +132,14 @@ class CheckpointManager:
         path = checkpoints.commit_checkpoint(
             self.folder, step, write, monitor_value=monitored, mode=self.mode, monitor=self.monitor
         )
-        checkpoints.prune(self.folder, self.keep)
+        now = time.monotonic()
+        self._spared = {step: until for step, until in self._spared.items() if until > now}
+        checkpoints.prune(self.folder, self.keep, self._spared)
         return path
+
+    def spare(self, step: int) -> None:
+        """Let the checkpoint of `step` stay for a minute, however many follow: who asked for it has yet to read it."""
+        self._spared[step] = time.monotonic() + _SPARED_SECONDS
 
     def restore(self, path: Path, device: torch.device) -> None:
         """Put the state of a verified checkpoint back. Raises CheckpointError when it does not fit."""

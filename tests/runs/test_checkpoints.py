@@ -205,6 +205,8 @@ def test_pruning_keeps_the_newest(folder: RunFolder) -> None:
         commit(folder, step)
     checkpoints.prune(folder, 3)
     assert steps(folder) == [3, 4, 5]
+    checkpoints.prune(folder, 1, spared=[4])
+    assert steps(folder) == [4, 5]
     checkpoints.prune(folder, 0)
     assert steps(folder) == [5]
 

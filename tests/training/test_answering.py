@@ -148,6 +148,18 @@ def test_leaving_without_saving_names_the_checkpoint_to_go_on_from(
     assert checkpoints.list_checkpoints(folder)[-1].step == saved
 
 
+def test_what_was_asked_for_stays_a_while_however_many_follow(tmp_path: Path, text: Path, monkeypatch: Any) -> None:
+    config = runs.definition(text, checkpoint={"every": 5, "keep": 1})
+    asked = runs.make_run(tmp_path / "runs", config)
+    train(asked, config, {7: [("checkpoint", {})]})
+    (answer,) = answers(asked)
+    assert [info.step for info in checkpoints.list_checkpoints(asked)] == [answer["step"], 40]
+    monkeypatch.setattr("craft.training.checkpointing._SPARED_SECONDS", 0.0)
+    forgotten = runs.make_run(tmp_path / "runs", config)
+    train(forgotten, config, {7: [("checkpoint", {})]})
+    assert [info.step for info in checkpoints.list_checkpoints(forgotten)] == [40]
+
+
 def test_of_two_ways_to_stop_the_last_word_counts(tmp_path: Path, text: Path) -> None:
     class Signal(Callback):
         def on_step_end(self, trainer: Any) -> None:
