@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def test_what_was_asked_is_asked_again_by_keys_and_by_a_shell(project: Path) -> 
 
     play(kept())
     line, text = found[0].split("\n")
-    environment = {**os.environ, "PATH": f"{Path(__file__).parents[3] / '.venv' / 'bin'}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         ["bash", "-c", f"{line} --json"],
         capture_output=True,
