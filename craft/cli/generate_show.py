@@ -33,6 +33,7 @@ class TextPrinter:
         self._ended = [False] * len(headings)
         self._now = -1
         self._mid_line = False
+        self._unsaid: list[str] = []
 
     def push(self, text: int, piece: str, *, ended: bool, probability: float | None = None) -> None:
         """A piece of one of the texts."""
@@ -47,20 +48,27 @@ class TextPrinter:
             if not self._ended[self._now]:
                 break
             self._write("\n")
+            self._say_rest()
             self._begin(self._now + 1)
         sys.stdout.flush()
 
     def remark(self, words: str) -> None:
-        """Say something on standard error, beside a text that is being written."""
-        if self._mid_line and sys.stdout.isatty() and sys.stderr.isatty():
-            sys.stderr.write("\n")
-        say(words)
+        """Say something on standard error, between two texts and never in one: both may go to the same place."""
+        self._unsaid.append(words)
+        if not 0 <= self._now < len(self._headings):
+            self._say_rest()
 
     def leave(self) -> None:
         """End the line that is being written."""
         if self._mid_line:
             self._write("\n")
-            sys.stdout.flush()
+        self._say_rest()
+
+    def _say_rest(self) -> None:
+        sys.stdout.flush()
+        for words in self._unsaid:
+            say(words)
+        self._unsaid = []
 
     def _begin(self, text: int) -> None:
         self._now = text

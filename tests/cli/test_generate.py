@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from craft.cli import main
+from craft.cli.generate_show import TextPrinter
 from craft.runs import checkpoints
 from craft.runs.folder import RunFolder
 from tests.launch.project import Project, wait_for
@@ -167,6 +168,19 @@ def test_a_text_longer_than_the_context(run: RunFolder, generate: Any, tmp_path:
     first, second = error.splitlines()
     assert first.endswith("its last 16 are read, and the 989,984 before them are not")
     assert second == "craft: longer than the context of 16 tokens: it goes on over a window of its last 8 to 16"
+
+
+def test_what_is_said_stands_between_texts_and_never_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = io.StringIO()  # a terminal, or one file for both
+    monkeypatch.setattr(sys, "stdout", both)
+    monkeypatch.setattr(sys, "stderr", both)
+    printer = TextPrinter(["", "second"], ["a", "b"], tinted=False)
+    printer.push(0, "x", ended=False)
+    printer.remark("of the first")
+    printer.push(1, "y", ended=True)
+    printer.push(0, "z", ended=True)
+    printer.remark("of all")
+    assert both.getvalue() == "axz\ncraft: of the first\n== second\nby\ncraft: of all\n"
 
 
 def test_stop_texts_are_no_part_of_the_text(run: RunFolder, generate: Any) -> None:
