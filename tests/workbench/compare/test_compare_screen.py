@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -101,6 +102,25 @@ def test_what_was_marked_elsewhere_is_compared_with_its_first_as_the_reference(t
             app.session.set("compare.runs", ["lr-001", "lr-004"])
             await pilot.press("3")
             await until(pilot, lambda: names_of(app) == ["lr-001", "lr-004"])
+
+    play(story())
+
+
+def test_a_table_that_is_drawn_before_it_was_idle_has_room_for_its_cells(tmp_path: Path) -> None:
+    def shown(table: FitTable) -> list[str]:
+        return [strip.text.rstrip() for strip in table.render_lines(Region(0, 0, 60, 3))]
+
+    async def story() -> None:
+        async with opened(make_comparable(tmp_path)) as (app, pilot):
+            await at_compare(app, pilot, "small-001", "wide-001")
+            table = place(app).query_one("#figures", FitTable)
+            columns = [("run", (("run", "head"),)), ("best", (("best", "head"),))]
+            rows = {"a": [(("a long name", ""),), (("1.25 +3.1%", ""),)], "b": [(("b", ""),), (("2", ""),)]}
+            table.fill(columns, rows)  # type: ignore[arg-type]
+            assert shown(table) == [" run                best", " a long name  1.25 +3.1%", " b                     2"]
+            rows = {"a": [(("a longer name", ""),), (("1.25", ""),)], "b": rows["b"]}
+            table.fill(columns, rows)  # type: ignore[arg-type]
+            assert shown(table) == [" run            best", " a longer name  1.25", " b                 2"]
 
     play(story())
 

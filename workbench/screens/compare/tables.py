@@ -38,26 +38,30 @@ class FitTable(DataTable[Text]):
         self._style_of = style_of
         self.ascii_only = ascii_only
         self._columns: list[tuple[str, Cell]] = []
+        self._sizes: list[int] = []
         self._cells: dict[str, list[Cell]] = {}
 
     def fill(self, columns: list[tuple[str, Cell]], rows: dict[str, list[Cell]], *, right: bool = True) -> None:
         """Show rows by their names; `columns` are names and headings. All but the first stand at the right."""
-        if columns == self._columns and list(rows) == list(self._cells):
+        # Widths are given: left to itself the table measures when it is idle, and keeps what it drew before that.
+        sizes = [
+            max(map(self._size_of, (heading, *(cells[place] for cells in rows.values()))))
+            for place, (_, heading) in enumerate(columns)
+        ]
+        if (columns, sizes, list(rows)) == (self._columns, self._sizes, list(self._cells)):
             for name, cells in rows.items():
-                for (column, _), cell, before in zip(columns, cells, self._cells[name], strict=True):
+                for place, (cell, before) in enumerate(zip(cells, self._cells[name], strict=True)):
                     if cell != before:
-                        place = columns.index((column, _))
-                        text = self._text(cell, right and place > 0)
-                        self.update_cell(name, column, text, update_width=True)
+                        self.update_cell(name, columns[place][0], self._text(cell, right and place > 0))
             self._cells = rows
             return
         here, offset = self.row_name, self.scroll_offset
         self.clear(columns=True)
-        for place, (name, heading) in enumerate(columns):
-            self.add_column(self._text(heading, right and place > 0), key=name)
+        for place, ((name, heading), size) in enumerate(zip(columns, sizes, strict=True)):
+            self.add_column(self._text(heading, right and place > 0), key=name, width=size)
         for name, cells in rows.items():
             self.add_row(*(self._text(cell, right and place > 0) for place, cell in enumerate(cells)), key=name)
-        self._columns, self._cells = columns, rows
+        self._columns, self._sizes, self._cells = columns, sizes, rows
         if here in rows:
             self.move_cursor(row=list(rows).index(here), scroll=False)
         self.scroll_to(offset.x, offset.y, animate=False)
@@ -82,8 +86,14 @@ class FitTable(DataTable[Text]):
     def _text(self, cell: Cell, right: bool) -> Text:
         text = Text(justify="right" if right else "left", no_wrap=True, end="")
         for part, look in cell:
-            text.append(shorten(part, _WIDEST, ascii_only=self.ascii_only), self._look(look))
+            text.append(self._cut(part), self._look(look))
         return text
+
+    def _size_of(self, cell: Cell) -> int:
+        return sum(width_of(self._cut(part)) for part, _ in cell)
+
+    def _cut(self, part: str) -> str:
+        return shorten(part, _WIDEST, ascii_only=self.ascii_only)
 
     def _look(self, look: str) -> Style:
         if not look or look.startswith("series"):
