@@ -18,6 +18,7 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
+from workbench.compositor import SparingCompositor
 from workbench.widgets.bars import KeyBar, Part, TitleBar
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class WorkbenchScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._compositor = SparingCompositor()
         self._faults: set[str] = set()
         self._counted: tuple[list[RunSummary], int, int] = ([], 0, 0)
         self.is_ready = False
