@@ -201,6 +201,12 @@ class Workbench(ReadingApp):
         choices = [Choice(command.do, command.name, command.about) for command in Commands(self.screen).all()]
         self.push_screen(ChooseScreen("Every command", choices), lambda do: self.call_next(do) if do else None)
 
+    def action_craft(self) -> None:
+        from workbench.dialogs.command import ask_for_command
+
+        if len(self.screen_stack) == 1:  # a dialog is answered first
+            ask_for_command(self)
+
     def action_zoom(self) -> None:
         screen = self.screen
         if screen.maximized is not None:

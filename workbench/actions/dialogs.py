@@ -28,6 +28,12 @@ PLACES = {
         Action("cursor_word_left", ("ctrl+left",), "a word to the left; elsewhere it moves a divider", "", "typing"),
         Action("cursor_word_right", ("ctrl+right",), "a word to the right", "", "typing"),
     ),
+    "command": (
+        Action("close", ("escape", "q"), "close; a command that still runs is ended", "close"),
+        Action("copy_all", ("Y",), "copy all that it printed", "copy all"),
+        Action("edit", ("e",), "change the command, and run it again", "again"),
+    ),
+    "doctor": (Action("repair", ("f",), "put right what safely can be, and look again", "put right"),),
     "choices": (
         Action("cursor_down", ("down", "j"), "next"),
         Action("cursor_up", ("up", "k"), "previous"),

@@ -20,6 +20,7 @@ PLACES = {
         Action("resize('up')", ("ctrl+up",), "the divider up"),
         Action("resize('down')", ("ctrl+down",), "the divider down"),
         Action("redraw", ("ctrl+l",), "draw the screen anew, where something else wrote on it"),
+        Action("craft", ("colon",), "any craft command, with what it prints"),
         Action("command_palette", ("ctrl+p",), "every command by name"),
     ),
 }

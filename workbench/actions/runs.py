@@ -40,7 +40,11 @@ PLACES = {
         Action("prune", ("X",), "delete older checkpoints; the best and the newest stay"),
         Action("copy_path", ("y",), "copy the path of the run's folder"),
         Action("copy_command", ("Y",), "copy the command that resumes it"),
-        Action("doctor", ("exclamation_mark",), "what is wrong with this machine and these runs"),
+        Action("measure", ("V",), "measure a checkpoint anew: loss, speed, the test split, any text"),
+        Action("batch", ("B",), "what a batch of it holds, token by token"),
+        Action("pieces", ("I",), "what its tokenizer makes of its text, or of any"),
+        Action("sum_up", ("equals_sign",), "sum up its sweep: each point over its seeds"),
+        Action("doctor", ("exclamation_mark",), "what is wrong with this machine and these runs, and putting it right"),
     ),
     "run table": (
         Action("mark", ("space",), "mark, or take the mark away", "mark"),

@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from workbench.actions import bindings_of, bound_now, key_name
-from workbench.dialogs.dialog import Dialog
+from workbench.actions import bound_now, key_name
+from workbench.dialogs.scrolling import ScrollingDialog
 
 QUIET = "$foreground 55%"
 _MOST_KEYS, _MOST_WIDTH = 22, 90  # columns
@@ -19,10 +19,8 @@ Row = tuple[str, str]
 """Keys, and what they do."""
 
 
-class HelpScreen(Dialog[None]):
+class HelpScreen(ScrollingDialog[None]):
     """Lists real bindings, so it cannot say what is not so."""
-
-    BINDINGS = bindings_of("text")
 
     def __init__(self, below: Screen[object]) -> None:
         super().__init__()
@@ -47,30 +45,6 @@ class HelpScreen(Dialog[None]):
         said = "What would do nothing now is not listed. Whatever a key does, the mouse or ctrl+p does too."
         lines += [Content(""), *(Content.styled(line, QUIET) for line in wrap(said, room + keys))]
         self.query_one("#help", Static).update(Content("\n").join(lines))
-
-    def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
-
-    def action_back(self) -> None:
-        self.dismiss()
-
-    def action_scroll_down(self) -> None:
-        self.query_one(VerticalScroll).scroll_down(animate=False)
-
-    def action_scroll_up(self) -> None:
-        self.query_one(VerticalScroll).scroll_up(animate=False)
-
-    def action_page_down(self) -> None:
-        self.query_one(VerticalScroll).scroll_page_down(animate=False)
-
-    def action_page_up(self) -> None:
-        self.query_one(VerticalScroll).scroll_page_up(animate=False)
-
-    def action_scroll_home(self) -> None:
-        self.query_one(VerticalScroll).scroll_home(animate=False)
-
-    def action_scroll_end(self) -> None:
-        self.query_one(VerticalScroll).scroll_end(animate=False)
 
 
 def sections_of(screen: Screen[object], *, ascii_only: bool = False) -> dict[str, list[Row]]:

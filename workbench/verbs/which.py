@@ -30,6 +30,10 @@ def _can_go_on(run: RunSummary) -> bool:
     return not _is_live(run) and not _waits(run)
 
 
+def _is_of_sweep(run: RunSummary) -> bool:
+    return bool(run.group)
+
+
 def _has_begun(run: RunSummary) -> bool:
     return not _waits(run)
 
@@ -66,6 +70,10 @@ VERBS = (
     Verb("queue_after", "begin after another run", "", _waits, alone=True),
     Verb("kill", "kill", "what is not saved is lost", _can_end),
     Verb("discard", "stop without saving", "what is not saved is lost", _is_live),
+    Verb("measure", "measure a checkpoint", "loss, speed, the test split, any text", _has_begun, alone=True),
+    Verb("batch", "what a batch of it holds", "token by token", _is_any, alone=True),
+    Verb("pieces", "what its tokenizer makes of a text", "", _has_begun, alone=True),
+    Verb("sum_up", "sum up its sweep", "each point over its seeds", _is_of_sweep, alone=True),
     Verb("copy_path", "copy the path of its folder", "", _is_any),
     Verb("copy_command", "copy the command that resumes it", "", _can_go_on, alone=True),
     Verb("prune", "delete older checkpoints", "best and newest stay", _can_go_on),

@@ -47,7 +47,7 @@ class Launching(Parts):
         if row is None or not (runs := self.plan_chosen(row.name)):
             return
         from craft.config.annotate import annotated
-        from workbench.screens.experiments.text_dialog import TextScreen
+        from workbench.dialogs.text_dialog import TextScreen
 
         file = self.app.project.file
         text = annotated(runs).replace(f"# {file}:", f"# {file.name}:")

@@ -5,6 +5,7 @@
                              changing.py   new, copy, rename, delete, sweep
                              measuring.py  the dry run
                              launching.py  from the text to queued runs
+                             looking.py    what it makes of its text
 
 The first frame names the experiments and needs nothing that is not read yet; the editor follows right after it.
 """
@@ -27,6 +28,7 @@ from workbench.screens.experiments.changing import Changing
 from workbench.screens.experiments.costs_view import CostsPanel, CostsStrip
 from workbench.screens.experiments.launching import Launching
 from workbench.screens.experiments.listing import ExperimentList
+from workbench.screens.experiments.looking import Looking
 from workbench.screens.experiments.rows import first_rows, made_by
 from workbench.screens.experiments.weighing import Weighing
 from workbench.widgets.bars import Part
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from workbench.screens.experiments.editing.panel import EditPanel
 
 
-class ExperimentsScreen(Launching, Changing, Weighing):
+class ExperimentsScreen(Launching, Looking, Changing, Weighing):
     """What is shown, and what the list and the editor have to do with each other."""
 
     PLACE = "experiments"
@@ -282,7 +284,7 @@ class ExperimentsScreen(Launching, Changing, Weighing):
                 return row is not None and has_text and (row.kind == "experiment" or bool(self.listing.marked))
             case "measure":
                 return row is not None and has_text and row.kind == "experiment" and self.dry_run is None
-            case "sweep" | "resolved":
+            case "sweep" | "resolved" | "batch" | "pieces" | "prepare":
                 return row is not None and has_text and row.kind == "experiment"
             case "copy" | "rename" | "delete":
                 return row is not None and has_text and not row.elsewhere

@@ -10,16 +10,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from craft.text import clean_line
-from workbench.actions import bindings_of
-from workbench.dialogs.dialog import Dialog
+from workbench.dialogs.scrolling import ScrollingDialog
 
 _MOST = 2_000  # lines of a difference that are shown
 
 
-class DifferenceScreen(Dialog[None]):
+class DifferenceScreen(ScrollingDialog[None]):
     """Lines with a minus are only in the first text, with a plus only in the second."""
-
-    BINDINGS = bindings_of("text")
 
     def __init__(self, first: str, second: str, *, names: tuple[str, str]) -> None:
         super().__init__()
@@ -39,24 +36,3 @@ class DifferenceScreen(Dialog[None]):
             said.append(Content("Nothing differs but blanks at the ends of lines."))
         with VerticalScroll(classes="dialog difference"):
             yield Static(Content("\n").join(said))
-
-    def action_back(self) -> None:
-        self.dismiss()
-
-    def action_scroll_down(self) -> None:
-        self.query_one(VerticalScroll).scroll_down()
-
-    def action_scroll_up(self) -> None:
-        self.query_one(VerticalScroll).scroll_up()
-
-    def action_page_down(self) -> None:
-        self.query_one(VerticalScroll).scroll_page_down()
-
-    def action_page_up(self) -> None:
-        self.query_one(VerticalScroll).scroll_page_up()
-
-    def action_scroll_home(self) -> None:
-        self.query_one(VerticalScroll).scroll_home()
-
-    def action_scroll_end(self) -> None:
-        self.query_one(VerticalScroll).scroll_end()
