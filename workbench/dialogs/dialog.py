@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from textual import events, on
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen, Screen
+from textual.widgets import Input, Static
 
 from craft.text import clean, clean_line
 
@@ -28,6 +30,33 @@ class Dialog(ClosesOnce[T], ModalScreen[T]):
 
     app: Workbench
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (86, "-medium")]
+    KEEPS_TYPED: ClassVar[bool] = False
+    """Whether what is typed is an answer, to be found again when the program ended before it was given."""
+    _kept_as = ""
+    _at_first: tuple[str, ...] = ()
+
+    def _on_mount(self, event: events.Mount) -> None:
+        super()._on_mount(event)
+        if self.KEEPS_TYPED:
+            self._kept_as = f"{type(self).__name__} {self.query(Static).first().render()}"
+            typed = self.app.session.unfinished(self._kept_as)
+            fields = list(self.query(Input))
+            self._at_first = tuple(field.value for field in fields)
+            if len(typed) == len(fields):
+                for field, text in zip(fields, typed, strict=True):
+                    field.value = text
+                self.app.say("as it was typed before the program ended")
+
+    @on(Input.Changed)
+    def _keep_typed(self) -> None:
+        if self._kept_as:
+            typed = [field.value for field in self.query(Input)]
+            self.app.session.keep_unfinished(self._kept_as, typed if tuple(typed) != self._at_first else [])
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        if self._kept_as:
+            self.app.session.keep_unfinished(self._kept_as, [])
+        return super().dismiss(result)
 
     def text(self, text: str) -> str:
         """Foreign text of several lines, as this terminal can show it."""

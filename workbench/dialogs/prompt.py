@@ -18,6 +18,7 @@ class PromptScreen(Dialog[str | None]):
     """Gives the text, or None when it was left. `check` says what is wrong with a text; empty when nothing is."""
 
     BINDINGS = bindings_of("prompt")
+    KEEPS_TYPED = True
 
     def __init__(
         self,

@@ -1,61 +1,84 @@
-"""A workbench that is killed while somebody types: the next one has what was typed."""
+"""A workbench that is killed the moment the last letter is on the screen: the next one has that letter too."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
+import pytest
+
+from tests.workbench.experiments.projects import TEXT, make_project
+from tests.workbench.harness import opened, play, until
+from tests.workbench.test_terminal import Recorded, recorded
+from workbench import memory
+from workbench.dialogs.prompt import PromptScreen
 from workbench.screens.experiments.editing.buffer import Buffer
 
-TYPES_FOR_EVER = """
-import asyncio, sys
-from pathlib import Path
-from tests.workbench.editing.harness import edited
-
-async def story():
-    async with edited(Path(sys.argv[1])) as (app, pilot):
-        app.panel.go_to(1)
-        number = 0
-        while True:
-            number += 1
-            app.panel.toml.insert(f"# {number}\\n")
-            await pilot.pause(0.02)
-            print(number, flush=True)
-
-asyncio.run(story())
-"""
+CTRL_END, CTRL_O = b"\x1b[1;5F", b"\x0f"
 
 
-def test_what_was_typed_until_a_second_before_is_there_after_sigkill(tmp_path: Path) -> None:
-    file = tmp_path / "experiments.toml"
-    text = "craft = 1\n[experiment.a]\nmodel.type = 'lstm'\n"
-    file.write_text(text)
-    process = subprocess.Popen(
-        [sys.executable, "-c", TYPES_FOR_EVER, str(file)], stdout=subprocess.PIPE, text=True, env=os.environ.copy()
-    )
-    assert process.stdout is not None
-    typed: list[tuple[float, int]] = []
-    try:
-        deadline = time.monotonic() + 60
-        for line in process.stdout:
-            typed.append((time.monotonic(), int(line)))
-            if typed[-1][0] - typed[0][0] > 2.5 or time.monotonic() > deadline:
-                break
-        assert Buffer(file).drafts() == [], "it lives, and holds its draft"
-        process.send_signal(signal.SIGKILL)
-        killed = time.monotonic()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-    assert file.read_text() == text
+def kill(program: Recorded) -> None:
+    os.kill(program.pid, signal.SIGKILL)
+    assert program.leave() == -signal.SIGKILL
+
+
+def start_at(file: Path, place: str) -> None:
+    session = memory.of_project(file)
+    session.set("place", place)
+    memory.of_person().set("experiments.face", "toml")
+
+
+def test_no_letter_is_lost_that_the_editor_showed(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    start_at(file, "experiments")
+    with recorded(str(file)) as program:
+        program.until(lambda seen: b"axes" in seen and b" edit " in seen)
+        program.write(b"e")
+        program.until(lambda seen: b" problem" in seen or b" complete" in seen or b"find" in seen)
+        program.write(CTRL_END + "# typed fast \u03a9".encode())
+        program.until(lambda seen: "\u03a9".encode() in seen)
+        kill(program)
+    assert file.read_text() == TEXT
     [draft] = Buffer(file).drafts()
-    # 0.4 s between two looks, and what a busy machine takes to force one file to disk.
-    old_enough = max(number for when, number in typed if when < killed - 1.5)
-    kept = int(draft.text.partition("craft")[0].split()[-1])
-    assert kept >= old_enough
-    assert draft.text == "".join(f"# {number}\n" for number in range(1, kept + 1)) + text
+    assert draft.text == TEXT + "# typed fast \u03a9"
+    with recorded(str(file)) as program:
+        program.until(lambda seen: b"unsaved draft" in seen)
+        program.write(CTRL_O)
+        program.until(lambda seen: b"in place of the text" in seen)
+        program.write(b"\r")
+        program.until(lambda seen: "\u03a9".encode() in seen)
+        kill(program)
+    assert [draft.text for draft in Buffer(file).drafts()] == [TEXT + "# typed fast \u03a9"]
+
+
+def test_no_letter_is_lost_that_the_prompt_of_the_playground_showed(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    start_at(file, "playground")
+    with recorded(str(file)) as program:
+        program.until(lambda seen: b"nobody writes yet" in seen)
+        program.write("i Once upon \u03a9".encode())
+        program.until(lambda seen: "\u03a9".encode() in seen)
+        kill(program)
+    with recorded(str(file)) as program:
+        program.until(lambda seen: "Once upon \u03a9".encode() in seen)
+        kill(program)
+
+
+@pytest.mark.parametrize("ends", ["killed", "answered"])
+def test_what_a_dialog_was_given_is_there_again_unless_it_was_answered(tmp_path: Path, ends: str) -> None:
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            app.push_screen(PromptScreen("A note on one"))
+            await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+            await pilot.press("o", "k")
+            if ends == "answered":
+                await pilot.press("enter")
+        async with opened(file) as (app, pilot):
+            app.push_screen(PromptScreen("A note on one"))
+            await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+            assert app.screen.query_one("Input").value == ("" if ends == "answered" else "ok")  # type: ignore[attr-defined]
+
+    play(story())

@@ -30,6 +30,7 @@ class FieldsScreen(Dialog[list[str] | None]):
     """Gives what stands in the fields, or None. `check` says what is wrong with them; empty when nothing is."""
 
     BINDINGS = bindings_of("fields")
+    KEEPS_TYPED = True
 
     def __init__(
         self, question: str, fields: Sequence[Field], check: Callable[[list[str]], str], *, detail: str = ""

@@ -31,6 +31,7 @@ class LaunchScreen(Dialog["Order | None"]):
     """Gives the order, or None. `weigh` finds out in a thread what an order costs."""
 
     BINDINGS = bindings_of("launch")
+    KEEPS_TYPED = True
 
     def __init__(
         self, names: Sequence[str], *, slots: int, overrides: str, weigh: Callable[[Order], tuple[Totals, bool]]

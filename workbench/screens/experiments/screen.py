@@ -52,8 +52,10 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
 
     def compose_body(self) -> ComposeResult:
         ascii_only = self.app.ascii_only
+        words = self.app.session.get("experiments.filter", "")
+        self.set_class(bool(words), "-filtering")
         listed = Container(
-            Line(placeholder="words to look for", id="experiments-filter"),
+            Line(words, placeholder="words to look for", id="experiments-filter"),
             ExperimentList(ascii_only=ascii_only, id="experiments-list"),
             Static(id="experiments-empty"),
             id="experiments-listed",
@@ -211,6 +213,7 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
 
     @on(Input.Changed, "#experiments-filter")
     def _filter(self, event: Input.Changed) -> None:
+        self.app.session.set("experiments.filter", event.value)
         self.listing.set_filter(event.value)
 
     @on(Input.Submitted, "#experiments-filter")

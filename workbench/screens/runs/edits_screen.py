@@ -60,6 +60,7 @@ class EditsScreen(Dialog[list[str] | None]):
     `complete` gives what can be set, with the values of now."""
 
     BINDINGS = bindings_of("edits")
+    KEEPS_TYPED = True
 
     def __init__(
         self,

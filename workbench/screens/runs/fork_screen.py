@@ -34,6 +34,7 @@ class ForkScreen(Dialog[Wish | None]):
     """Gives what is asked of the fork, or None."""
 
     BINDINGS = bindings_of("edits")
+    KEEPS_TYPED = True
 
     def __init__(self, parent: RunFolder, file: Path, experiments: Sequence[str]) -> None:
         super().__init__()

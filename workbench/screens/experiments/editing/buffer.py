@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from craft.errors import CraftError
 from workbench.screens.experiments.editing.drafts import Draft, DraftKeeper, digest, drop, left_drafts
 
 Stamp = tuple[int, int, int, int]
+_SLOW = 0.03
+"""Seconds that handing a draft over may take with every key; where two took longer, a quarter of the time is its."""
 
 
 class ChangedOnDiskError(CraftError):
@@ -41,6 +44,9 @@ class Buffer:
         self._base: bytes | None = None
         self._stamp: Stamp | None = None
         self._kept: str | None = None  # the text that the draft on disk holds
+        self._handed: str | None = None  # the text that the system has
+        self._took = 0.0  # seconds for handing over the last time
+        self._rests_until = 0.0  # by the monotonic clock: until then nothing more is handed over
         self._keeper = DraftKeeper(path)
         self._writing = threading.RLock()
         self.reload()
@@ -58,7 +64,7 @@ class Buffer:
         return self._base is not None
 
     def set_text(self, text: str) -> None:
-        """The text is now this. A draft of it is due: `keep_draft`."""
+        """The text is now this. A draft of it is due: `hand_over` and `keep_draft`."""
         if text != self.text:
             self.text = text
             self.version += 1
@@ -132,8 +138,7 @@ class Buffer:
                 _write(self.path, content)
                 self._base, self._stamp = content, _stamp(self.path)
             self.saved_text, self.fault = text, ""
-            if self.text == text:
-                self._drop_draft()
+            self._drop_draft()
 
     def save_as(self, other: Path) -> None:
         """Put the text into another file, which must not be there yet; this buffer stays with its own."""
@@ -148,8 +153,32 @@ class Buffer:
         """Whether the draft on disk is not what it should be."""
         return self._kept != (self.text if self.dirty else None)
 
+    def hand_over(self) -> float:
+        """Give what was typed to the system, so that no kill takes it away. For the event loop: no disk is waited for.
+
+        Where the system is slow all the same this rests between two times: then it says in how many seconds it wants to
+        be called again, and 0 when all is done. Where it cannot be done `keep_draft` will tell.
+        """
+        if (rest := self._rests_until - time.monotonic()) > 0:
+            return rest
+        wanted = self.text if self.dirty else None
+        if wanted == self._handed:
+            return 0.0
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            if wanted is None:
+                self._drop_draft()
+            else:
+                self._keeper.hand_over(wanted, digest(self._base))
+            self._handed = wanted
+        ended = time.monotonic()
+        took = min(ended - began, self._took)
+        self._took = ended - began
+        self._rests_until = ended + 3 * took if took > _SLOW else 0.0
+        return 0.0
+
     def keep_draft(self) -> None:
-        """Make the draft on disk what was typed up to now; without anything unsaved there is none.
+        """Force the draft to disk as it is typed up to now; without anything unsaved there is none.
 
         Never raises: `draft_fault` says why it could not be written, and the next call tries again.
         """
@@ -157,11 +186,12 @@ class Buffer:
             if not self.dirty:
                 self._drop_draft()
                 return
+            moment = self._keeper.moment()
             text = self.text
             if text == self._kept:
                 return
             try:
-                self._keeper.write(text, digest(self._base))
+                self._keeper.force(text, digest(self._base), moment)
             except OSError as error:
                 self.draft_fault = _why(error)
             else:
@@ -169,6 +199,8 @@ class Buffer:
 
     def drafts(self) -> list[Draft]:
         """What earlier workbenches left unsaved, the newest first; none that says what the file says."""
+        with contextlib.suppress(OSError):  # it is said where a draft cannot be kept
+            self._keeper.prepare()
         found = []
         for draft in left_drafts(self.path):
             if draft.text == self.saved_text:
@@ -186,7 +218,7 @@ class Buffer:
         with self._writing:
             if not self._keeper.take(draft):
                 return False
-            self._kept = draft.text
+            self._kept = self._handed = draft.text
             return True
 
     def close(self) -> None:
@@ -196,8 +228,9 @@ class Buffer:
         self._keeper.leave()
 
     def _drop_draft(self) -> None:
-        self._keeper.remove()
-        self._kept, self.draft_fault = None, ""
+        """Remove the draft, unless there is something unsaved again."""
+        self._keeper.remove(unless=lambda: self.dirty)
+        self._kept, self._handed, self.draft_fault = None, None, ""
 
 
 def changed_lines(old: str, new: str) -> list[int]:

@@ -81,8 +81,17 @@ class TypingPane(Container):
         self.editing = row
         value = "" if row.value is ABSENT else typed_of(row.value, row.facts)
         self.editor.open(value, self.rows.place_of_value())
+        if left := self.app.session.unfinished(self._where):
+            self.editor.value = left[0]
+            self.app.say("as it was typed before the program ended")
         self._offer("", at=value)
-        self._say_value(value)
+        self._say_value(self.editor.value)
+
+    @property
+    def _where(self) -> str:
+        """What the session keeps a half typed value under."""
+        assert self._form is not None and self.editing is not None
+        return " ".join(("form", *self._form.home, *self.editing.path))
 
     def _offer(self, typed: str, *, at: str = "") -> None:
         """List what is mostly written here."""
@@ -134,6 +143,7 @@ class TypingPane(Container):
     def _look_at_typed(self, event: Input.Changed) -> None:
         event.stop()
         if self.editing is not None and self.editor.display and event.value != self.editor.began:
+            self.app.session.keep_unfinished(self._where, [event.value])
             self._offer(event.value)
             self._say_value(event.value)
 
@@ -187,6 +197,8 @@ class TypingPane(Container):
     def close_editor(self, *, focus: bool = True) -> None:
         """Take the editor away; `focus` gives the keys back to the rows."""
         had_focus = self.editor.has_focus
+        if self.editing is not None:
+            self.app.session.keep_unfinished(self._where, [])
         self.editing = None
         self.popup.close()
         self.editor.close()

@@ -86,6 +86,7 @@ class EditPanel(Widget):
 
     def on_mount(self) -> None:
         self._typed_into = self.toml  # still there when the panel itself is taken down
+        self.toml.edited = self._take_text
         self.form.text = self.buffer.text
         self.form.edit = self.apply
         face = self.app.memory.get("experiments.face", "both")
@@ -176,10 +177,15 @@ class EditPanel(Widget):
         self.buffer.set_text(self._typed_into.document.text)
         self.form.text = self.buffer.text
         if self.buffer.version != before:
+            self._hand_over()
             self.post_message(self.TextChanged(self.buffer.version))
             if self._settling is not None:
                 self._settling.stop()
             self._settling = self.set_timer(_SETTLE, self._read_form)
+
+    def _hand_over(self) -> None:
+        if rest := self.buffer.hand_over():
+            self.set_timer(rest, self._hand_over)
 
     @on(FormPane.OriginWanted)
     def _go_to_origin(self, event: FormPane.OriginWanted) -> None:

@@ -65,6 +65,8 @@ class TomlFace(KeysInOrder, TextArea):
         self._drawn: dict[object, Strip] = {}
         self.takes_key: Callable[[str], bool] = lambda key: False
         """Whether a key is for what lies over the text, and done with."""
+        self.edited: Callable[[], None] = lambda: None
+        """Told of each change before it is seen."""
         super().__init__(text, soft_wrap=False, show_line_numbers=True, max_checkpoints=500, compact=True, id=id)
         self.indent_width = INDENT
         self.indent_type = "tabs" if "\n\t" in text else "spaces"
@@ -196,6 +198,7 @@ class TomlFace(KeysInOrder, TextArea):
             last = edit.bottom[0]
             self._problems = {row + moved if row >= last else row: one for row, one in self._problems.items()}
         self.found = {}
+        self.edited()
         return result
 
     def replace_text(self, new: str) -> None:
