@@ -8,9 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from craft.analysis.axes import Axis
-from craft.analysis.layout import SIZE, Area, Layout, Line, Place, Ring, Words, lay_out
-from craft.analysis.series import Series
+from craft.analysis.layout import SIZE, Area, Layout, Line, Place, Ring, Words
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -26,32 +24,8 @@ _FONTS = {
 }
 
 
-def plot_png(
-    series: Sequence[Series],
-    *,
-    width: int = 720,
-    height: int = 360,
-    title: str = "",
-    x_label: str = "",
-    axis: Axis | None = None,
-    log_x: bool = False,
-    log_y: bool = False,
-) -> bytes:
-    """A PNG file of what `plot_svg` draws. Imports Pillow: 0.1 s."""
-    layout = lay_out(
-        series,
-        width=width,
-        height=height,
-        title=title,
-        x_label=x_label,
-        axis=axis,
-        log_x=log_x,
-        log_y=log_y,
-    )
-    return _painted(layout)
-
-
-def _painted(layout: Layout) -> bytes:
+def png_of(layout: Layout) -> bytes:
+    """A PNG file of a layout. Imports Pillow: 0.1 s."""
     from PIL import Image, ImageDraw
 
     fine = SCALE * _FINE

@@ -5,35 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from craft.analysis.axes import Axis
-from craft.analysis.layout import INK, SIZE, Area, Layout, Line, Place, Ring, Words, lay_out
-from craft.analysis.series import Series
+from craft.analysis.layout import INK, SIZE, Area, Layout, Line, Place, Ring, Words
 
 _FONT = "ui-sans-serif, system-ui, sans-serif"
 
 
-def plot_svg(
-    series: Sequence[Series],
-    *,
-    width: int = 720,
-    height: int = 360,
-    title: str = "",
-    x_label: str = "",
-    axis: Axis | None = None,
-    log_x: bool = False,
-    log_y: bool = False,
-) -> str:
-    """An SVG document of `width` by `height` pixels, higher where a long legend needs it."""
-    layout = lay_out(
-        series,
-        width=width,
-        height=height,
-        title=title,
-        x_label=x_label,
-        axis=axis,
-        log_x=log_x,
-        log_y=log_y,
-    )
+def svg_of(layout: Layout) -> str:
+    """An SVG document of a layout."""
     return "\n".join(_document(layout)) + "\n"
 
 

@@ -11,9 +11,9 @@ from PIL import Image
 from craft.analysis.axes import AXES
 from craft.analysis.comparison.export import smoothed
 from craft.analysis.layout import COLORS, Area, Line, Words, lay_out, look_of
-from craft.analysis.png import SCALE, dashed, plot_png
+from craft.analysis.png import SCALE, dashed, png_of
 from craft.analysis.series import Series
-from craft.analysis.svg import plot_svg
+from craft.analysis.svg import svg_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -30,7 +30,7 @@ def colours(picture: bytes) -> dict[tuple[int, int, int], int]:
 
 
 def test_a_picture_has_ink_of_every_series() -> None:
-    picture = plot_png(some(4), width=400, height=200, title="val/loss", x_label="step", axis=AXES["step"])
+    picture = png_of(lay_out(some(4), width=400, height=200, title="val/loss", x_label="step", axis=AXES["step"]))
     image = Image.open(io.BytesIO(picture))
     assert image.format == "PNG" and image.size == (400 * SCALE, 200 * SCALE)
     inked = colours(picture)
@@ -52,11 +52,11 @@ def test_a_band_lies_between_its_edges_and_below_its_line() -> None:
         line.places, area.places[:3], reversed(area.places[3:]), strict=True
     ):
         assert x == low_x == high_x and high_y < y < low_y
-    tree = ElementTree.fromstring(plot_svg([banded], width=400, height=200))
+    tree = ElementTree.fromstring(svg_of(lay_out([banded], width=400, height=200)))
     (polygon,) = tree.findall(f"{SVG}polygon")
     assert float(polygon.attrib["fill-opacity"]) < 0.5
-    plain = plot_png([Series("seeds x3", xs, banded.ys)], width=400, height=200)
-    assert len(colours(plot_png([banded], width=400, height=200))) > len(colours(plain))
+    plain = png_of(lay_out([Series("seeds x3", xs, banded.ys)], width=400, height=200))
+    assert len(colours(png_of(lay_out([banded], width=400, height=200)))) > len(colours(plain))
 
 
 def test_a_gap_in_a_band_is_a_gap_in_both_edges() -> None:
@@ -83,7 +83,7 @@ def test_a_long_legend_goes_below_and_every_entry_stays_in_the_picture() -> None
 
 def test_no_two_of_many_series_look_alike() -> None:
     assert len({look_of(rank) for rank in range(12)}) == 12
-    tree = ElementTree.fromstring(plot_svg(some(12)))
+    tree = ElementTree.fromstring(svg_of(lay_out(some(12))))
     looks = [(line.attrib["stroke"], line.attrib.get("stroke-dasharray")) for line in tree.findall(f"{SVG}polyline")]
     assert len(looks) == len(set(looks)) == 12
 
@@ -100,7 +100,7 @@ def test_names_of_any_script_and_nothing_at_all_can_be_painted() -> None:
         [Series("\u8bad\u7ec3 \U0001f600 \x1b[31m", [1.0], [2.0])],
         [Series("a", [1.0, 2.0], [math.nan, None])],
     ):
-        assert Image.open(io.BytesIO(plot_png(series, title="\u202eabc"))).size[0] == 720 * SCALE
+        assert Image.open(io.BytesIO(png_of(lay_out(series, title="\u202eabc")))).size[0] == 720 * SCALE
 
 
 def test_a_logarithmic_x_axis_leaves_out_what_is_not_positive() -> None:
@@ -110,7 +110,7 @@ def test_a_logarithmic_x_axis_leaves_out_what_is_not_positive() -> None:
     places = [x for x, _ in line.places]
     assert len(places) == 3
     assert math.isclose(places[1] - places[0], places[2] - places[1])
-    assert {"1.0s", "10s"} <= {shape.text for shape in layout.shapes if isinstance(shape, Words)}
+    assert {"1s", "10s"} <= {shape.text for shape in layout.shapes if isinstance(shape, Words)}
 
 
 def test_a_smoothed_curve_has_what_was_measured_behind_it() -> None:

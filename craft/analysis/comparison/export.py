@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from craft import platform
 from craft.analysis.axes import AXES
@@ -13,6 +12,7 @@ from craft.analysis.comparison.compare import Comparison
 from craft.analysis.comparison.seeds import SAID
 from craft.analysis.comparison.written import comma_separated, markdown
 from craft.analysis.decimate import segments
+from craft.analysis.layout import lay_out
 from craft.analysis.series import Series
 from craft.analysis.smoothing import smooth
 from craft.errors import UsageError
@@ -46,14 +46,14 @@ def picture(kind: str, found: Comparison, look: Look = AS_MEASURED) -> bytes:
     lines = found.series()
     if look.smoothing:
         lines = smoothed(lines, look.smoothing)
-    settings: Any = {"x_label": axis.label, "axis": axis, "log_x": look.log_x, "log_y": look.log_y}
+    layout = lay_out(lines, title=title_of(found), x_label=axis.label, axis=axis, log_x=look.log_x, log_y=look.log_y)
     if kind == "png":
-        from craft.analysis.png import plot_png
+        from craft.analysis.png import png_of
 
-        return plot_png(lines, title=title_of(found), **settings)
-    from craft.analysis.svg import plot_svg
+        return png_of(layout)
+    from craft.analysis.svg import svg_of
 
-    return plot_svg(lines, title=title_of(found), **settings).encode()
+    return svg_of(layout).encode()
 
 
 def smoothed(series: Sequence[Series], weight: float) -> list[Series]:
