@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from craft.analysis.numbers import format_count, format_duration, format_number
-from craft.analysis.ticks import linear_ticks, tick_labels, time_labels, time_ticks
+from craft.analysis.ticks import log_time_ticks, round_places, time_labels, time_ticks
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,12 @@ class Axis:
     write: Callable[[float | None], str]
     """A place on it: 1,240, 1.2M, 3m 20s, 1.2e15."""
 
-    def ticks(self, low: float, high: float, most: int) -> list[tuple[float, str]]:
+    def ticks(self, low: float, high: float, most: int, *, log: bool = False) -> list[tuple[float, str]]:
         """Round places from `low` to `high` and their labels; at most `most`, but two at least."""
         if self.name == "time":
-            places = time_ticks(low, high, most)
+            places = log_time_ticks(low, high, most) if log else time_ticks(low, high, most)
             return list(zip(places, time_labels(places), strict=True))
-        whole = float(low).is_integer() and float(high).is_integer()
-        places = linear_ticks(low, high, most, whole=whole and self.name in ("step", "tokens"))
-        return list(zip(places, tick_labels(places), strict=True))
+        return round_places(low, high, most, log=log, whole=self.name in ("step", "tokens"))
 
 
 def format_step(value: float | None) -> str:

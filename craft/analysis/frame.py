@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
-from craft.analysis.axes import Axis
 from craft.analysis.canvas import Canvas, Span
 from craft.analysis.inking import Ink
 from craft.analysis.marks import sign_of
 from craft.analysis.scales import Scale
 from craft.analysis.series import Mark
-from craft.analysis.ticks import linear_ticks, log_labels, log_ticks, tick_labels
+from craft.analysis.ticks import round_places
 from craft.text import clean_line, shorten, width_of
 
+_ENOUGH = 3
+"""Round places that an axis has where there is room."""
+_MORE = 5
+"""So many more may be tried before an axis is content with fewer: from one kind of step to the next."""
 _LINES = {"left": "\u2502", "tick": "\u2524", "low": "\u2500", "mark": "\u252c", "corner": "\u2514"}
 _HEAVY = {"left": "\u2503", "tick": "\u252b", "low": "\u2501", "mark": "\u2533", "corner": "\u2517"}
 _PLAIN = {"left": "|", "tick": "+", "low": "-", "mark": "+", "corner": "+"}
@@ -31,31 +35,22 @@ def y_marks(y: Scale, rows: int, room: int) -> dict[int, str]:
     if rows < 1 or room < 3:
         return {}
     most = max(2, min(7, rows // 3 + 1))
-    if y.log:
-        values = log_ticks(y.low, y.high, most)
-        labels = log_labels(values)
-    else:
-        values = linear_ticks(y.low, y.high, most)
-        labels = tick_labels(values)
-    if max(map(len, labels)) > room:
-        labels = [f"{value:.2g}" for value in values]
-    marks: dict[int, str] = {}
-    for value, label in zip(values, labels, strict=True):
-        if len(label) <= room:
-            marks.setdefault(rows - 1 - y.near(value, rows), label)
-    return marks
+    best: dict[int, str] = {}
+    for count in range(most, most + _MORE):
+        ticks = round_places(y.low, y.high, count, log=y.log)
+        if max(len(label) for _, label in ticks) > room:
+            ticks = [(value, f"{value:.2g}") for value, _ in ticks]
+        marks = {rows - 1 - y.near(value, rows): label for value, label in ticks if len(label) <= room}
+        # Two on one row, or two that read alike, would say something else than is true.
+        if len(set(marks.values())) == len(ticks) and len(marks) > len(best):
+            best = marks
+        if len(best) >= min(_ENOUGH, rows // 2):
+            break
+    return best
 
 
-def x_ticks(x: Scale, most: int, axis: Axis | None) -> list[tuple[float, str]]:
-    """Round places of the x axis and their labels."""
-    if x.log:
-        values = log_ticks(x.low, x.high, most)
-        return list(zip(values, log_labels(values), strict=True))
-    if axis is not None:
-        return axis.ticks(x.low, x.high, most)
-    whole = float(x.low).is_integer() and float(x.high).is_integer()
-    values = linear_ticks(x.low, x.high, most, whole=whole)
-    return list(zip(values, tick_labels(values), strict=True))
+Placed = tuple[int, int, str]
+"""A label of the x axis: the column of its mark, its first column and what it says."""
 
 
 class Foot:
@@ -69,29 +64,44 @@ class Foot:
         self._labels = rows - 1
         self._labelled: list[tuple[int, int]] = []
 
-    def name(self, x_label: str) -> int:
-        """Write the axis' name at the right end, where there is room; how much is left for labels."""
+    def write(self, x_label: str, ticks: Callable[[int], Sequence[tuple[float, str]]], x: Scale) -> None:
+        """Write round places, as `ticks` gives so many of them, and the axis' name at the right end where it leaves
+        room for two."""
         name = clean_line(x_label, ascii_only=self.ink == "ascii")
         needed = width_of(name) + 2
-        if not name or self.width < needed + 18:
-            return self.width
-        start = self.width - needed + 1
-        self.cells.put(self._labels, start, f" {name}", "label")
-        self._labelled.append((start, self.width))
-        return self.width - needed
-
-    def ticks(self, ticks: Sequence[tuple[float, str]], x: Scale, room: int) -> None:
-        end = -1
-        for value, label in ticks:
-            column = x.near(value, self.width)
-            start = max(0, min(column - len(label) // 2, self.width - len(label)))
-            if start <= end or start + len(label) > room:
-                continue
+        most = max(2, min(9, self.width // 12))
+        rooms = [self.width - needed] if name and self.width >= needed + 18 else []
+        for room in (*rooms, self.width):
+            best: list[Placed] = []
+            for count in range(most, most + _MORE):
+                placed = self._placed(ticks(count), x, room)
+                best = placed if len(placed) > len(best) else best
+                if len(best) >= _ENOUGH:
+                    break
+            if len(best) >= 2 or not ticks(most):
+                break
+        for column, start, label in best:
             if self.rows > 1:
                 self.cells.put(0, column, self.art["mark"], "axis")
             self.cells.put(self._labels, start, label, "label")
-            end = start + len(label)
-            self._labelled.append((start, end))
+            self._labelled.append((start, start + len(label)))
+        if room < self.width:
+            self.cells.put(self._labels, room + 1, f" {name}", "label")
+            self._labelled.append((room + 1, self.width))
+
+    def _placed(self, ticks: Sequence[tuple[float, str]], x: Scale, room: int) -> list[Placed]:
+        """Where labels stand that end within `room`; of those that would run into each other every second, or third."""
+        places = []
+        for value, label in ticks:
+            column = x.near(value, self.width)
+            start = max(0, min(column - len(label) // 2, self.width - len(label)))
+            if start + len(label) <= room:
+                places.append((column, start, label))
+        for stride in range(1, len(places)):
+            kept = places[::stride]
+            if all(start + len(label) < after for (_, start, label), (_, after, _) in pairwise(kept)):
+                return kept
+        return places[:1]
 
     def events(self, marks: Mapping[int, list[Mark]]) -> None:
         for column, here in marks.items():

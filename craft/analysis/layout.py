@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from craft.analysis.axes import Axis
 from craft.analysis.decimate import decimate, fraction, segments
+from craft.analysis.scales import around
 from craft.analysis.series import EMPTY, Series, last_value
-from craft.analysis.ticks import linear_ticks, log_labels, log_ticks, tick_labels
+from craft.analysis.ticks import round_places
 from craft.text import clean_line, shorten, width_of
 
 # Okabe and Ito's palette ("Color Universal Design", 2008), which stays apart for colour-blind readers;
@@ -32,6 +34,9 @@ _SAMPLE, _GAP = 28.0, 18.0  # the piece of line before a name, and what follows 
 _ROWS_ABOVE = 2  # a longer legend goes below
 _BAND = 0.18
 """Opacity of a band."""
+_HAIR = 1e-9
+
+Ticks = Callable[..., list[tuple[float, str]]]
 
 Place = tuple[float, float]
 
@@ -169,26 +174,28 @@ class _Frame:
             return cls(0.0, 1.0, 0.0, 1.0, log_x, log_y, True)
         x_low, x_high = min(xs[0] for xs, _ in pieces), max(xs[-1] for xs, _ in pieces)
         y_low, y_high = min(min(ys) for _, ys in pieces), max(max(ys) for _, ys in pieces)
+        if not x_low < x_high:
+            x_low, x_high = (x_low - 1, x_low + 1) if log_x else around(x_low)
+        if not y_low < y_high:
+            y_low, y_high = (y_low - 1, y_low + 1) if log_y else around(y_low)
         return cls(x_low, x_high, y_low, y_high, log_x, log_y, False)
 
     def y_marks(self, most: int) -> list[tuple[float, str]]:
-        if self.blank:
-            return []
-        if self.log_y:
-            return _log_marks(self.y_low, self.y_high, most)
-        values = linear_ticks(self.y_low, self.y_high, most)
-        return list(zip(values, tick_labels(values), strict=True))
+        return self._marks(self.y_low, self.y_high, self.log_y, partial(round_places, most=most))
 
     def x_marks(self, axis: Axis | None, most: int) -> list[tuple[float, str]]:
+        ticks = axis.ticks if axis else partial(round_places, whole=True)
+        return self._marks(self.x_low, self.x_high, self.log_x, partial(ticks, most=most))
+
+    def _marks(self, low: float, high: float, log: bool, ticks: Ticks) -> list[tuple[float, str]]:
+        """Round places in the coordinates of the paper."""
         if self.blank:
             return []
-        if self.log_x:
-            return _log_marks(self.x_low, self.x_high, most, axis.write if axis else None)
-        if axis is not None:
-            return axis.ticks(self.x_low, self.x_high, most)
-        whole = all(float(x).is_integer() for x in (self.x_low, self.x_high))
-        values = linear_ticks(self.x_low, self.x_high, most, whole=whole)
-        return list(zip(values, tick_labels(values), strict=True))
+        if not log:
+            return ticks(low, high, log=False)
+        # A hair beyond: there and back again a logarithm is off by a bit.
+        ends = 10 ** max(low - _HAIR, -307), 10 ** min(high + _HAIR, 308.25)
+        return [(math.log10(value), label) for value, label in ticks(*ends, log=True)]
 
 
 @dataclass(frozen=True)
@@ -244,14 +251,6 @@ def scaled(values: Sequence[float | None], log: bool) -> Sequence[float | None]:
     if not log:
         return values
     return [math.log10(value) if value is not None and 0 < value < math.inf else None for value in values]
-
-
-def _log_marks(
-    low: float, high: float, most: int, write: Callable[[float], str] | None = None
-) -> list[tuple[float, str]]:
-    values = log_ticks(10 ** max(low, -307), 10 ** min(high, 308.25), most)
-    labels = list(map(write, values)) if write else log_labels(values)
-    return list(zip(map(math.log10, values), labels, strict=True))
 
 
 def _legend_rows(series: Sequence[Series], room: float) -> list[list[tuple[int, str, float]]]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from craft.analysis.axes import Axis, format_step
 from craft.analysis.canvas import Canvas, Span, mark_of
 from craft.analysis.curves import Curve, Curves
-from craft.analysis.frame import Foot, frame_of, x_ticks, y_marks
+from craft.analysis.frame import Foot, frame_of, y_marks
 from craft.analysis.inking import PIXELS, Ink
 from craft.analysis.legend import Entry, end_labels, header, says_all, value_box
 from craft.analysis.marks import by_column, said
@@ -28,6 +28,7 @@ from craft.analysis.painter import Painter, painted
 from craft.analysis.scales import Scale
 from craft.analysis.series import EMPTY, Mark, Series, last_value
 from craft.analysis.sight import Sight, View
+from craft.analysis.ticks import round_places
 from craft.text import clean_line, shorten, shows_unicode, wants_color, width_of
 
 __all__ = ["EMPTY", "Drawing", "Mark", "Series", "View", "draw_plot", "last_value", "plot_text"]
@@ -233,13 +234,20 @@ class _Plot:
             found.append((sight.y.place(seen[-1]) if seen else 0.0, entry))
         return found
 
+    def _x_ticks(self, most: int) -> list[tuple[float, str]]:
+        x = self.sight.x
+        if self.sight.blank:
+            return []
+        if self.axis is not None:
+            return self.axis.ticks(x.low, x.high, most, log=x.log)
+        return round_places(x.low, x.high, most, log=x.log, whole=True)
+
     def _foot(self, columns: int, rows: int, events: dict[int, list[Mark]]) -> Foot:
         x, view = self.sight.x, self.sight.view
         foot = Foot(columns, rows, self.ink, view.focused)
-        room = foot.name(self.x_label)
+        foot.write(self.x_label, self._x_ticks, x)
         if self.sight.blank:
             return foot
-        foot.ticks(x_ticks(x, max(2, min(9, columns // 12)), self.axis), x, room)
         foot.events(events)
         if view.chosen:
             foot.chosen(*(x.near(place, columns) for place in view.chosen))

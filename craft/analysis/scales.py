@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,21 @@ from craft.analysis.decimate import fraction
 # Pixels beyond the paper by more than this are as good as infinitely far: no slope on it changes.
 _FAR = 1e6
 _LARGEST = 308.25  # log10 of the largest float
+_MOST = sys.float_info.max
 _NOWHERE = -400.0  # that of the smallest is -323.3
+_AROUND = 0.05
+"""Of a lone value, what is shown to either side of it."""
+
+
+def around(value: float, *, log: bool = False) -> tuple[float, float]:
+    """An axis for one value alone, so that there is something to read it off from: a twentieth of it to either side, a
+    whole number where it is one, or a power of ten on a logarithmic axis."""
+    if log:
+        return max(value / 10, sys.float_info.min) if value > sys.float_info.min else value, min(value * 10, _MOST)
+    room = _AROUND * abs(value)
+    if float(value).is_integer() and room < 1e12:
+        room = float(max(1, math.ceil(room)))
+    return max(value - room, -_MOST), min(value + room, _MOST)
 
 
 @dataclass(frozen=True)

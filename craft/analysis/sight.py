@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from craft.analysis.curves import Curve, Key, Piece, Point
 from craft.analysis.ranges import robust_range
-from craft.analysis.scales import Scale
+from craft.analysis.scales import Scale, around
 from craft.analysis.smoothing import LIGHT, STRONG
 
 Range = tuple[float, float]
@@ -58,7 +58,11 @@ class Sight:
         if self.view.x_range and not self.blank:
             first, last = self.view.x_range
             low, high = (first if first > 0 or not log_x else low), (last if last > 0 or not log_x else high)
-        self.x = Scale(low, max(low, high), log_x)
+        if not low < high:
+            low, high = around(low, log=log_x)
+            if low < 0 <= self.whole_x.low:  # no step and no time is less
+                low, high = 0.0, high - low
+        self.x = Scale(low, high, log_x)
         self.y = self._y_scale()
 
     def _y_scale(self) -> Scale:
@@ -76,10 +80,11 @@ class Sight:
             low = low if kept[0] == ends[0] else _power(kept[0], log) * (1 - 1e-9 * log)
             high = high if kept[1] == ends[1] else _power(kept[1], log) * (1 + 1e-9 * log)
         if not self.view.y_range:
-            low, high = _wide_enough(low, high, log)
+            low, high = _wide_enough(low, high)
         if low > first or high < last:
             self.outside = sum(curve.outside(self.x, log, low, high) for curve in self.curves)
-        return Scale(low, max(low, high), log)
+        low, high = (low, high) if low < high else around(low, log=log)
+        return Scale(low, high, log)
 
     def lines(self, curve: Curve) -> tuple[Key, list[Piece]]:
         """A curve as it is to be drawn, and what `Curve.reduced` shall call it."""
@@ -118,11 +123,11 @@ class Sight:
         return "no value is finite" if any(curve.gaps for curve in self.curves) else ""
 
 
-def _wide_enough(low: float, high: float, log: bool) -> tuple[float, float]:
+def _wide_enough(low: float, high: float) -> tuple[float, float]:
     """A range that is more than the last digits of one value; a lone value stays alone."""
     least = _LEAST * max(abs(low), abs(high))
     lacking = least / 2 - (high / 2 - low / 2)
-    if not low < high or not lacking > 0 or log:
+    if not low < high or not lacking > 0:
         return low, high
     return low - lacking, high + lacking
 

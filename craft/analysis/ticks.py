@@ -36,12 +36,23 @@ def linear_ticks(low: float, high: float, most: int, *, whole: bool = False) -> 
     return best if len(best) >= 2 else [low, high]
 
 
-def log_ticks(low: float, high: float, most: int) -> list[float]:
+def round_places(low: float, high: float, most: int, *, log: bool, whole: bool = False) -> list[tuple[float, str]]:
+    """Round places of an axis and their labels. With `whole`, whole numbers only where both ends are."""
+    whole = whole and float(low).is_integer() and float(high).is_integer()
+    values = log_ticks(low, high, most, whole=whole) if log else linear_ticks(low, high, most, whole=whole)
+    labels = log_labels(values) if log else tick_labels(values)
+    if len(set(labels)) < len(labels):  # a piece of a logarithmic axis that is short beside its place
+        labels = tick_labels(values)
+    return list(zip(values, labels, strict=True))
+
+
+def log_ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
     """Round values on a logarithmic axis, 0 < `low` <= `high`: powers of ten, or 1, 2 and 5 times them."""
     if not high > low:
         return [low]
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    powers = [10.0**power for power in range(max(first, -307), min(last, 308) + 1)]
+    # Read as text they are exact: 10.0**-5 is not 1e-5.
+    powers = [float(f"1e{power}") for power in range(max(first, -307), min(last, 308) + 1)]
     decades = [value for value in powers if low <= value <= high]
     if len(decades) >= 3 or len(decades) > most:
         skip = math.ceil(len(decades) / max(most, 2))
@@ -49,7 +60,7 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     finer = [value * factor for value in powers for factor in (1.0, 2.0, 5.0) if low <= value * factor <= high]
     if 2 <= len(finer) <= most:
         return finer
-    return decades if len(decades) >= 2 else linear_ticks(low, high, most)
+    return decades if len(decades) >= 2 else linear_ticks(low, high, most, whole=whole)
 
 
 # Seconds: what clocks are read by, up to a day; then days in the manner of other numbers.
@@ -59,6 +70,8 @@ _TIME_STEPS = (
     *(60, 120, 300, 600, 900, 1800),
     *(3600, 7200, 10_800, 21_600, 43_200),
 )
+
+_TIME_DECADES = (1, 10, 60, 600, 3600, 36_000)
 
 
 def time_ticks(low: float, high: float, most: int) -> list[float]:
@@ -70,6 +83,20 @@ def time_ticks(low: float, high: float, most: int) -> list[float]:
         if len(values) <= max(most, 2):
             return values if len(values) >= 2 else linear_ticks(low, high, most)
     return [day * _DAY for day in linear_ticks(low / _DAY, high / _DAY, most)]
+
+
+def log_time_ticks(low: float, high: float, most: int) -> list[float]:
+    """`log_ticks` for seconds: powers of ten below a minute, then what clocks are read by, then days."""
+    if not high > low:
+        return [low]
+    if low < 1e-3 or high > 1e12:
+        return log_ticks(low, high, most)
+    for steps in (_TIME_DECADES, _TIME_STEPS):
+        places = [1e-3, 1e-2, 0.1, *steps, *(_DAY * 10**power for power in range(8))]
+        found = [place for place in places if low <= place <= high]
+        if len(found) >= 3:
+            return found[:: math.ceil(len(found) / max(most, 2))]
+    return time_ticks(low, high, most)
 
 
 def time_labels(values: list[float]) -> list[str]:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from craft.analysis.axes import AXES, format_flops, format_step
+from craft.analysis.axes import AXES, Axis, format_flops, format_step
+from craft.analysis.plots import Series, View, draw_plot
 from craft.analysis.ticks import time_labels, time_ticks
 
 
@@ -49,3 +50,36 @@ def test_any_axis_marks_any_range(name: str) -> None:
     for low, high in ((0.0, 1.0), (5.0, 5.0), (-3.0, 1e300), (1e-9, 2e-9), (0.0, 86_400.0 * 400)):
         ticks = AXES[name].ticks(low, high, 5)
         assert ticks and all(isinstance(label, str) and label for _, label in ticks)
+
+
+_NUMBERS = st.one_of(
+    st.floats(-1e300, 1e300, allow_subnormal=False),
+    st.integers(0, 10**12).map(float),
+    st.floats(1e-12, 10.0),
+    st.floats(0.9, 1.1),
+)
+
+
+@given(
+    st.sampled_from([None, *AXES.values()]),
+    st.tuples(_NUMBERS, _NUMBERS),
+    st.tuples(_NUMBERS, _NUMBERS),
+    st.booleans(),
+    st.integers(60, 200),
+    st.integers(12, 50),
+)
+def test_every_axis_has_two_marks_at_least_to_be_read_by(
+    axis: Axis | None, xs: tuple[float, float], ys: tuple[float, float], log: bool, width: int, height: int
+) -> None:
+    if log:
+        xs, ys = (tuple(max(abs(value), 1e-300) for value in pair) for pair in (xs, ys))  # type: ignore[assignment]
+    assume(xs[0] == xs[1] or not math.isclose(*xs, rel_tol=1e-6))
+    for points in (2, 1):
+        series = [Series("loss", xs[:points], ys[:points])]
+        view = View(log_x=log, log_y=log)
+        label = axis.label if axis else "step"
+        drawing = draw_plot(series, width=width, height=height, axis=axis, x_label=label, view=view)
+        text = drawing.plain()
+        assert text.count("\u252c") >= 2 and text.count("\u2524") >= 2, text
+        beside = [line.partition("\u2524")[0].strip() for line in text.splitlines() if "\u2524" in line]
+        assert len(set(beside)) == len(beside), text

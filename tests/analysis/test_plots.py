@@ -79,7 +79,7 @@ def test_a_single_point_is_seen() -> None:
     text = _text(Series("train", [7], [2.5]))
     assert "\u2022" in text
     assert re.search(r"^2\.5 \u2524", text, re.MULTILINE)
-    assert text.splitlines()[-1].split() == ["7", "step"]
+    assert text.splitlines()[-1].split() == ["6", "7", "step"]
 
 
 def test_values_that_are_all_equal_draw_a_line_at_their_height() -> None:
