@@ -6,6 +6,7 @@ take forty times as long (docs/measurements.md).
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -22,8 +23,18 @@ for _number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
         signal.signal(_number, signal.SIG_DFL)
 
 
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # One folder with our own numbers: `mktemp` looks through all that lies beside what it makes, test after test.
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    base: Path = tmp_path_factory.mktemp("home")
+def _own_places(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = _homes / str(next(_numbers))
+    base.mkdir()
     monkeypatch.setenv("CRAFT_CACHE_DIR", str(base / "cache"))
     monkeypatch.setenv("CRAFT_STATE_DIR", str(base / "state"))

@@ -5,5 +5,5 @@ says how many times everything that was promised held, and the worst that was se
 
     python -m benchmarks.faults                  all of them, as often as the long form says: an hour and more
     python -m benchmarks.faults kills flips      some of them; the others' rows stay as they were
-    python -m benchmarks.faults --part 0.1       a tenth, which is what the tests do
+    python -m benchmarks.faults --part 0.05      a twentieth, which is what the tests do
 """

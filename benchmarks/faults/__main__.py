@@ -21,7 +21,7 @@ def main() -> int:
     """Returns 1 when something did not hold."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(fault.name for fault in FAULTS)}; all when none")
-    parser.add_argument("--part", type=float, default=1.0, help="of the long form's times; 0.1 is a tenth")
+    parser.add_argument("--part", type=float, default=1.0, help="of the long form's times; 0.05 is a twentieth")
     parser.add_argument("--no-report", action="store_true", help="print only, leave docs/reliability.md as it is")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - {fault.name for fault in FAULTS}:

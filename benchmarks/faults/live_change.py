@@ -173,6 +173,7 @@ LIVE_CHANGE = Fault(
     ),
     times=50,
     run=run,
+    least=5,
     stands_in="the workers are real ones, forked from a process that had imported torch; but for one in "
     f"{COMMAND_EVERY} the changes are asked for as `craft set` asks, without the command",
 )

@@ -4,11 +4,13 @@
       worker  a fork in a session of its own, output in the run's log.txt: craft.training.worker.main from there on
 
 What is killed is that worker, by its own pid, with a real SIGKILL; the nursery collects it, so that none stays a
-zombie. A nursery whose owner is gone kills what it has forked, and leaves.
+zombie. One process serves whoever needs workers in its owner's life; when the owner is gone, it kills what it has
+forked, and leaves.
 """
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import os
@@ -16,6 +18,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,28 +57,27 @@ class Worker:
 
 
 class Nursery:
-    """Forks workers, as long as the `with` lasts."""
+    """Forks workers, as long as the `with` lasts; those that are left then are killed."""
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.faults.nursery"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-        )
-        self._read()
+        self._process = _started()
+        self._workers: list[Worker] = []
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate()  # the end of its input is its order to leave
+        for worker in self._workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()
 
     def start(self, folder: RunFolder, *, disturb: int | None = None, **environment: str) -> Worker:
-        """Fork a worker for a run. `disturb`: leave the random generators in a state of this number before the run's
-        own is put back."""
+        """Fork a worker for a run, with the environment as it is now and more. `disturb`: leave the random generators
+        in a state of this number before the run's own is put back."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
         order = {"run": str(folder.path), "log": str(folder.log), "environment": environment, "disturb": disturb}
-        return Worker(self, self.ask(**order)["pid"])
+        worker = Worker(self, self.ask(**order)["pid"])
+        self._workers.append(worker)
+        return worker
 
     def train(self, folder: RunFolder, *, disturb: int | None = None) -> None:
         """Train to the end. Raises AssertionError when the worker does not come there."""
@@ -87,14 +89,31 @@ class Nursery:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
-        return self._read()
+        return _read(self._process)
 
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the nursery ended"
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+
+@cache
+def _started() -> subprocess.Popen[bytes]:
+    """The process that forks, which imports torch once for all that this process does."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.faults.nursery"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+    )
+    atexit.register(process.communicate)  # the end of its input is its order to leave
+    _read(process)
+    return process
+
+
+def _read(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, "the nursery ended"
+    answer: dict[str, Any] = json.loads(line)
+    return answer
 
 
 # In the nursery ---------------------------------------------------------------------------------------------------
@@ -155,6 +174,7 @@ def _become_worker(order: dict[str, Any]) -> None:
             os.dup2(source, target)
         os.close(nothing)
         os.close(log)
+        os.environ.clear()
         os.environ.update(order["environment"])
         if order["disturb"] is not None:
             _disturb(order["disturb"])

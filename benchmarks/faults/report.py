@@ -24,7 +24,8 @@ _HEAD = """\
 # Reliability
 
 What goes wrong on real machines, done on purpose and counted. `make faults` does all of it and writes this page
-(`benchmarks/faults` has the code, a module a kind; `python -m benchmarks.faults NAME` does one); the tests do a tenth.
+(`benchmarks/faults` has the code, a module a kind; `python -m benchmarks.faults NAME` does one); the tests
+do a twentieth.
 Real processes, real signals, real files and terminals, on {machine}.
 No power was cut: what a cut would leave is replayed by `tests/runs/test_crash.py` from the writes that were not forced.
 

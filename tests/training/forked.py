@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import signal
 import subprocess
@@ -47,11 +46,9 @@ class Forked:
 
 def fork_worker(folder: RunFolder, **environment: str) -> Forked:
     """A worker of `folder`, with the environment as it is now."""
-    return Forked(_nursery().start(folder, **{**os.environ, **environment}))
+    return Forked(_nursery().start(folder, **environment))
 
 
 @cache
 def _nursery() -> Nursery:
-    nursery = Nursery().__enter__()
-    atexit.register(nursery.__exit__)
-    return nursery
+    return Nursery().__enter__()
