@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from craft.runs.store import RunSummary
     from workbench.project import Check, Project
+    from workbench.screens.base import WorkbenchScreen
     from workbench.screens.runs.arrange import Arranged
     from workbench.screens.runs.next_step import State
     from workbench.verbs.removing import Deletion, Pruning
@@ -21,12 +24,13 @@ class _Newest(Message):
         return type(message) is type(self)
 
 
-class RunsRead(_Newest):
-    """All run folders were looked at."""
+class Looked(Message):
+    """A look is over. `runs`: all that there are, where the folders were looked at. `show`: on the event
+    loop, shows what was read along for the screen `of` which that was asked."""
 
-    def __init__(self, runs: list[RunSummary]) -> None:
+    def __init__(self, runs: list[RunSummary] | None, of: WorkbenchScreen, show: Callable[[], None] | None) -> None:
         super().__init__()
-        self.runs = runs
+        self.runs, self.of, self.show = runs, of, show
 
 
 class ProjectRead(_Newest):

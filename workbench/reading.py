@@ -11,22 +11,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import App
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from craft.text import clean
-from workbench.messages import ProjectChecked, ProjectRead, RunsRead
+from workbench.messages import Looked, ProjectChecked, ProjectRead
 from workbench.project import Check, Project, check_project, read_project, stamp_of
 from workbench.screens.base import WorkbenchScreen
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
+    from workbench.screens.base import Reading
     from workbench.watch import RunsReader
 
 TICK = 0.5
-"""Seconds between two looks at the folders; longer where one look takes long. The details of a run have a clock of
-their own, `_PAUSE` in screens/runs/details/panel.py."""
+"""Seconds between two looks while somebody is there, and twice as many else: each takes a little from the training that
+is watched. At the folders they are rarer where one look takes long."""
+_AWAY_AFTER = 5.0  # seconds without a key or the mouse
 _SHARE = 0.05  # of one core, at most, for looking at the folders
 _LONGEST_PAUSE = 5.0
 _RUNNER_PAUSE = 10.0  # seconds between two looks whether a queue has lost its runner
@@ -45,7 +47,8 @@ class ReadingApp(App[None]):
         self.is_reading = False
         """Whether the first frame stands, so that the rest can follow."""
         self._file_stamp = stamp_of(file)
-        self._next_look = float("inf")
+        self._next_listing = 0.0
+        self._touched = time.monotonic()
         self._next_runner = 0.0
         self._runs_reader: RunsReader
         self._faults: set[str] = set()
@@ -61,15 +64,26 @@ class ReadingApp(App[None]):
         self.is_reading = True
         self._tell(lambda screen: screen.show_rest())
         self._runs_reader = RunsReader(self.project.runs_dir)
-        self._look()
-        self.set_interval(TICK, self._tick)
+        self._tick()
 
     # --- reading, in threads ---
 
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent):
+            self._touched = time.monotonic()
+        await super().on_event(event)
+
     def _tick(self) -> None:
-        if time.monotonic() >= self._next_look:
-            self._next_look = float("inf")  # until this look is over
-            self._look()
+        if self._exit or not self.screen_stack:
+            return  # between the end of the screens and that of the program there is none
+        now = time.monotonic()
+        self.set_timer(TICK if now < self._touched + _AWAY_AFTER else 2 * TICK, self._tick)
+        listed = now >= self._next_listing
+        if listed:
+            self._next_listing = float("inf")  # until this look is over
+        along = self.place.reading(listed=listed) if self.place.is_ready else None
+        if listed or along is not None:
+            self._look(listed, self.place, along)
         stamp = stamp_of(self.project.file)
         if stamp != self._file_stamp:
             self._file_stamp = stamp
@@ -77,22 +91,33 @@ class ReadingApp(App[None]):
 
     def look_soon(self) -> None:
         """Look at the runs with the next tick: something was just done to one."""
-        self._next_look = min(self._next_look, time.monotonic())
+        self._next_listing = min(self._next_listing, time.monotonic())
 
-    @work(thread=True, group="runs", exit_on_error=False)
-    def _look(self) -> None:
+    @work(thread=True, group="look", description="look", exit_on_error=False)
+    def _look(self, listed: bool, screen: WorkbenchScreen, along: Reading | None) -> None:
+        """One thread reads all that a look needs, and one message brings it: each further one would wake the processors
+        again, and draw the screen once more."""
         worker = get_current_worker()
+        runs, show = None, None
+        try:
+            if listed:
+                runs = self._list_runs()
+            if along is not None:
+                show = along(runs)
+        finally:
+            if not worker.is_cancelled:
+                self.post_message(Looked(runs, screen, show))
+        if runs and any(run.phase == "queued" for run in runs) and time.monotonic() >= self._next_runner:
+            self._next_runner = time.monotonic() + _RUNNER_PAUSE
+            wake_queue(self.project.runs_dir)
+
+    def _list_runs(self) -> list[RunSummary]:
         started = time.monotonic()
         try:
-            runs = self._runs_reader.read()
+            return self._runs_reader.read()
         finally:
             took = time.monotonic() - started
-            self._next_look = time.monotonic() + min(max(TICK / 2, took / _SHARE), _LONGEST_PAUSE)
-        if not worker.is_cancelled:
-            self.post_message(RunsRead(runs))
-        if any(run.phase == "queued" for run in runs) and started >= self._next_runner:
-            self._next_runner = started + _RUNNER_PAUSE
-            wake_queue(self.project.runs_dir)
+            self._next_listing = time.monotonic() + min(max(TICK / 2, took / _SHARE), _LONGEST_PAUSE)
 
     @work(thread=True, group="file", exclusive=True, exit_on_error=False)
     def _check_file(self) -> None:
@@ -124,19 +149,22 @@ class ReadingApp(App[None]):
         return screen
 
     def _tell(self, tell: Callable[[WorkbenchScreen], None]) -> None:
-        # Between the end of the screens and that of the program there is none.
         if self._exit or not self.screen_stack or not self.place.is_ready:
             return
         tell(self.place)
         self.place.show_title()
         self.place.refresh_bindings()
 
-    @on(RunsRead)
-    def _take_runs(self, message: RunsRead) -> None:
-        if not self.runs_read:
-            self._check_file()  # not sooner: importing the schema would take the processor from reading the runs
-        self.runs, self.runs_read = message.runs, True
-        self._tell(lambda screen: screen.show_runs())
+    @on(Looked)
+    def _take_look(self, message: Looked) -> None:
+        if message.runs is not None:
+            if not self.runs_read:
+                self._check_file()  # not sooner: importing the schema would take the processor from reading the runs
+            self.runs, self.runs_read = message.runs, True
+        if message.show is not None and not self._exit:
+            message.show()
+        elsewhere = message.show is None or message.of is not self.place
+        self._tell(lambda screen: screen.show_runs() if message.runs is not None and elsewhere else None)
 
     @on(ProjectRead)
     def _take_project(self, message: ProjectRead) -> None:

@@ -22,8 +22,14 @@ from workbench.compositor import SparingCompositor
 from workbench.widgets.bars import KeyBar, Part, TitleBar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from craft.runs.store import RunSummary
     from workbench.app import Workbench
+
+    Reading = Callable[[list[RunSummary] | None], Callable[[], None]]
+    """What a screen reads with a look, in its thread. It is told the runs, where they were looked at, and gives what
+    shows, on the event loop, what it found."""
 
 PLACES = ("experiments", "runs", "compare", "playground")
 """The screens, in the order of their keys 1 to 4."""
@@ -71,6 +77,11 @@ class WorkbenchScreen(Screen[None]):
 
     def show_check(self) -> None:
         """The schema has seen the file on disk: `self.app.check`."""
+
+    def reading(self, *, listed: bool) -> Reading | None:
+        """What to read along with the next look, which may be one without a look at the runs; None for nothing. Where
+        the runs are `listed`, it shows them instead of `show_runs`."""
+        return None
 
     def show_rest(self) -> None:
         """Make what the first frame does without; asked for whenever the screen is seen."""

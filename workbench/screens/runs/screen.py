@@ -40,7 +40,10 @@ from workbench.widgets.bars import Part
 from workbench.widgets.split import Split
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from craft.runs.store import RunSummary
+    from workbench.screens.base import Reading
 
 _BESIDE = 190  # columns from which the details stand beside the list
 _NEEDS_RUNS = ("details", "next_tab", "previous_tab", "verbs", "sort", "turn", "columns", "fold", "filter")
@@ -112,6 +115,39 @@ class RunsScreen(ActingScreen):
         if self.app.runs_read:  # a filter that is put back into its line comes sooner
             self._arrange(self.app.runs, self._view)
 
+    def reading(self, *, listed: bool) -> Reading | None:
+        details, view, key = self._details.reading(), self._view, self._shown_name
+        if details is None and not listed:
+            return None
+
+        def read(runs: list[RunSummary] | None) -> Callable[[], None]:
+            if runs is None:
+                return details() if details else lambda: None
+            with self._arranging:
+                arranged = self._arranger.arrange(runs, view)
+            state = self._state_at(arranged, key)
+            show_details = details() if details else lambda: None
+
+            def show() -> None:
+                if self._view == view:
+                    self.workers.cancel_group(self, "arrange")  # of the runs before these
+                    self._show_rows(arranged, state)
+                else:
+                    self.show_runs()
+                show_details()
+
+            return show
+
+        return read
+
+    @staticmethod
+    def _state_at(arranged: Arranged, key: str) -> StateRead | None:
+        from workbench.screens.runs.next_step import state_of
+
+        place = arranged.place.get(key)
+        run = None if place is None else arranged.rows[place].run
+        return None if run is None else StateRead(run, state_of(run, time.time()))
+
     @work(thread=True, group="arrange", description="arrange", exclusive=True, exit_on_error=False)
     def _arrange(self, runs: list[RunSummary], view: View) -> None:
         worker = get_current_worker()
@@ -122,8 +158,13 @@ class RunsScreen(ActingScreen):
                     self.post_message(RunsArranged(arranged))
 
     @on(RunsArranged)
-    def _show_rows(self, message: RunsArranged) -> None:
-        arranged: Arranged = message.arranged
+    def _take_rows(self, message: RunsArranged) -> None:
+        self._show_rows(message.arranged)
+        self.show_title()
+        self.refresh_bindings()
+
+    def _show_rows(self, arranged: Arranged, state: StateRead | None = None) -> None:
+        """`state`: of the run that is selected, where it was read already."""
         self._filter.show(arranged.shown, len(self.app.runs), arranged.fault)
         self._counts = arranged.counts
         self._show_experiments()
@@ -132,20 +173,20 @@ class RunsScreen(ActingScreen):
         self._split.enough = self._enough(arranged) if self.app.runs else 0
         self._honour_choice()
         self._forget_gone()
-        self._show_selected()
-        self.show_title()
-        self.refresh_bindings()
+        self._show_selected(state)
 
     def _enough(self, arranged: Arranged) -> int:
         """Rows that show the whole list, with its heading, the lines around it, and a little air."""
         return len(arranged.rows) + 1 + self._filter.size.height + self._state.size.height + 1
 
-    def _show_selected(self) -> None:
+    def _show_selected(self, state: StateRead | None = None) -> None:
         run = self._table.selected
         self._details.show(run)
         if run is None:
             nothing = State("the filter lets nothing through", "", "warn", "esc takes it away")
             self._state.show(nothing if self.app.runs else None, len(self._table.marks))
+        elif state is not None and state.run is run:
+            self._show_state(state)
         else:
             self._read_state(run)
 

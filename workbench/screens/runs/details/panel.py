@@ -1,7 +1,7 @@
 """One run in tabs: charts, samples, log, events, system, definition, and what else is known of it.
 
-The runs screen tells `show` every news about the selected run. A tab is made when it is first seen, reads only while it
-is seen, and a live run at most twice a second.
+The runs screen tells `show` every news about the selected run. A tab is made when it is first seen, and reads only
+while it is seen: of a live run with every look of the app, in the same thread.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from workbench.screens.runs.rows import TONES, phase_text, phase_word
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
     from workbench.app import Workbench
+    from workbench.screens.runs.details.tab import Look
 
 TABS = {
     "charts": ("C", "charts", "ChartsTab"),
@@ -35,7 +36,6 @@ TABS = {
     "about": ("A", "about", "AboutTab"),
 }
 """Name -> its key, and the module here and its class, imported when the tab is first seen."""
-_PAUSE = 0.5  # seconds between two looks at a live run
 _KEPT = "runs.tab"
 
 
@@ -60,7 +60,6 @@ class RunDetails(Container):
         known = self.app.session.get(_KEPT, "charts")
         self.tab_name = known if known in TABS else "charts"
         self.query_one(TabStrip).here = self.tab_name
-        self.set_interval(_PAUSE, self._look)
 
     # --- news ---
 
@@ -78,10 +77,15 @@ class RunDetails(Container):
         self.query_one(TabStrip).say(words, TONES.get(word, "warn"))
         self._tab().show(run)
 
-    def _look(self) -> None:
+    def reading(self) -> Look | None:
+        """What a look of the app reads along; None while nothing of it is seen, or can have changed."""
         tab = self._tabs.get(self.tab_name)
-        if self.run is not None and tab is not None and tab.is_due and self.is_seen:
+        if self.run is None or tab is None or not tab.is_due or not self.is_seen:
+            return None
+        if tab.ALONE:
             tab.look()
+            return None
+        return tab.begin_look()
 
     @property
     def is_seen(self) -> bool:

@@ -23,6 +23,7 @@ _PAUSE = 2.0  # seconds between two looks at the machine
 class SystemTab(ChartsTab):
     """The charts of `system/...`."""
 
+    ALONE = True
     SYSTEM = True
     KEPT = "runs.system"
 

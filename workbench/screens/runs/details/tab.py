@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +17,28 @@ if TYPE_CHECKING:
     from craft.runs.store import RunSummary
     from workbench.app import Workbench
 
+Look = Callable[[], Callable[[], None]]
+"""Reads in a thread, and gives what shows on the event loop what was found."""
+
 
 class TabRead(Message, bubble=False):
-    """What a tab's thread found of a run; None when nothing is new."""
+    """A tab's own thread has read; `show` shows what it found."""
 
-    def __init__(self, path: Path, found: Any) -> None:
+    def __init__(self, show: Callable[[], None]) -> None:
         super().__init__()
-        self.path, self.found = path, found
+        self.show = show
 
 
 class DetailTab(Container):
     """A view of the run that is shown. Subclasses say what they read (`read`, in a thread) and how it is shown.
 
-    A look is asked for by the panel, only while the tab is seen; while one is under way no other begins.
+    A look begins with one of the app, or by itself where a person waits for it; while one is under way no other begins.
     """
 
     app: Workbench
+
+    ALONE = False
+    """Whether a look may take so long that the list of runs must not wait for it."""
 
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -61,7 +69,7 @@ class DetailTab(Container):
             self.begin()
         if other or known != run:
             self.say_of_run()
-        if other or (known != run and not run.observed.is_live):  # at a live one the panel looks by its own clock
+        if other or (known != run and not run.observed.is_live):  # at a live one the app looks
             self.look()
 
     @property
@@ -70,22 +78,35 @@ class DetailTab(Container):
         return self.run is not None and self.run.observed.is_live
 
     def look(self) -> None:
-        """Read what is new, in a thread."""
-        if self.run is None or not self._ready:
-            return
-        if self._reading == self.run.path:
+        """Read what is new, in a thread of its own."""
+        look = self.begin_look()
+        if look is None:
             self._again = True
             return
-        self._reading, self._again = self.run.path, False
-        run, wanted = self.run, self.what_to_read()
         self._worker = self.run_worker(
-            lambda: self._read(run, wanted),
-            name=f"read {type(self).__name__}",
+            lambda: self._read(look),
             group=f"details-{type(self).__name__}",
             thread=True,
             exclusive=True,
             exit_on_error=False,
         )
+
+    def begin_look(self) -> Look | None:
+        """A look, to be done in a thread: it gives what shows on the event loop what was found. None while another is
+        under way, or there is nothing to look at."""
+        if self.run is None or not self._ready or self._reading == self.run.path:
+            return None
+        self._reading, self._again = self.run.path, False
+        run, wanted = self.run, self.what_to_read()
+
+        def look() -> Callable[[], None]:
+            try:
+                found = self.read(run, wanted)
+            except Exception as error:
+                return partial(self._refuse, run.path, f"read {type(self).__name__}: {error}")
+            return partial(self._take, run.path, found)
+
+        return look
 
     def take_focus(self) -> None:
         """Put the keyboard where it is of most use in this tab; on the tab itself while there is nothing in it."""
@@ -119,29 +140,36 @@ class DetailTab(Container):
 
     # --- the thread ---
 
-    def _read(self, run: RunSummary, wanted: Any) -> None:
-        found = self.read(run, wanted)
+    def _read(self, look: Look) -> None:
+        show = look()
         if not get_current_worker().is_cancelled:
-            self.post_message(TabRead(run.path, found))
+            self.post_message(TabRead(show))
 
     @on(TabRead)
-    def _take(self, message: TabRead) -> None:
-        if self.run is None or message.path != self.run.path:
+    def _show(self, message: TabRead) -> None:
+        message.show()
+
+    def _take(self, path: Path, found: Any) -> None:
+        """What a look found; None when nothing is new."""
+        if self.run is None or path != self.run.path:
             return
         self._reading = None
-        if message.found is not None:
-            self.take(message.found)
+        if found is not None:
+            self.take(found)
         if self._again:
             self.look()
 
+    def _refuse(self, path: Path, words: str) -> None:
+        if self._reading == path:
+            self._reading = None
+        if words != self._failed:  # a live run would say it with every look
+            self._failed = words
+            self.fail(words)
+
     @on(Worker.StateChanged)
     def _heed(self, event: Worker.StateChanged) -> None:
-        if event.worker is self._worker and event.state in (WorkerState.ERROR, WorkerState.CANCELLED):
+        if event.worker is self._worker and event.state is WorkerState.CANCELLED:
             self._reading = None
-            words = f"{event.worker.name}: {event.worker.error}"
-            if event.state is WorkerState.ERROR and words != self._failed:  # a live run would say it twice a second
-                self._failed = words
-                self.fail(words)
 
 
 def _is_displayed(widget: Widget) -> bool:
