@@ -150,6 +150,29 @@ class TextScore(Sequence[TokenScore]):
         """Totals, and the tokens in `scores`. Of a long text, better `totals` and one token after another."""
         return {**self.totals(), "scores": [one.as_json() for one in self]}
 
+    def columns(self, begin: int, end: int) -> dict[str, Any]:
+        """Some tokens as a list a figure, which a hundred thousand of them are written, sent and read in at once.
+
+        `alternatives` and `probabilities` have a list for the likeliest, one for the next and so on. Null stands where
+        nothing was expected, and for a loss that is no number.
+        """
+        end = min(end, len(self))
+        figures, here = self._figures, slice(max(begin - 1, 0), max(end - 1, 0))
+        nothing = [None] * (begin == 0 < end)
+        return {
+            "tokens": self._tokens[begin:end].tolist(),
+            "losses": nothing + [_number(loss) for loss in figures.losses[here].tolist()],
+            "entropies": nothing + figures.entropies[here].tolist(),
+            "ranks": nothing + figures.ranks[here].tolist(),
+            "alternatives": [nothing + column for column in figures.alternatives[here].T.tolist()],
+            "probabilities": [nothing + column for column in figures.shares[here].T.tolist()],
+        }
+
+    def pieces(self, begin: int, end: int) -> dict[int, str]:
+        """What those tokens and their alternatives stand for."""
+        others = np.unique(self._figures.alternatives[max(begin - 1, 0) : max(end - 1, 0)]).tolist()
+        return {token: self._piece(token) for token in (*self._tokens[begin:end].tolist(), *others)}
+
     def _piece(self, token: int) -> str:
         if token not in self._pieces:
             self._pieces[token] = self._tokenizer.piece(token)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Said in `hello`. It rises when a message that was understood no longer is; new fields do not raise it."""
 
 MAX_LINE = 32 << 20

@@ -63,6 +63,25 @@ def test_each_token_has_what_was_expected_there(kind: str) -> None:
             assert share == pytest.approx(wanted_share, abs=1e-6)
 
 
+@pytest.mark.parametrize("text", ["a", TEXT])
+def test_columns_hold_what_the_tokens_hold(text: str) -> None:
+    score = score_text(make("rotary"), LETTERS, text, alternatives=2)
+    for begin, end in [(0, 1), (0, 99), (1, 4), (3, 99)]:
+        columns, some = score.columns(begin, end), score[begin:end]
+        pieces = score.pieces(begin, end)
+        assert columns["tokens"] == [one.token for one in some]
+        assert columns["losses"] == [one.loss for one in some]
+        assert columns["entropies"] == [one.entropy for one in some]
+        assert columns["ranks"] == [one.rank for one in some]
+        for place, one in enumerate(some):
+            kept = [
+                (token, pieces[token], share)
+                for ids, shares in zip(columns["alternatives"], columns["probabilities"], strict=True)
+                if (token := ids[place]) is not None and (share := shares[place]) is not None
+            ]
+            assert tuple(kept) == one.alternatives and pieces[one.token] == one.piece
+
+
 @pytest.mark.parametrize("context", [1, 2, 5, 8])
 @pytest.mark.parametrize("length", [9, 16, 17, 18, 19, 64])
 def test_a_long_text_goes_through_a_window_that_moves_by_half(context: int, length: int) -> None:

@@ -158,11 +158,15 @@ class Answering:
         with _cancelled_between_windows(held.loaded.model, cancelled):
             score = score_text(held.loaded.model, held.loaded.tokenizer, asked.text, asked.alternatives)
         seconds = time.perf_counter() - started
+        known: set[int] = set()
         for begin in range(0, len(score), _SCORES_AT_ONCE):
             if cancelled():
                 break
-            scores = [one.as_json() for one in score[begin : begin + _SCORES_AT_ONCE]]
-            self._outbox.send(type="scores", id=asked.id, checkpoint=number, begin=begin, scores=scores)
+            end = begin + _SCORES_AT_ONCE
+            pieces = {str(token): piece for token, piece in score.pieces(begin, end).items() if token not in known}
+            known |= set(map(int, pieces))
+            columns = score.columns(begin, end)
+            self._outbox.send(type="scores", id=asked.id, checkpoint=number, begin=begin, pieces=pieces, **columns)
             self._outbox.wait(cancelled, _LARGE_WAITING)
         return {**score.totals(), "seconds": round(seconds, 4)}
 

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,14 +21,23 @@ from workbench.screens.playground.score_figures import Scored, difference, level
 from workbench.screens.playground.screen import PlaygroundScreen
 
 
+def said(losses: tuple[float | None, ...], tokens: str) -> dict[str, Any]:
+    """A `scores` message: of the first token nothing was expected."""
+    ranks = [None if not at else 1 for at in range(len(losses))]
+    return {
+        "pieces": {str(ord(text)): text for text in tokens},
+        "tokens": [ord(text) for text in tokens[: len(losses)]],
+        "losses": list(losses),
+        "entropies": [None] * len(losses),
+        "ranks": ranks,
+        "alternatives": [],
+        "probabilities": [],
+    }
+
+
 def scored(*losses: float | None, tokens: str = "abcdefgh") -> Scored:
     made = Scored()
-    made.take(
-        [
-            {"token": ord(text), "text": text, "loss": loss, "probability": None if loss is None else math.exp(-loss)}
-            for text, loss in zip(tokens, losses, strict=False)
-        ]
-    )
+    made.take(said(losses, tokens))
     return made
 
 
@@ -40,11 +50,10 @@ def test_what_is_worst_and_where_two_differ() -> None:
     assert one.same_tokens(other) and not one.same_tokens(scored(None, 1.0, tokens="ax"))
     # The same number may stand for another text in another tokenizer.
     foreign = Scored()
-    foreign.take([{"token": ord("a"), "text": "z", "loss": None}])
+    foreign.take({**said((None,), "a"), "pieces": {str(ord("a")): "z"}})
     assert not one.same_tokens(foreign)
-    endless = scored(None, math.nan)
-    endless.take([{"token": 1, "text": "!", "loss": None, "probability": 0.0}])
-    assert endless.loss(2) == math.inf and endless[2].probability == 0.0
+    endless = scored(None, None)
+    assert endless.loss(0) is None and endless.loss(1) == math.inf and endless[1].probability == 0.0
 
 
 def score(screen: PlaygroundScreen) -> ScoreMode:
@@ -138,7 +147,7 @@ def test_other_tokens_are_compared_by_bits_per_byte_only(project: Path) -> None:
             await pilot.press("o")
             await until(pilot, lambda: "\u241b[31m[bold]" in screen_text(app))
             assert "\x1b" not in screen_text(app)
-            mode.judged[0].scored.take([{"token": 1, "text": "a", "loss": None}])
+            mode.judged[0].scored.take(said((None,), "z"))
             await pilot.press("d")
             await until(pilot, lambda: "compare bits per byte" in screen_text(app))
 

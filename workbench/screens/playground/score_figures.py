@@ -48,26 +48,31 @@ class Scored(Sequence[Token]):
     def __init__(self) -> None:
         self._tokens, self._ranks = array("q"), array("q")
         self._losses, self._entropies = array("d"), array("f")
-        self._others, self._shares, self._ends = array("q"), array("f"), array("q")
+        self._others: list[array[int]] = []  # the likeliest tokens, then the next ones and so on
+        self._shares: list[array[float]] = []
         self._pieces: dict[int, str] = {}
 
-    def take(self, scores: Sequence[dict[str, Any]]) -> None:
+    def take(self, message: dict[str, Any]) -> None:
         """The next ones of a `scores` message."""
-        for one in scores:
-            token = int(one["token"])
-            self._pieces.setdefault(token, str(one["text"]))
-            self._tokens.append(token)
-            loss, entropy, rank = one.get("loss"), one.get("entropy"), one.get("rank")
-            # A loss that is no number is one that a model with damaged weights gave: it expected nothing.
-            known = is_number(one.get("probability"))
-            self._losses.append(float(loss) if is_number(loss) else math.inf if known else math.nan)
-            self._entropies.append(float(entropy) if is_number(entropy) else math.nan)
-            self._ranks.append(rank if isinstance(rank, int) else _UNKNOWN)
-            for other in one.get("alternatives") or ():
-                self._pieces.setdefault(other["token"], str(other["text"]))
-                self._others.append(other["token"])
-                self._shares.append(other["probability"])
-            self._ends.append(len(self._others))
+        self._pieces |= {int(token): piece for token, piece in message["pieces"].items()}
+        self._tokens.extend(message["tokens"])
+        ranks, losses = message["ranks"], message["losses"]
+        self._ranks.extend([_UNKNOWN if rank is None else rank for rank in ranks])
+        # A loss without end is no number in JSON; its rank is one, where something was expected.
+        self._losses.extend(
+            [
+                loss if loss is not None else math.nan if rank is None else math.inf
+                for loss, rank in zip(losses, ranks, strict=True)
+            ]
+        )
+        self._entropies.extend(_known(message["entropies"]))
+        others, shares = message["alternatives"], message["probabilities"]
+        if not self._others:
+            self._others, self._shares = [array("q") for _ in others], [array("f") for _ in shares]
+        for kept, column in zip(self._others, others, strict=True):
+            kept.extend([_UNKNOWN if token is None else token for token in column])
+        for here, figures in zip(self._shares, shares, strict=True):
+            here.extend(_known(figures))
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -96,15 +101,18 @@ class Scored(Sequence[Token]):
     def thought(self, place: int) -> Thought:
         """All of a token."""
         token, entropy, rank = self._tokens[place], self._entropies[place], self._ranks[place]
-        start, end = self._ends[place - 1] if place else 0, self._ends[place]
-        others = zip(self._others[start:end], self._shares[start:end], strict=True)
+        others = [
+            (self._pieces[column[place]], shares[place])
+            for column, shares in zip(self._others, self._shares, strict=True)
+            if column[place] != _UNKNOWN
+        ]
         return Thought(
             token,
             self._pieces[token],
             self.loss(place),
             None if math.isnan(entropy) else entropy,
             None if rank == _UNKNOWN else rank,
-            tuple((self._pieces[other], share) for other, share in others),
+            tuple(others),
         )
 
     def worst(self, count: int) -> list[int]:
@@ -129,6 +137,10 @@ class Scored(Sequence[Token]):
         places = range(min(len(self), len(other)))
         gaps = [abs(found) if (found := difference(self, other, place)) is not None else 0.0 for place in places]
         return heapq.nlargest(count, places, key=gaps.__getitem__)
+
+
+def _known(figures: list[float | None]) -> list[float]:
+    return [math.nan if figure is None else figure for figure in figures]
 
 
 def difference(one: Scored, other: Scored, place: int) -> float | None:

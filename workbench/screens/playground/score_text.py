@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from rich.segment import Segment
-from textual.geometry import Region, Size
+from textual.geometry import Region
 
 from workbench.actions import bindings_of
 from workbench.screens.playground.score_figures import UNITS, Scored, difference, level_of_difference
@@ -50,10 +50,14 @@ class ScoreText(TokenText, inherit_bindings=False):
         self.scored = Scored()
         self.other: Scored | None = None
         self.unit = "bits"
+        self._making = self._wrapped
+        """The lines that are made; until they come to what is looked at, those that were seen stay."""
         self._breaking = False
 
     def show_scores(self, scored: Scored, other: Scored | None) -> None:
         """Other scores of a text, whole or still coming. The cursor stays where it is."""
+        if len(scored) < len(self.scored) or not scored.same_tokens(self.scored):
+            self._wrapped = self.new_lines(self._wrapped.width)
         self.scored, self.other = scored, other
         here = min(self.cursor, len(scored) - 1) if self.cursor is not None and len(scored) else None
         self.show(scored, "", cursor=here)
@@ -69,38 +73,50 @@ class ScoreText(TokenText, inherit_bindings=False):
         """No more tokens come; each has its figure already."""
 
     def _wrap(self) -> None:
-        top, cursor = self.scroll_offset.y, self.cursor
         width = max(self.scrollable_content_region.width, 4)
-        self._wrapped, self._put = self.new_lines(width), 0
-        self._draw_all()
-        # At once what is seen, and what leads to the cursor.
-        self._break_more(lines=top + self.size.height, token=0 if cursor is None else cursor + 1)
-        if cursor is not None:
-            self.call_after_refresh(self._scroll_to_cursor)
+        self._making, self._put = self.new_lines(width), 0
+        self._break_more()
 
-    def _break_more(self, lines: int = 0, token: int = 0) -> None:
-        """Break the next tokens into lines: so many lines and tokens at least, and then as many as take no time."""
-        wrapped, scored, before = self._wrapped, self.scored, len(self._wrapped)
+    def _break_more(self) -> None:
+        """Break as many tokens into lines as take no time."""
+        lines, scored, first = self._making, self.scored, self._put
+        last = len(lines) - 1
         until = time.monotonic() + _SLICE
-        place, end = self._put, len(scored)
+        place, end = first, len(scored)
         while place < end:
-            if place % 64 == 0 and place >= token and len(wrapped) > lines and time.monotonic() > until:
+            if place % 64 == 0 and place > first and time.monotonic() > until:
                 break
-            wrapped.add(place, scored.piece(place))
-            if wrapped.numbers:
-                wrapped.number(place, None)
+            lines.add(place, scored.piece(place))
+            if lines.numbers:
+                lines.number(place, None)
             place += 1
         self._put, self._breaking = place, place < end
-        after = len(wrapped)
-        if after != before or self.virtual_size.height != after:
-            self.virtual_size = Size(wrapped.width, after)
-        first = before - 1
-        for line in range(first, after):
-            self._strips.pop(line, None)
-        if first < self.scroll_offset.y + self.size.height:
-            self.refresh(Region(0, max(0, first - self.scroll_offset.y), self.size.width, self.size.height))
+        if lines is self._wrapped:
+            self._show_more(last)
+            if self.cursor is not None and first <= self.cursor < place:
+                self._scroll_to_cursor()
+        elif not self._breaking or self._is_enough(lines):
+            self._wrapped = lines
+            self._set_lines(len(lines))
+            self._draw_all()
+            if self.cursor is not None:
+                self.call_after_refresh(self._scroll_to_cursor)
         if self._breaking:
             self.set_timer(_PAUSE, self._go_on_breaking)
+
+    def _is_enough(self, lines: Wrapped) -> bool:
+        """Whether there are lines for all that is looked at, and for the cursor."""
+        return len(lines) > self.scroll_offset.y + self.size.height and self._put > (self.cursor or 0)
+
+    def _show_more(self, line: int) -> None:
+        """Lines came after `line`, of which a word may have moved on."""
+        count = len(self._wrapped)
+        if self.virtual_size.height != count:
+            self._set_lines(count)
+        for number in range(line, count):
+            self._strips.pop(number, None)
+        if line < self.scroll_offset.y + self.size.height:
+            self.refresh(Region(0, max(0, line - self.scroll_offset.y), self.size.width, self.size.height))
 
     def _go_on_breaking(self) -> None:
         if self._breaking:

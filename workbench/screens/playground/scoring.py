@@ -136,7 +136,7 @@ class Scoring(Mode):
             case "loaded":
                 judged.state, judged.provenance = "scoring", message.get("provenance") or {}
             case "scores":
-                judged.scored.take(message["scores"])
+                judged.scored.take(message)
                 if number == self.shown:
                     self.text.grown()
             case "error" if "checkpoint" in message:
