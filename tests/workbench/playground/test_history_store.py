@@ -123,6 +123,20 @@ def test_an_answer_takes_the_place_of_what_was_asked_and_goes_with_it(tmp_path: 
     assert history(tmp_path).damaged == 0
 
 
+def test_what_is_deleted_while_its_answer_comes_leaves_neither(tmp_path: Path) -> None:
+    here, there = history(tmp_path), history(tmp_path)
+    early, late = (here.add("write", **asked(prompt), reason="asked") for prompt in ("early secret", "late secret"))
+    there.poll()
+    seen = {one.id: one for one in there.entries}
+    # The answer came before it was deleted, unseen by the workbench that deletes; or it comes after.
+    here.add("write", **asked("early secret", "an answer"), identifier=early)
+    there.delete(seen[early])
+    there.delete(seen[late])
+    here.add("write", **asked("late secret", "an answer"), identifier=late)
+    assert b"secret" not in here.path.read_bytes() and b"answer" not in here.path.read_bytes()
+    assert history(tmp_path).entries == []
+
+
 def test_a_large_file_is_put_aside_and_still_listed_and_deleted_from(tmp_path: Path) -> None:
     store, other = history(tmp_path, large=4000), history(tmp_path, large=4000)
     for number in range(40):

@@ -17,7 +17,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -168,7 +168,8 @@ class History:
         moment: float | None = None,
     ) -> str:
         """Keep what was asked and what came, in the place of what has the same id; the id. May be called in any thread.
-        moment: when it was asked, unless now. Raises HistoryError when it could not be written."""
+        What was deleted meanwhile stays deleted. moment: when it was asked, unless now. Raises HistoryError when it
+        could not be written."""
         assert kind in KINDS, kind
         identifier = identifier or new_id()
         head: Record = {"id": identifier, "time": round(time.time() if moment is None else moment, 3), "kind": kind}
@@ -177,10 +178,13 @@ class History:
         return identifier
 
     def delete(self, entry: Entry) -> None:
-        """Wipe an entry out, and tell other workbenches. Raises HistoryError when it could not be done."""
+        """Wipe an entry out, and tell other workbenches, also one that still waits for its answer. Raises HistoryError
+        when it could not be done."""
         with self._locked() as locked:
             if not locked:
                 raise HistoryError(f"{self.path}: another workbench is writing it; try again")
+            self.poll()  # its answer may have come since
+            entry = next((one for one in self.entries if one.id == entry.id), entry)
             self.read(entry)  # it still stands there
             try:
                 for file, offset, size in (*entry.older, (entry.file, entry.offset, entry.size)):
@@ -196,9 +200,14 @@ class History:
             with self._locked() as locked:
                 if locked:
                     self._put_aside()
-                self._write(line, locked)
+                if "id" not in record or not self._was_deleted(record["id"]):
+                    self._write(line, locked)
         except OSError as error:
             raise HistoryError(f"{self.path}: the history was not written: {why(error)}") from error
+
+    def _was_deleted(self, identifier: str) -> bool:
+        note = encode_line({"deleted": identifier}).rstrip(b"}\n")
+        return any(_holds(path, note) for path in self._files())
 
     def _write(self, line: bytes, locked: bool) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -253,6 +262,17 @@ def _wipe(path: Path, identifier: str, offset: int, size: int) -> None:
         platform.sync_data(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _holds(path: Path, words: bytes) -> bool:
+    """Whether a file, that may be large or not there, has some words."""
+    with suppress(OSError), path.open("rb") as file:
+        before = b""
+        while piece := file.read(_CHUNK):
+            if words in (here := before + piece):
+                return True
+            before = here[-len(words) :]
+    return False
 
 
 class _Reading:
