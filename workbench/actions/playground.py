@@ -43,6 +43,12 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("turn(1)", ("f8", "right_square_bracket"), "next tab", "next tab"),
         Action("turn(-1)", ("left_square_bracket",), "tab before"),
     ),
+    "settings": (
+        Action("field(1)", ("down",), "the setting below, then those of the next column", "settings"),
+        Action("field(-1)", ("up",), "the setting above"),
+        Action("leave(1)", ("tab",), "out of the settings, to what comes next", "leave"),
+        Action("leave(-1)", ("shift+tab",), "out of the settings, to what comes before"),
+    ),
     "pick sources": (
         Action("accept", ("enter",), "take it, or those that are marked", "choose"),
         Action("mark", ("space",), "mark it: those that are marked write side by side", "mark"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static
 
 from craft.errors import UsageError
 from craft.runs.sampling_settings import BeamSettings
 from craft.text import clean_line
+from workbench.screens.playground.fields import Fields
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ HELP = {
 }
 
 
-class BeamFields(Horizontal):
+class BeamFields(Fields):
     """The line. What was typed is kept in the session."""
 
     app: Workbench

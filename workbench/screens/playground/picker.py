@@ -62,7 +62,8 @@ class SourcePicker(Dialog[list[Source] | None]):
         self._at = chosen[0].run if chosen else ""
         self._shown: list[RunSummary] = []
         self._rows: list[_Row] = []
-        self._rows_of = ""
+        self._rows_of = self._listed = ""
+        """The run whose checkpoints are wanted, and the one whose rows are there."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="picker"):
@@ -135,7 +136,7 @@ class SourcePicker(Dialog[list[Source] | None]):
     @on(_Listed)
     def _take_rows(self, message: _Listed) -> None:
         if message.run == self._rows_of:
-            self._rows = message.rows
+            self._rows, self._listed = message.rows, message.run
             self._list_rows()
 
     def _list_rows(self, at: int = 0) -> None:
@@ -162,10 +163,15 @@ class SourcePicker(Dialog[list[Source] | None]):
         typed = self._path
         if typed is not None and (self.focused is self.query_one("#find") or not self._shown):
             return typed
+        if self._run is None:
+            return None
         place = self._list_of_steps.highlighted
-        if self.focused is self._list_of_steps and place is not None and place < len(self._rows):
-            return self._rows[place].source
-        return None if self._run is None else Source(run=self._run.name)
+        if self.focused is self._list_of_steps:
+            if self._listed != self._run.name:  # they are being looked at, and another run's may still be shown
+                return None
+            if place is not None and place < len(self._rows):
+                return self._rows[place].source
+        return Source(run=self._run.name)
 
     @property
     def _path(self) -> Source | None:
@@ -222,7 +228,7 @@ class SourcePicker(Dialog[list[Source] | None]):
         self.dismiss(None)
 
     def action_steps(self) -> None:
-        if self._rows:
+        if self._rows or (self._run is not None and self._listed != self._run.name):
             self._list_of_steps.focus()
 
     def action_runs(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from textual import events, work
 from textual.app import ComposeResult
-from textual.containers import Grid, Horizontal, Vertical
+from textual.containers import Grid, Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
@@ -18,6 +19,8 @@ from textual.worker import get_current_worker
 from craft.errors import UsageError
 from craft.runs.sampling_settings import SamplingSettings
 from craft.text import clean_line
+from workbench.screens.playground.fields import Fields
+from workbench.screens.playground.settings_values import read_number, read_stops, written
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 _CHOICES = {
     "preset": (*PRESETS, "mixed"),
     "new_seed": ("each time", "fixed"),
-    "device": ("auto", "cpu", "cuda", "mps"),
+    "device": ("auto", "cpu", "cuda", "mps"),  # and each GPU by its number, where there are several
     "precision": ("auto", "fp32", "bf16", "int8"),
 }
 _ORDER = (
@@ -62,6 +65,13 @@ _HELP = {
 }
 
 
+def devices(gpus: int, chosen: str) -> tuple[str, ...]:
+    """What can be chosen on a machine of so many GPUs; what was chosen elsewhere stays, and its fault is said."""
+    *others, last = _CHOICES["device"]
+    words = (*others, *(f"cuda:{number}" for number in range(gpus if gpus > 1 else 0)), last)
+    return words if chosen in words else (*words, chosen)
+
+
 class Choice(Widget, can_focus=True):
     """One of a few words; space, enter, a click and the arrows take the next."""
 
@@ -83,6 +93,10 @@ class Choice(Widget, can_focus=True):
     def render(self) -> Content:
         return Content(self.value)
 
+    def offer(self, words: tuple[str, ...]) -> None:
+        """Let others be chosen."""
+        self._words = words
+
     def put(self, value: str) -> None:
         """Show another word."""
         if value in self._words and value != self.value:
@@ -103,10 +117,11 @@ class Choice(Widget, can_focus=True):
         self.turn(1)
 
 
-class SettingsPanel(Vertical):
+class SettingsPanel(Fields):
     """The form. `Changed` is posted when a value was changed, by a person or by `put`."""
 
     app: Workbench
+    COLUMNS = 2
 
     class Changed(Message):
         """Something is set otherwise."""
@@ -115,11 +130,12 @@ class SettingsPanel(Vertical):
         super().__init__(id="settings")
         known = {name: value for name, value in stored.items() if isinstance(value, str)}
         self._values = {name: words[0] for name, words in _CHOICES.items()}
-        self._values |= {name: _written(value) for name, value in _DEFAULTS.items()} | {"samples": "1"}
+        self._values |= {name: written(value) for name, value in _DEFAULTS.items()} | {"samples": "1"}
         self._values |= {name: value for name, value in known.items() if self._values.get(name) is not None}
-        for name, words in _CHOICES.items():
-            if self._values[name] not in words:
-                self._values[name] = words[0]
+        self._gpus = 0
+        for name in _CHOICES:
+            if self._values[name] not in self._words(name):
+                self._values[name] = _CHOICES[name][0]
         self._own: dict[str, Any] | None = None
         """What the run's definition says; None while that is not read."""
         self._help = dict(_HELP)
@@ -131,25 +147,35 @@ class SettingsPanel(Vertical):
                 with Horizontal(classes="field"):
                     yield Static(Content(name), classes="field--name")
                     if name in _CHOICES:
-                        yield Choice(_CHOICES[name], self._values[name], id=name)
+                        yield Choice(self._words(name), self._values[name], id=name)
                     else:
                         yield Line(self._values[name], compact=True, id=name, select_on_focus=False)
         yield Static(id="settings-help")
 
+    def _words(self, name: str) -> tuple[str, ...]:
+        """What a choice can be."""
+        if name != "device":
+            return _CHOICES[name]
+        chosen = self._values[name]
+        return devices(self._gpus, chosen if re.fullmatch(r"cuda:\d{1,3}", chosen) else "auto")
+
     def on_mount(self) -> None:
         self._judge()
-        self._read_help()
+        self._read_rest()
 
     @work(thread=True, group="settings help", exclusive=True, exit_on_error=False)
-    def _read_help(self) -> None:
+    def _read_rest(self) -> None:
+        """What takes longer: the words of help, and how many GPUs there are."""
         from craft.config.schema.generation import GenerationConfig
+        from craft.launch.queue.slots import nvidia_gpus
 
         found = {name: field.description or "" for name, field in GenerationConfig.model_fields.items()}
         if not get_current_worker().is_cancelled:
-            self.app.call_from_thread(self._take_help, found)
+            self.app.call_from_thread(self._take_rest, found, len(nvidia_gpus()))
 
-    def _take_help(self, found: dict[str, str]) -> None:
-        self._help = {**found, **self._help}
+    def _take_rest(self, found: dict[str, str], gpus: int) -> None:
+        self._help, self._gpus = {**found, **self._help}, gpus
+        self.query_one("#device", Choice).offer(self._words("device"))
         self._say()
 
     # --- reading ---
@@ -187,9 +213,9 @@ class SettingsPanel(Vertical):
         for name, kind in _KINDS.items():
             text = self._values[name].strip()
             if name == "stop":
-                values[name] = _read_stops(text)
+                values[name] = read_stops(text)
             elif name != "samples":
-                values[name] = _number(name, text, kind)
+                values[name] = read_number(name, text, kind)
         return values
 
     def _judge(self) -> None:
@@ -197,7 +223,7 @@ class SettingsPanel(Vertical):
         self._fault = ("", "")
         try:
             SamplingSettings(**self._parsed())
-            if not 1 <= int(_number("samples", self._values["samples"], "int")) <= _MOST_SAMPLES:
+            if not 1 <= int(read_number("samples", self._values["samples"], "int")) <= _MOST_SAMPLES:
                 raise UsageError(f"samples must be 1 to {_MOST_SAMPLES}, found {self._values['samples']}")
         except UsageError as error:
             message = str(error)
@@ -224,10 +250,11 @@ class SettingsPanel(Vertical):
         """Set some, by name."""
         for name, value in values.items():
             if name in self._values:
-                text = value if name in _CHOICES and isinstance(value, str) else _written(value)
+                text = value if name in _CHOICES and isinstance(value, str) else written(value)
                 self._values[name] = text
                 field = self.query_one(f"#{name}")
                 if isinstance(field, Choice):
+                    field.offer(self._words(name))
                     field.put(text)
                 elif isinstance(field, Line):
                     field.value = text
@@ -259,7 +286,7 @@ class SettingsPanel(Vertical):
         return next((name for name in names if self._holds(wanted[name])), "mixed")
 
     def _holds(self, preset: dict[str, Any]) -> bool:
-        return all(self._values[name] == _written(value) for name, value in preset.items())
+        return all(self._values[name] == written(value) for name, value in preset.items())
 
     def _changed(self, *names: str) -> None:
         if self._own is None and "preset" not in names and self._values["preset"] == _OWN and _OF_RUN & {*names}:
@@ -296,43 +323,3 @@ class SettingsPanel(Vertical):
     def focus_first(self) -> None:
         """To the first setting that people change."""
         self.query_one("#temperature").focus()
-
-
-def _number(name: str, text: str, kind: str) -> int | float:
-    try:
-        return int(text.replace("_", "")) if kind == "int" else float(text)
-    except ValueError:
-        what = "a whole number" if kind == "int" else "a number"
-        raise UsageError(f"{name} must be {what}, found '{clean_line(text)[:40]}'") from None
-
-
-def _written(value: Any) -> str:
-    """A value as it stands in its field."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, (list, tuple)):
-        return "|".join(_escaped(str(text)) for text in value)
-    return str(value)
-
-
-_ESCAPES = {"\\": "\\\\", "|": "\\|", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-
-
-def _escaped(text: str) -> str:
-    return "".join(_ESCAPES.get(char, char) for char in text)
-
-
-def _read_stops(text: str) -> tuple[str, ...]:
-    """Texts with | between them; a backslash takes what follows for itself, or for a newline or a tab."""
-    named = {"n": "\n", "t": "\t", "r": "\r"}
-    texts = [""]
-    chars = iter(text)
-    for char in chars:
-        if char == "\\":
-            following = next(chars, "\\")
-            texts[-1] += named.get(following, following)
-        elif char == "|":
-            texts.append("")
-        else:
-            texts[-1] += char
-    return tuple(one for one in texts if one)
