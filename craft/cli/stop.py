@@ -27,7 +27,7 @@ def stop(names: tuple[str, ...], group: str | None, discard: bool, now: bool, ru
     Returns when they have ended. Ctrl-C ends the waiting only.
     """
     from craft.errors import UsageError
-    from craft.launch.groups.ending import HUNG, WITHDRAWN, wait_for_ends
+    from craft.launch.groups.ending import ELSEWHERE, HUNG, WITHDRAWN, wait_for_ends
     from craft.launch.groups.several import stop_all
 
     if now and discard:
@@ -44,12 +44,13 @@ def stop(names: tuple[str, ...], group: str | None, discard: bool, now: bool, ru
         elif one.what == "refused":
             reasons.append(one.reason)
         else:
-            asked.append(one.folder)
+            asked.append(one)
     for reason in reasons:
         refused(reason)
-    for folder in asked:
-        say(f"{folder.name} finishes its step and saves; 'craft kill {folder.name}' ends it at once")
-    wait_for_ends(asked, say)
+    for one in asked:
+        here = f"finishes its step and saves; 'craft kill {one.folder.name}' ends it at once"
+        say(f"{one.folder.name} {ELSEWHERE.format(host=one.host) if one.host else here}")
+    wait_for_ends([one.folder for one in asked], say)
     return _status(len(reasons), len(folders), picked=is_picked(names, group))
 
 

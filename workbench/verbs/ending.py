@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from craft.launch.groups.asking import Asking
-from craft.launch.groups.ending import HUNG, WITHDRAWN, discard_all, kill_all, wait_for_ends
+from craft.launch.groups.ending import ELSEWHERE, HUNG, WITHDRAWN, discard_all, kill_all, wait_for_ends
 from craft.launch.groups.several import stop_all
 from craft.runs.folder import RunFolder
 from workbench.verbs.telling import Telling
@@ -21,6 +21,8 @@ def stop(folders: Sequence[RunFolder], told: Telling) -> None:
             told.refuse(one.reason)
         else:
             asked.append(one.folder)
+            if one.host:  # nothing else would be seen until that other machine answers
+                told.say(f"{one.folder.name} {ELSEWHERE.format(host=one.host)}")
     wait_for_ends(asked, told.say, told.cancelled)
 
 

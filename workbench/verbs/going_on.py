@@ -29,6 +29,11 @@ def resume(folders: Sequence[RunFolder], overrides: Sequence[str], told: Telling
         ensure_runner(runs_dir)
 
 
+def resume_by_force(folders: Sequence[RunFolder], told: Telling) -> None:
+    """The same with runs that other machines say they train."""
+    resume(folders, (), told, force=True)
+
+
 def retry(runs_dir: Path, told: Telling) -> None:
     """Let everything that failed or was interrupted go on; not what a person killed."""
     broken = several.all_broken_runs(runs_dir)

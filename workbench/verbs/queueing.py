@@ -118,6 +118,11 @@ def after(runs_dir: Path, name: str, others: Sequence[str], told: Telling, *, wh
     told.say(f"{run} begins when {' and '.join(others)} {has} {ended}" if others else f"{run} waits for a slot only")
 
 
+def after_any_end(runs_dir: Path, name: str, others: Sequence[str], told: Telling) -> None:
+    """The same, also where one of the others fails or is stopped."""
+    after(runs_dir, name, others, told, whatever=True)
+
+
 def set_slots(runs_dir: Path, number: int, told: Telling) -> None:
     """How many may train on the CPU at once while those that wait now do."""
     try:

@@ -22,12 +22,25 @@ def _waits(run: RunSummary) -> bool:
     return run.phase == "queued"
 
 
+def is_elsewhere(run: RunSummary) -> bool:
+    """Whether another machine says that it trains it: it is asked through its folder, and never signalled."""
+    return _is_live(run) and not run.observed.held
+
+
 def _can_end(run: RunSummary) -> bool:
     return _is_live(run) or _waits(run)
 
 
-def _can_go_on(run: RunSummary) -> bool:
+def _can_kill(run: RunSummary) -> bool:
+    return _can_end(run) and not is_elsewhere(run)
+
+
+def _has_ended(run: RunSummary) -> bool:
     return not _is_live(run) and not _waits(run)
+
+
+def _can_go_on(run: RunSummary) -> bool:
+    return _has_ended(run) or is_elsewhere(run)
 
 
 def _is_of_sweep(run: RunSummary) -> bool:
@@ -52,7 +65,7 @@ class Verb:
 VERBS = (
     Verb("stop", "stop", "it finishes its step and saves", _can_end),
     Verb("resume", "resume", "from its newest checkpoint", _can_go_on),
-    Verb("resume_with", "resume with changes, or longer", "other settings, or more steps", _can_go_on),
+    Verb("resume_with", "resume with changes, or longer", "other settings, or more steps", _has_ended),
     Verb("pause", "pause, or continue", "it keeps its slot", _is_live),
     Verb("fork", "fork", "a new run from a checkpoint", _has_begun, alone=True),
     Verb("compare", "compare", "side by side", _has_begun),
@@ -68,16 +81,16 @@ VERBS = (
     Verb("queue_down", "later in the queue", "", _waits),
     Verb("queue_first", "first in the queue", "", _waits),
     Verb("queue_after", "begin after another run", "", _waits, alone=True),
-    Verb("kill", "kill", "what is not saved is lost", _can_end),
+    Verb("kill", "kill", "what is not saved is lost", _can_kill),
     Verb("discard", "stop without saving", "what is not saved is lost", _is_live),
     Verb("measure", "measure a checkpoint", "loss, speed, the test split, any text", _has_begun, alone=True),
     Verb("batch", "what a batch of it holds", "token by token", _is_any, alone=True),
     Verb("pieces", "what its tokenizer makes of a text", "", _has_begun, alone=True),
     Verb("sum_up", "sum up its sweep", "each point over its seeds", _is_of_sweep, alone=True),
     Verb("copy_path", "copy the path of its folder", "", _is_any),
-    Verb("copy_command", "copy the command that resumes it", "", _can_go_on, alone=True),
-    Verb("prune", "delete older checkpoints", "best and newest stay", _can_go_on),
-    Verb("remove", "delete", "for good", _can_go_on),
+    Verb("copy_command", "copy the command that resumes it", "", _has_ended, alone=True),
+    Verb("prune", "delete older checkpoints", "best and newest stay", _has_ended),
+    Verb("remove", "delete", "for good", _has_ended),
 )
 BY_ACTION = {verb.action: verb for verb in VERBS}
 

@@ -16,6 +16,7 @@ from craft.runs.folder import RunFolder
 
 WITHDRAWN = "is out of the queue"
 HUNG = "is out of the queue: its worker hung before it began, and is killed"
+ELSEWHERE = "was asked to stop through its folder: it ends once its worker on {host} takes that"
 _PATIENCE = 2.0  # seconds that a worker that was just started is given to take its run over
 _LOOK_EVERY = 0.05
 

@@ -21,7 +21,8 @@ from craft.launch.queue.dispatch import (
     withdraw_all,
 )
 from craft.runs.folder import RunFolder
-from craft.runs.liveness import was_killed
+from craft.runs.liveness import host_elsewhere, was_killed
+from craft.runs.status import read_status
 from craft.runs.store import RunStore
 
 BROKEN = ("failed", "interrupted")
@@ -37,6 +38,8 @@ class Stopped:
     """It left the queue; its worker hung before it began, and was killed; it was asked to save and leave; none."""
     reason: str = ""
     """Why it was refused."""
+    host: str = ""
+    """The other machine whose worker was asked, through the folder; only that can end it."""
 
 
 def stop_all(folders: Sequence[RunFolder]) -> list[Stopped]:
@@ -85,7 +88,7 @@ def _stop_begun(folder: RunFolder, deadline: float, fault: RunError | None) -> S
         workers.ask_to_stop(folder)
     except RunError as error:
         return Stopped(folder, "refused", str(fault or error))
-    return Stopped(folder, "asked")
+    return Stopped(folder, "asked", host=host_elsewhere(folder, read_status(folder)) or "")
 
 
 def broken_runs(folders: Iterable[RunFolder], runs_dir: Path) -> list[RunFolder]:

@@ -1,8 +1,7 @@
-"""The queue's hold and slots, and runs of another host."""
+"""The queue's hold, its slots, and what a run waits for."""
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from craft.launch.queue.entries import Entry, Queue, Wait
 from tests.workbench.harness import opened, play, screen_text, until
 from tests.workbench.runs import make_project, make_run
 from workbench.screens.runs.queue_screen import QueueScreen
-from workbench.screens.runs.table import RunTable
 
 
 def test_the_queue_is_held_and_goes_on_and_its_slots_are_set(tmp_path: Path) -> None:
@@ -36,21 +34,13 @@ def test_the_queue_is_held_and_goes_on_and_its_slots_are_set(tmp_path: Path) -> 
             assert "a number from 1 to 1024" in screen_text(app)
             await pilot.press("backspace", "3", "enter")
             await until(pilot, lambda: [entry.cpu_slots for entry in queue.entries()] == [3])
-
-    play(story())
-
-
-def test_a_run_of_another_host_is_shown_by_its_word(tmp_path: Path) -> None:
-    file = make_project(tmp_path)
-    folder = make_run(tmp_path / "runs", phase="running", step=100, age=30)
-    claim = json.loads(folder.status.read_text())
-    folder.status.write_text(json.dumps({**claim, "host": "cluster-7"}))
-
-    async def story() -> None:
-        async with opened(file) as (app, pilot):
-            table = app.screen.query_one(RunTable)
-            await until(pilot, lambda: len(table.runs) == 1)
-            await until(pilot, lambda: "cluster-7 trains it" in screen_text(app))
-            assert table.runs[0].phase == "running" and "cluster-7 works on it" in table.runs[0].reason
+            queue.pause()
+            make_run(runs_dir, "third", phase="running", step=7, age=10)  # nobody holds it: interrupted
+            await until(pilot, lambda: len(app.runs) == 3)
+            await pilot.press("ampersand")
+            await until(pilot, lambda: "waits-001 begins when" in screen_text(app))
+            await pilot.press(*"third however", "enter")
+            await until(pilot, lambda: [wait.run for wait in queue.entries()[0].after] == ["third-001"])
+            assert queue.entries()[0].after[0].whatever
 
     play(story())

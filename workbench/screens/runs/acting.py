@@ -18,7 +18,7 @@ from craft.text import clean_line
 from workbench.messages import DeletionPlanned, VerbsAsked
 from workbench.screens.base import WorkbenchScreen
 from workbench.verbs.telling import Telling
-from workbench.verbs.which import BY_ACTION, VERBS, fitting
+from workbench.verbs.which import BY_ACTION, VERBS, fitting, is_elsewhere
 
 if TYPE_CHECKING:
     from craft.runs.folder import RunFolder
@@ -172,10 +172,29 @@ class ActingScreen(WorkbenchScreen):
 
     def action_resume(self) -> None:
         runs = fitting("resume", self.targets)
-        if all(run.phase == "finished" for run in runs):
+        here = [run for run in runs if not is_elsewhere(run)]
+        if not here:
+            self._take_over(runs)
+        elif all(run.phase == "finished" for run in here):
             self.action_resume_with()  # it needs to be longer
         else:
-            self.do("going_on.resume", [run.folder for run in runs if run.phase != "finished"], ())
+            self.do("going_on.resume", [run.folder for run in here if run.phase != "finished"], ())
+
+    def _take_over(self, runs: Sequence[RunSummary]) -> None:
+        """Runs that other machines say they train: nobody here can know whether they do."""
+        from workbench.dialogs.confirm import ConfirmScreen
+
+        folders, hosts = [run.folder for run in runs], sorted({run.status.host or "" for run in runs})
+        detail = (
+            f"{' and '.join(hosts)} said that it trains there. If it does so still, both write into one folder, and "
+            "what it recorded from here on is worthless. Be certain that it does not."
+        )
+
+        def decide(yes: bool | None) -> None:
+            if yes:
+                self.do("going_on.resume_by_force", folders)
+
+        self.app.push_screen(ConfirmScreen(f"Go on with {_named(folders)} on this machine?", detail), decide)
 
     def action_resume_with(self) -> None:
         self._longer(self._fitting("resume_with"))
@@ -327,10 +346,11 @@ class ActingScreen(WorkbenchScreen):
         from workbench.screens.runs.queue_screen import ask_after
 
         (folder,) = self._fitting("queue_after")
-        ask_after(self.app, folder.name, lambda others: self._begin_after(folder.name, others))
 
-    def _begin_after(self, name: str, others: list[str]) -> None:
-        self.do("queueing.after", self.app.project.runs_dir, name, others)
+        def take(deed: str, others: list[str]) -> None:
+            self.do(f"queueing.{deed}", self.app.project.runs_dir, folder.name, others)
+
+        ask_after(self.app, folder.name, take)
 
     def action_queue(self) -> None:
         from workbench.screens.runs.queue_screen import QueueScreen

@@ -35,7 +35,8 @@ def state_of(run: RunSummary, now: float) -> State:
     reason = run.reason if run.reason != word else ""
     elsewhere = host_elsewhere(run.folder, run.status)
     if elsewhere is not None and run.observed.is_live:
-        return State(word, reason, tone, f"{elsewhere} trains it: s asks through its folder, K and r work only there")
+        said = f"{elsewhere} trains it: s asks it through its folder, r takes it over, K works only there"
+        return State(word, reason, tone, said)
     if word == "damaged":
         return State(word, reason, tone, "! says what can be mended; x deletes it")
     if word == "finished":

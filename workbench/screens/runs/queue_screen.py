@@ -171,7 +171,7 @@ class QueueScreen(ClosesOnce[None]):
 
     def action_after(self) -> None:
         name = self._selected()
-        ask_after(self.app, name, lambda others: self._change("after", name, others))
+        ask_after(self.app, name, lambda deed, others: self._change(deed, name, others))
 
     def action_begin(self) -> None:
         self._change("after", self._selected(), [])
@@ -206,16 +206,18 @@ class QueueScreen(ClosesOnce[None]):
         self.dismiss()
 
 
-def ask_after(app: Workbench, name: str, take: Callable[[list[str]], None]) -> None:
-    """Ask which run has to end before a waiting one begins, and give it, or none, to `take`."""
+def ask_after(app: Workbench, name: str, take: Callable[[str, list[str]], None]) -> None:
+    """Ask which run has to end before a waiting one begins; gives `take` the deed of `verbs.queueing`, and that run."""
     from workbench.dialogs.choose import Choice, ChooseScreen
 
     others: Sequence[Any] = [run for run in app.runs if run.name != name and run.phase not in ("finished",)]
-    choices = [Choice("", "no other run", "it begins when a slot is free")]
-    choices += [Choice(run.name, run.name, run.phase) for run in others]
+    choices = [Choice(("after", ""), "no other run", "it begins when a slot is free")]
+    choices += [Choice(("after", run.name), run.name, f"has finished; it is {run.phase}") for run in others]
+    choices += [Choice(("after_any_end", run.name), run.name, "has ended, however that is") for run in others]
 
-    def chosen(other: str | None) -> None:
-        if other is not None:
-            take([other] if other else [])
+    def chosen(answer: tuple[str, str] | None) -> None:
+        if answer is not None:
+            deed, other = answer
+            take(deed, [other] if other else [])
 
-    app.push_screen(ChooseScreen(f"{name} begins when ... has finished", choices), chosen)
+    app.push_screen(ChooseScreen(f"{name} begins when ...", choices), chosen)
