@@ -7,6 +7,7 @@ threads. What this module imports is what the start costs.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -320,6 +321,7 @@ def main() -> None:
     os.environ.pop("COLUMNS", None)
     os.environ.pop("LINES", None)
     app = Workbench(file or DEFAULT_FILE, runs_dir, ascii_only=not shows_unicode(sys.stdout))
+    gc.freeze()  # no key is answered while garbage is looked for: not in what was imported, which is most of all
     app.run()
     sys.exit(app.return_code or 0)
 
