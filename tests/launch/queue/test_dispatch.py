@@ -13,12 +13,15 @@ import pytest
 
 from craft import platform
 from craft.launch.queue.dispatch import runner_lock
-from tests.launch.project import Project, wait_for
+from craft.runs.liveness import observe
+from craft.runs.lock import read_owner
+from tests.launch.project import EXPERIMENTS, Project, wait_for
 
 TWO_AND_A_BROKEN_ONE = """
 [experiment.dies]
 [experiment.fails]
 """
+LONG = EXPERIMENTS.replace("[experiment.tiny]\n", "[experiment.tiny]\ntraining.max_steps = 100000\n")
 
 
 def when_trained(project: Project, names: list[str]) -> list[tuple[float, float]]:
@@ -46,19 +49,20 @@ def test_two_commands_at_once_start_nothing_twice_and_share_the_slot(fake_projec
     wait_for(lambda: not platform.is_locked(runner_lock(fake_project.runs_dir).path))
 
 
-def test_two_slots_train_two_at_once(tmp_path: Path) -> None:
+def test_two_slots_train_two_at_once_and_again_when_they_go_on(tmp_path: Path) -> None:
     project = Project(tmp_path / "project", fake=True, step_seconds=0.1)
     try:
         done = project.craft("run", "experiments.toml", "--detach", "--slots", "2")
         names = done.stdout.split()
+        wait_for(lambda: all(project.phase(name) == "running" for name in names))
+        assert project.craft("stop", *names).returncode == 0
+        assert project.craft("resume", *names, "--detach").returncode == 0
         wait_for(lambda: all(project.phase(name) == "running" for name in names))
     finally:
         project.end()
 
 
 def test_one_failure_does_not_stop_the_rest(tmp_path: Path) -> None:
-    from tests.launch.project import EXPERIMENTS
-
     project = Project(tmp_path / "project", fake=True, experiments=EXPERIMENTS + TWO_AND_A_BROKEN_ONE)
     try:
         done = project.craft("run", "experiments.toml", "dies", "fails", "tiny")
@@ -75,9 +79,9 @@ def test_one_failure_does_not_stop_the_rest(tmp_path: Path) -> None:
 
 
 def test_the_others_start_after_command_and_runner_are_killed(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project", fake=True, step_seconds=0.2)  # commands take seconds on a busy machine
+    project = Project(tmp_path / "project", fake=True, experiments=LONG)
     try:
-        command = project.start("run", "experiments.toml", "tiny", "other", "training.max_steps=20", "--json")
+        command = project.start("run", "experiments.toml", "tiny", "other", "--json")
         wait_for(lambda: (project.runs_dir / "other-001" / "run.json").exists())
         second = project.craft("run", "experiments.toml", "tiny", "training.max_steps=2", "--detach")
         assert second.stdout == "tiny-002\n"
@@ -87,13 +91,19 @@ def test_the_others_start_after_command_and_runner_are_killed(tmp_path: Path) ->
         command.kill()
         command.communicate(timeout=60)
         wait_for(lambda: not platform.is_locked(runner_lock(project.runs_dir).path))
+        step = observe(project.run("tiny-001")).status.step
+        project.wait_for_step("tiny-001", step + 2)
         assert project.phase("tiny-001") == "running", "the run that trains goes on"
-        wait_for(lambda: project.phase("tiny-001") == "finished")
+        owner = read_owner(project.run("tiny-001"))
+        assert owner is not None
+        owner.send(signal.SIGTERM)  # no command, which would find the queue
+        wait_for(lambda: project.phase("tiny-001") == "stopped")
         assert project.phase("other-001") == "queued"
         listed = project.craft("runs", "--json")  # any command finds the queue
         assert listed.returncode == 0
         wait_for(lambda: project.phase("other-001") == project.phase("tiny-002") == "finished")
-        when_trained(project, ["tiny-001", "other-001", "tiny-002"])
+        when_trained(project, ["other-001", "tiny-002"])
+        assert len(project.events("tiny-001", "started")) == 1
     finally:
         project.end()
 
@@ -136,31 +146,37 @@ def test_nothing_starts_twice_while_commands_come_and_runners_are_killed(tmp_pat
 
 
 def test_another_project_waits_for_the_slot_and_is_told_whose_it_is(tmp_path: Path) -> None:
-    first = Project(tmp_path / "first", fake=True, step_seconds=0.2)
+    first = Project(tmp_path / "first", fake=True, experiments=LONG)
     second = Project(tmp_path / "second", fake=True)
     try:
-        assert first.craft("run", "experiments.toml", "tiny", "training.max_steps=25", "--detach").returncode == 0
+        assert first.craft("run", "experiments.toml", "tiny", "--detach").returncode == 0
         first.wait_for_step("tiny-001", 1)
-        done = second.craft("run", "experiments.toml", "other", "training.max_steps=2")
-        assert done.returncode == 0
-        assert f"waiting for a slot: tiny-001 in {first.runs_dir} holds it" in done.stdout
-        (finished,) = first.events("tiny-001", "finished")
+        waits = second.start("run", "experiments.toml", "other", "training.max_steps=2")
+        said = waits.stdout
+        assert said is not None
+        told = f"waiting for a slot: tiny-001 in {first.runs_dir} holds it"
+        wait_for(lambda: told in said.readline())
+        assert first.craft("stop", "tiny-001").returncode == 0
+        waits.communicate(timeout=60)
+        assert waits.returncode == 0
+        (stopped,) = first.events("tiny-001", "stopped")
         (started,) = second.events("other-001", "started")
-        assert finished["time"] <= started["time"]
+        assert stopped["time"] <= started["time"]
     finally:
         first.end()
         second.end()
 
 
 def test_a_waiting_run_can_be_taken_out_of_the_queue(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project", fake=True, step_seconds=0.2)
+    project = Project(tmp_path / "project", fake=True, experiments=LONG)
     try:
-        assert project.craft("run", "experiments.toml", "--detach").returncode == 0
+        assert project.craft("run", "experiments.toml", "tiny", "other", "--detach").returncode == 0
         project.wait_for_step("tiny-001", 1)
         done = project.craft("stop", "other-001")
         assert (done.returncode, done.stderr) == (0, "other-001 is out of the queue\n")
         assert project.phase("other-001") == "stopped"
-        wait_for(lambda: project.phase("tiny-001") == "finished")
+        assert project.craft("stop", "tiny-001").returncode == 0
+        wait_for(lambda: not platform.is_locked(runner_lock(project.runs_dir).path))
         assert project.events("other-001", "started") == []
         again = project.craft("resume", "other-001")
         assert again.returncode == 0, again.stderr
