@@ -36,6 +36,7 @@ def test_the_file_without_a_text_is_valid(tmp_path: Path) -> None:
     assert loaded.names == ("small", "deeper")
     config = loaded.plan(["deeper"])[0].config
     assert (config.data.type, config.model.num_layers, config.generation.prompts) == ("python_stdlib", 4, ["def "])
+    assert [one.type for one in config.callbacks.values()] == ["sample_text", "system"], "no tab of the demo is empty"
 
 
 def test_the_sweep_that_is_commented_out_is_valid_too(tmp_path: Path) -> None:
