@@ -24,15 +24,18 @@ _MARKS: dict[Ink, str] = {
     "ascii": "*xo+#@%&$=8s",
 }
 
-BAND, RAW, LINE = 1, 2, 3
+_ROUND = 24  # eight colours and twelve marks
+
+BAND, RAW, LINE, TOP = 1, 2, 3, 4
 """What is inked over what. In one cell the lower ones give way, equal ones both show, the later one's colour."""
 _FAINT = {BAND: ":", RAW: "."}  # in ASCII
 _COVERED = "\0"  # the right half of a wide character
 
 
 def mark_of(index: int, ink: Ink) -> str:
-    """What a series is told apart by without colour."""
-    return _MARKS[ink][index % len(_MARKS[ink])]
+    """What a series is told apart by without colour. Where colours and marks would come together once more, the marks
+    go on by one."""
+    return _MARKS[ink][(index + index // _ROUND) % len(_MARKS[ink])]
 
 
 class Canvas:
@@ -56,7 +59,7 @@ class Canvas:
 
     def lay(self, paper: Paper, index: int, rank: int) -> None:
         """Ink what was drawn for one series."""
-        role = f"{('', 'band', 'raw', 'series')[rank]}{index}"
+        role = f"{('', 'band', 'raw', 'series', 'series')[rank]}{index}"
         char = "" if self.ink != "ascii" else _FAINT.get(rank) or mark_of(index, self.ink)
         codes, ranks, chars, roles, width = self._codes, self._ranks, self._chars, self._roles, self.width
         bottom = (self.height - 1) * width
@@ -98,7 +101,7 @@ class Canvas:
             row: list[Span] = []
             column = 0
             for role, same in groupby(self._roles[start:stop]):
-                end = column + sum(1 for _ in same)
+                end = column + len(list(same))
                 row.append(Span("".join(texts[column:end]).replace(_COVERED, ""), role))
                 column = end
             yield row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,7 +23,7 @@ Piece = tuple[Sequence[float], Sequence[float]]
 Key = tuple[object, ...]
 T = TypeVar("T")
 
-_KEPT = 16
+_KEPT = 32
 """Results that a curve remembers: what a few sizes and looks need."""
 
 
@@ -49,10 +50,16 @@ class Curve:
         self.gaps = [] if finite == len(series.xs) else sorted(_gaps(series.xs, series.measured))
         """Places whose value is not finite."""
 
+    def copy(self) -> Curve:
+        """The same again, which remembers by itself."""
+        other = copy(self)
+        other._known = dict(self._known)
+        return other
+
     def lines(self, weight: float, span: float) -> list[Piece]:
         """The curve: as it is, or smoothed on an axis `span` long."""
         if self.series.raw:
-            return self._once(("lines",), lambda: list(segments(self.series.xs, self.series.ys)))
+            return self.once(("lines",), lambda: list(segments(self.series.xs, self.series.ys)))
         if not weight:
             return self.measured
         if self._smoothed[0] != (weight, span):  # one of them only: it is as long as the curve
@@ -63,7 +70,7 @@ class Curve:
         """Its lower and its upper edge."""
         if not (self.series.low and self.series.high):
             return [], []
-        return self._once(("band",), lambda: (self._edge(self.series.low), self._edge(self.series.high)))
+        return self.once(("band",), lambda: (self._edge(self.series.low), self._edge(self.series.high)))
 
     def _edge(self, values: Sequence[float | None]) -> list[Piece]:
         return list(segments(self.series.xs, values))
@@ -73,7 +80,7 @@ class Curve:
 
         `what` names the pieces. A logarithmic axis leaves out what has no place on it.
         """
-        return self._once(
+        return self.once(
             (*what, "reduced", x, y_log, columns),
             lambda: [_window(xs, ys, x, columns) for xs, ys in self.fit(what, pieces, x.log, y_log)],
         )
@@ -82,11 +89,11 @@ class Curve:
         """Those parts of pieces that logarithmic axes have a place for."""
         if not (x_log or y_log) or not pieces:
             return pieces
-        return self._once((*what, "fit", x_log, y_log), lambda: list(_positive(pieces, x_log, y_log)))
+        return self.once((*what, "fit", x_log, y_log), lambda: list(_positive(pieces, x_log, y_log)))
 
     def extent(self, x: Scale, y_log: bool) -> tuple[float, float] | None:
         """The lowest and the highest value that are drawn from end to end of `x`."""
-        return self._once(("extent", x, y_log), lambda: self._extent(x, y_log))
+        return self.once(("extent", x, y_log), lambda: self._extent(x, y_log))
 
     def _extent(self, x: Scale, y_log: bool) -> tuple[float, float] | None:
         low, high = self.band()
@@ -118,7 +125,7 @@ class Curve:
             log = math.log10
             return [Stretch(log(low), log(high), tuple(map(log, strays))) for low, high, strays in found]
 
-        return self._once(("stretches", x, y_log), look)
+        return self.once(("stretches", x, y_log), look)
 
     def outside(self, x: Scale, y_log: bool, low: float, high: float) -> int:
         """Measured points in this part of the axis that lie below or above a range."""
@@ -127,7 +134,7 @@ class Curve:
             parts = self._visible(("measured",), self.measured, x, y_log)
             return sum(sum(map(low.__gt__, part)) + sum(map(high.__lt__, part)) for part in parts)
 
-        return self._once(("outside", x, y_log, low, high), count)
+        return self.once(("outside", x, y_log, low, high), count)
 
     def left_out(self, x_log: bool, y_log: bool) -> int:
         """Measured points that logarithmic axes have no place for."""
@@ -171,7 +178,8 @@ class Curve:
                 found.append(xs[index])
         return min(found, default=None) if step > 0 else max(found, default=None)
 
-    def _once(self, key: Key, make: Callable[[], T]) -> T:
+    def once(self, key: Key, make: Callable[[], T]) -> T:
+        """What `make` gives, made again only when it was forgotten."""
         if key in self._known:
             # Asked for again: the oldest are forgotten, not the most used.
             self._known[key] = self._known.pop(key)
@@ -183,12 +191,18 @@ class Curve:
 
 
 class Curves:
-    """The curves of the series that were asked for last; those asked for again are not made anew."""
+    """The curves of the series that were asked for last; those asked for again are not made anew. For one thread."""
 
     def __init__(self) -> None:
         self._known: list[Curve] = []
         self.painting: tuple[Key, Canvas] | None = None
         """The curves as they were inked last, and what that followed from; `painter.painted` keeps it."""
+
+    def copy(self) -> Curves:
+        """The same again, for another thread."""
+        other = Curves()
+        other._known, other.painting = [curve.copy() for curve in self._known], None
+        return other
 
     def of(self, series: Sequence[Series]) -> list[Curve]:
         known = {id(curve.series.measured): curve for curve in self._known}

@@ -94,9 +94,9 @@ class Paper:
         if low <= high and 0 <= x < len(self.columns):
             self.columns[x] |= ((1 << (high - low + 1)) - 1) << low
 
-    def fill_between(self, other: Paper) -> None:
-        """Ink each column from the lowest to the highest pixel of this paper and another one."""
-        for x, (mine, theirs) in enumerate(zip(self.columns, other.columns, strict=True)):
+    def fill_between(self, one: Paper, other: Paper) -> None:
+        """Ink each column from the lowest to the highest pixel of two other papers."""
+        for x, (mine, theirs) in enumerate(zip(one.columns, other.columns, strict=True)):
             both = mine | theirs
             if both:
                 lowest = (both & -both).bit_length() - 1

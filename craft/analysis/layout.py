@@ -140,11 +140,12 @@ def lay_out(
     if frame.blank:
         shapes.append(Words(((left + right) / 2, (top + bottom) / 2), EMPTY, "middle"))
     columns = max(1, int(right - left))
-    for rank, one in enumerate(series):
+    ranked = [(_rank(place, one), one) for place, one in enumerate(series)]
+    for rank, one in ranked:
         shapes += at.band(rank, one, columns)
-    for rank, one in enumerate(series):
+    for rank, one in ranked:
         shapes += at.curve(rank, one, one.raw, columns, opacity=_FAINT) if one.raw else []
-    for rank, one in enumerate(series):
+    for rank, one in ranked:
         shapes += at.curve(rank, one, one.ys, columns)
     return Layout(width, math.ceil(whole), title, shapes)
 
@@ -240,6 +241,10 @@ class _Paper:
         ]
 
 
+def _rank(place: int, one: Series) -> int:
+    return place if one.look is None else one.look
+
+
 def look_of(rank: int) -> tuple[str, tuple[int, ...]]:
     """The colour and the dashes of a series; where the colours begin again, they come with other dashes."""
     again = rank // len(COLORS)
@@ -265,7 +270,7 @@ def _legend_rows(series: Sequence[Series], room: float) -> list[list[tuple[int, 
         if used + size - _GAP > room:
             rows.append([])
             used = 0.0
-        rows[-1].append((rank, text, size))
+        rows[-1].append((_rank(rank, one), text, size))
         used += size
     return rows
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from craft.analysis.canvas import BAND, LINE, RAW, Canvas, mark_of
+from craft.analysis.canvas import BAND, LINE, RAW, TOP, Canvas, mark_of
 from craft.analysis.curves import Curve, Curves, Key, Piece
 from craft.analysis.inking import PIXELS, Ink, Paper
 from craft.analysis.marks import sign_of
@@ -20,7 +20,7 @@ Path = list[tuple[int, int]]
 
 def painted(sight: Sight, width: int, height: int, ink: Ink, kept: Curves) -> Canvas:
     """A canvas with the curves on it. While only the crosshair moves they are not drawn again."""
-    key = (tuple(sight.curves), sight.x, sight.y, sight.view.smoothing, width, height, ink)
+    key = (tuple(sight.curves), sight.x, sight.y, sight.view.smoothing, sight.view.top, width, height, ink)
     if kept.painting is None or kept.painting[0] != key:
         canvas = Canvas(width, height, ink)
         Painter(canvas, sight).paint_curves()
@@ -35,13 +35,13 @@ class Painter:
         self.canvas, self.sight = canvas, sight
         self.across, self.down = PIXELS[canvas.ink]
         self.width, self.height = canvas.width * self.across, canvas.height * self.down
-        self._known: dict[tuple[Curve, Key], list[Path]] = {}
+        self._shown = sight.x, sight.y, self.width, self.height, canvas.ink
 
     def paint_curves(self) -> None:
         """What no crosshair changes."""
-        for index, curve in enumerate(self.sight.curves):
+        for index, curve in self.sight.ranked:
             self._ink(index, curve)
-        for index, curve in enumerate(self.sight.curves):
+        for index, curve in self.sight.ranked:
             self._mark(index, curve)
 
     def paint_over(self, events: Mapping[int, Sequence[Mark]]) -> None:
@@ -55,34 +55,46 @@ class Painter:
             self._mark_crossed(view.cross)
 
     def _paths(self, curve: Curve, what: Key, pieces: list[Piece]) -> list[Path]:
-        known = self._known.get((curve, what))
-        if known is None:
-            x, y = self.sight.x, self.sight.y
-            known = self._known[curve, what] = []
+        x, y = self.sight.x, self.sight.y
+
+        def find() -> list[Path]:
+            found = []
             for points in curve.reduced(what, pieces, x, y.log, self.width):
                 columns = x.pixels([px for px, _ in points], self.width)
                 rows = y.pixels([py for _, py in points], self.height)
-                known.append([pixel for pixel, _ in groupby(zip(columns, rows, strict=True))])
-        return known
+                found.append([pixel for pixel, _ in groupby(zip(columns, rows, strict=True))])
+            return found
+
+        return curve.once((*what, "paths", *self._shown), find)
 
     def _paper(self, curve: Curve, what: Key, pieces: list[Piece]) -> Paper:
-        paper = Paper(self.canvas.width, self.canvas.height, self.canvas.ink)
-        for path in self._paths(curve, what, pieces):
-            paper.line(path)
-        return paper
+        """Kept by the curve: when another one changes, or comes to the top, it is not drawn again."""
+
+        def draw() -> Paper:
+            paper = Paper(self.canvas.width, self.canvas.height, self.canvas.ink)
+            for path in self._paths(curve, what, pieces):
+                paper.line(path)
+            return paper
+
+        return curve.once((*what, "paper", *self._shown), draw)
+
+    def _band(self, curve: Curve) -> Paper | None:
+        low, high = curve.band()
+        if not (low and high):
+            return None
+        band = Paper(self.canvas.width, self.canvas.height, self.canvas.ink)
+        band.fill_between(self._paper(curve, ("low",), low), self._paper(curve, ("high",), high))
+        if self.canvas.ink != "ascii":
+            band.thin()
+        return band
 
     def _ink(self, index: int, curve: Curve) -> None:
-        low, high = curve.band()
-        if low and high:
-            band = self._paper(curve, ("low",), low)
-            band.fill_between(self._paper(curve, ("high",), high))
-            if self.canvas.ink != "ascii":
-                band.thin()
+        if band := self._band(curve):
             self.canvas.lay(band, index, BAND)
         what, pieces = self.sight.lines(curve)
         if what != _MEASURED:
             self.canvas.lay(self._paper(curve, _MEASURED, curve.measured), index, RAW)
-        self.canvas.lay(self._paper(curve, what, pieces), index, LINE)
+        self.canvas.lay(self._paper(curve, what, pieces), index, TOP if index == self.sight.view.top else LINE)
 
     def _mark(self, index: int, curve: Curve) -> None:
         """The marks of a curve, and arrows at the edges beyond which it has points."""
@@ -124,7 +136,7 @@ class Painter:
     def _mark_crossed(self, cross: float) -> None:
         """The points that the crosshair reads."""
         x, y, ink = self.sight.x, self.sight.y, self.canvas.ink
-        for index, curve in enumerate(self.sight.curves):
+        for index, curve in self.sight.ranked:
             point = self.sight.at(curve, cross)
             if point is None or not x.holds(point.x):
                 continue

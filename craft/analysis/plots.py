@@ -179,17 +179,23 @@ class _Plot:
         ascii_only, cross = self.ink == "ascii", self.sight.view.cross
         most = 0 if self.height < 4 else 1 if self.height < 8 else max(2, self.height // 6)
         notes = self.sight.notes(", " if ascii_only else " \u00b7 ")
-        last = [self._entry(index, curve) for index, curve in enumerate(self.sight.curves)]
+        last = [self._entry(index, curve) for index, curve in self._named]
         head = header(title, notes, last, self.width, most, ascii_only=ascii_only)
         names = self._names_width(last) if len(head) > 1 else 0
         if names:
             head = header(title, notes, (), self.width, 1, ascii_only=ascii_only)
         if cross is None or self.sight.blank:
             return head, names, last
-        entries = [self._entry(index, curve, cross) for index, curve in enumerate(self.sight.curves)]
+        entries = [self._entry(index, curve, cross) for index, curve in self._named]
         if not names:
             head = header(title, notes, entries, self.width, most, ascii_only=ascii_only, rows=len(head))
         return head, names, entries
+
+    @property
+    def _named(self) -> list[tuple[int, Curve]]:
+        """Looks and curves in the order in which they are named: the one on top first, which must find room."""
+        top = self.sight.view.top
+        return sorted(zip(self.sight.looks, self.sight.curves, strict=True), key=lambda pair: pair[0] != top)
 
     def _entry(self, index: int, curve: Curve, cross: float | None = None) -> Entry:
         """What is said of a curve: its last value, or that at the crosshair."""
@@ -228,10 +234,11 @@ class _Plot:
         """For each curve how high its last point lies that is seen, 0 to 1."""
         sight = self.sight
         found = []
-        for entry, curve in zip(entries, sight.curves, strict=True):
+        for entry, (_, curve) in zip(entries, self._named, strict=True):
             reduced = curve.reduced(*sight.lines(curve), sight.x, sight.y.log, columns * PIXELS[self.ink][0])
-            seen = [y for points in reduced for x, y in points if sight.x.holds(x)]
-            found.append((sight.y.place(seen[-1]) if seen else 0.0, entry))
+            seen = (y for points in reversed(reduced) for x, y in reversed(points) if sight.x.holds(x))
+            last = next(seen, None)
+            found.append((0.0 if last is None else sight.y.place(last), entry))
         return found
 
     def _x_ticks(self, most: int) -> list[tuple[float, str]]:

@@ -22,6 +22,7 @@ class Stretch(NamedTuple):
     low: float
     high: float
     strays: tuple[float, ...] = ()
+    """In their order."""
 
 
 def robust_range(stretches: Iterable[Stretch], low: float, high: float) -> tuple[float, float]:
@@ -39,8 +40,10 @@ def robust_range(stretches: Iterable[Stretch], low: float, high: float) -> tuple
         # All is one value but for strays: they are the news.
         return low, high
     # Halves: high - low can be more than a float holds.
-    first = min([inner_low, *(y for part in parts for y in part.strays if 0 < inner_low / 2 - y / 2 <= room)])
-    last = max([inner_high, *(y for part in parts for y in part.strays if 0 < y / 2 - inner_high / 2 <= room)])
+    below = [part.strays for part in parts if part.strays and part.strays[0] < inner_low]
+    above = [part.strays for part in parts if part.strays and part.strays[-1] > inner_high]
+    first = min([inner_low, *(y for strays in below for y in strays if 0 < inner_low / 2 - y / 2 <= room)])
+    last = max([inner_high, *(y for strays in above for y in strays if 0 < y / 2 - inner_high / 2 <= room)])
     cost = _WORTH * (last / 2 - first / 2)
     return (first if first / 2 - low / 2 > cost else low), (last if high / 2 - last / 2 > cost else high)
 

@@ -24,6 +24,8 @@ class Series:
     high: Sequence[float | None] = ()
     raw: Sequence[float | None] = ()
     """What `ys` were smoothed from, to be drawn faintly behind them; empty for none."""
+    look: int | None = None
+    """The number that its colour and its mark go by, whichever others are drawn; None: its place among those."""
 
     @property
     def measured(self) -> Sequence[float | None]:

@@ -33,6 +33,8 @@ class View:
     chosen: Range | None = None
     """A part of the x axis that is being chosen."""
     focused: bool = False
+    top: int | None = None
+    """The look of the curve that is drawn above the others."""
 
 
 class Sight:
@@ -40,6 +42,9 @@ class Sight:
 
     def __init__(self, curves: Sequence[Curve], view: View) -> None:
         self.curves, self.view = curves, view
+        looks = [one.series.look for one in curves]
+        self.looks = [place if look is None else look for place, look in enumerate(looks)]
+        """The number of each curve's colour and mark."""
         log_x, log_y = self.view.log_x, self.view.log_y
         pieces = [
             (xs, ys) for curve in self.curves for xs, ys in curve.fit(("measured",), curve.measured, log_x, log_y)
@@ -85,6 +90,12 @@ class Sight:
             self.outside = sum(curve.outside(self.x, log, low, high) for curve in self.curves)
         low, high = (low, high) if low < high else around(low, log=log)
         return Scale(low, high, log)
+
+    @property
+    def ranked(self) -> list[tuple[int, Curve]]:
+        """Looks and curves, as they are laid over each other: what is to be on top comes last."""
+        pairs = zip(self.looks, self.curves, strict=True)
+        return sorted(pairs, key=lambda pair: pair[0] == self.view.top)
 
     def lines(self, curve: Curve) -> tuple[Key, list[Piece]]:
         """A curve as it is to be drawn, and what `Curve.reduced` shall call it."""

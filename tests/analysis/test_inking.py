@@ -70,7 +70,8 @@ def test_a_band_is_what_lies_between_its_edges() -> None:
     low, high = Paper(5, 5, "braille"), Paper(5, 5, "braille")
     low.line([(0, 2), (9, 2)])
     high.line([(0, 10), (9, 10)])
-    low.fill_between(high)
-    assert _points(low) == {(x, y) for x in range(10) for y in range(2, 11)}
-    low.thin()
-    assert len(_points(low)) < 30 and _points(low), "a tint"
+    band = Paper(5, 5, "braille")
+    band.fill_between(low, high)
+    assert _points(band) == {(x, y) for x in range(10) for y in range(2, 11)}
+    band.thin()
+    assert len(_points(band)) < 30 and _points(band), "a tint"

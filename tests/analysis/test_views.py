@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from craft.analysis.axes import AXES
+from craft.analysis.canvas import mark_of
 from craft.analysis.curves import Curve, Curves
 from craft.analysis.inking import Ink
 from craft.analysis.plots import Drawing, Mark, Series, View, draw_plot
@@ -239,6 +240,21 @@ def test_more_runs_than_there_is_room_for_are_counted() -> None:
     assert re.search(r"\+\d+ more", text)
     text = _draw(*_many(12), width=80, height=12).plain()
     assert re.search(r"\+\d+ more", text)
+
+
+def test_a_curve_keeps_its_look_when_others_are_not_drawn_and_lies_on_top_when_it_is_asked_for() -> None:
+    lines = [Series(f"run-{k}", [0, 1], [1.0, 1.0 + (k == 2) / 1000], look=k) for k in range(3)]
+
+    def roles(series: list[Series], top: int | None) -> set[str]:
+        drawing = draw_plot(series, width=60, height=10, view=View(y_range=(0, 2), top=top))
+        row = next(row for row in drawing.rows[1:] if any(span.role.startswith("series") for span in row))
+        return {span.role for span in row if span.role.startswith("series") and not span.text.isspace()}
+
+    assert roles(lines, None) == {"series2"} == roles(lines[:1] + lines[2:], None), "the last lies on top"
+    assert roles(lines[1:], 1) == {"series1"} and "series0" in roles(lines, 0)
+    many = [Series(f"run-{k}", [0, 1], [float(k), float(k)], look=k) for k in range(50)]
+    assert "run-49" in draw_plot(many, width=120, height=20, view=View(top=49)).plain()
+    assert len({(mark_of(k, "braille"), k % 8) for k in range(50)}) == 50, "told apart by mark and colour"
 
 
 def test_a_band_is_seen_with_and_without_braille() -> None:
