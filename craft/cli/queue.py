@@ -223,16 +223,19 @@ def rm(
     "--slots",
     "number",
     type=click.IntRange(1, 1024),
-    default=1,
-    show_default=True,
     metavar="N",
-    help="As for craft run.",
+    help="As for craft run; else as when each was queued last.",
 )
 @runs_dir_option
 @json_option
 @click.pass_context
 def retry(
-    ctx: click.Context, names: tuple[str, ...], group: str | None, number: int, runs_dir: Path | None, as_json: bool
+    ctx: click.Context,
+    names: tuple[str, ...],
+    group: str | None,
+    number: int | None,
+    runs_dir: Path | None,
+    as_json: bool,
 ) -> int:
     """Let what failed or was interrupted go on.
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--detach", is_flag=True, help="Return as soon as it is queued.")
 @click.option("--force", is_flag=True, help="Also when another machine claims to train it.")
 @click.option(
-    "--slots", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="As for craft run."
+    "--slots", type=click.IntRange(1, 1024), metavar="N", help="As for craft run; else as when it was queued last."
 )
 @runs_dir_option
 @json_option
@@ -40,7 +40,7 @@ def resume(
     group: str | None,
     detach: bool,
     force: bool,
-    slots: int,
+    slots: int | None,
     runs_dir: Path | None,
     as_json: bool,
 ) -> int:

@@ -32,6 +32,8 @@ class Status:
     best_step: int | None = None
     message: str | None = None
     error: str | None = None
+    slots: int = 0
+    """How many may train on the CPU at once while it does, as whoever queued it last said; 0 where nobody did."""
     host: str | None = None
     updated: float = 0.0
     """Seconds since 1970 when the claim was written."""

@@ -20,7 +20,7 @@ from craft.launch.going_on.length import bounded_by_epochs, schedule_remarks, to
 from craft.launch.going_on.meaning import BITS, CHOSEN, advised_run, changes_between, effects, shown
 from craft.launch.going_on.other_text import compare_text
 from craft.launch.queue.dispatch import Started, claim_queued, hold_queue, start_next, was_taken_over
-from craft.launch.queue.entries import Entry, Queue
+from craft.launch.queue.entries import MOST_SLOTS, Entry, Queue
 from craft.launch.workers import has_outcome
 from craft.platform.files import put_back_on_error
 from craft.runs import control
@@ -102,9 +102,10 @@ def plan_resume(folder: RunFolder, overrides: Sequence[str], *, force: bool = Fa
     return Resumption(folder, edited.planned.experiment, edited, changes, step, max_steps, status, remarks)
 
 
-def resume(plan: Resumption, *, cpu_slots: int = 1) -> Started | None:
+def resume(plan: Resumption, *, cpu_slots: int | None = None) -> Started | None:
     """Rewrite the definition where it changes, queue the run, and start its worker when a slot is free.
 
+    `cpu_slots`: how many may train on the CPU at once while it does; None: as many as when it was queued last.
     Raises RunBusyError when another command was quicker, RunError when it was deleted meanwhile.
     """
     folder = plan.folder
@@ -120,7 +121,7 @@ def resume(plan: Resumption, *, cpu_slots: int = 1) -> Started | None:
         try:
             _refuse_stale(plan)
             with put_back_on_error(folder.definition, folder.changes, folder.run_json, folder.status):
-                _queue_again(plan, queue, cpu_slots)
+                _queue_again(plan, queue, cpu_slots or _slots_before(plan.claim))
         except OSError as error:
             queue.drop([folder.name])
             raise RunError(f"{folder.path}: it is as it was, nothing can be written: {error.strerror}") from error
@@ -139,6 +140,10 @@ def _refuse_stale(plan: Resumption) -> None:
         raise RunBusyError(f"{plan.folder.name} has gone on meanwhile: it is {now.phase}, at step {now.step}")
 
 
+def _slots_before(claim: Status) -> int:
+    return claim.slots if 1 <= claim.slots <= MOST_SLOTS else 1
+
+
 def _queue_again(plan: Resumption, queue: Queue, cpu_slots: int) -> None:
     """All that a resume writes. Raises OSError."""
     folder = plan.folder
@@ -146,7 +151,7 @@ def _queue_again(plan: Resumption, queue: Queue, cpu_slots: int) -> None:
     rewrites = bool(plan.edited.definition_changes or plan.edited.forgotten)
     if rewrites:
         _rewrite(plan)
-    claim_queued(folder, max_steps=plan.max_steps, eta_seconds=None)
+    claim_queued(folder, cpu_slots, max_steps=plan.max_steps, eta_seconds=None)
     queue.add([Entry(folder.name, plan.config.device, cpu_slots, time.time())])
     if rewrites:
         _say_what_changed(plan)

@@ -114,7 +114,7 @@ def plan_retry(folders: Iterable[RunFolder]) -> tuple[list[Resumption], list[tup
     return plans, refused
 
 
-def retry(plans: Sequence[Resumption], *, cpu_slots: int = 1) -> list[tuple[RunFolder, CraftError]]:
+def retry(plans: Sequence[Resumption], *, cpu_slots: int | None = None) -> list[tuple[RunFolder, CraftError]]:
     """Queue runs so that they go on; returns those that another command was quicker with, or the disk refused."""
     refused: list[tuple[RunFolder, CraftError]] = []
     for plan in plans:

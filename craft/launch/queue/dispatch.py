@@ -73,7 +73,7 @@ def submit(
             with put_back_on_error(*(folder.status for folder, _ in runs)):
                 for folder, _ in runs:
                     place = folder.status
-                    claim_queued(folder)
+                    claim_queued(folder, cpu_slots)
                 place = queue.folder
                 queue.add(Entry(folder.name, device, cpu_slots, now, tuple(after)) for folder, device in runs)
         except OSError as error:
@@ -99,16 +99,17 @@ def _require_unheld(folder: RunFolder) -> None:
     lock.release()
 
 
-def claim_queued(folder: RunFolder, **changes: Any) -> None:
+def claim_queued(folder: RunFolder, cpu_slots: int, **changes: Any) -> None:
     """Say of a run that it waits, before its entry is written or its worker started. Raises OSError.
 
+    The entry goes when it begins; how many slots it was to have stays in the claim, for whoever lets it go on.
     Forced to disk where an older claim or a worker's trace would come back with a power cut: by them it would be taken
     for one that has begun, and its entry dropped. Of a run that was just made there are none.
     """
     before = read_status(folder)
     durable = folder.owner.exists() or (before is not None and before.phase != "queued")
     writer = StatusWriter(folder)
-    writer.write(phase="queued", message=None, error=None, durable=durable, **changes)
+    writer.write(phase="queued", message=None, error=None, slots=cpu_slots, durable=durable, **changes)
     if writer.fault:
         raise writer.fault
 
@@ -167,7 +168,8 @@ def _start(folder: RunFolder, entry: Entry, candidates: list[slots.Slot], standb
         slot = slots.first_free(candidates)
         if slot is None:
             return None
-        claim_queued(folder)  # without room for it its worker would find none either, and its place would be lost
+        # Without room for it its worker would find none either, and its place would be lost.
+        claim_queued(folder, entry.cpu_slots)
         # Whoever starts it may see other GPUs than whoever queued it.
         left = {} if entry.visible is None else {slots.VISIBLE: entry.visible}
         environment = {"CRAFT_SLOT": str(slot.path), **left, **slot.environment}

@@ -48,6 +48,20 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("craft.launch.going_on.resume.start_next", lambda queue, only: None)
 
 
+@pytest.mark.parametrize(
+    ("kept", "given", "slots"), [(0, None, 1), (3, None, 3), (3, 2, 2), (-1, None, 1), (2**40, None, 1)]
+)
+def test_a_run_goes_on_beside_as_many_as_when_it_was_queued_last(
+    run: RunFolder, kept: int, given: int | None, slots: int
+) -> None:
+    StatusWriter(run).write(slots=kept)
+    resume(plan_resume(run, []), cpu_slots=given)
+    (entry,) = Queue(run.path.parent).entries()
+    assert entry.cpu_slots == slots
+    status = read_status(run)
+    assert status is not None and status.slots == slots
+
+
 def test_a_stopped_run_goes_on_as_it_was(run: RunFolder) -> None:
     definition = run.definition.read_bytes()
     control.request(run, "stop")

@@ -52,7 +52,7 @@ def test_two_commands_at_once_start_nothing_twice_and_share_the_slot(fake_projec
 def test_two_slots_train_two_at_once_and_again_when_they_go_on(tmp_path: Path) -> None:
     project = Project(tmp_path / "project", fake=True, step_seconds=0.1)
     try:
-        done = project.craft("run", "experiments.toml", "--detach", "--slots", "2")
+        done = project.craft("run", "experiments.toml", "training.max_steps=100000", "--detach", "--slots", "2")
         names = done.stdout.split()
         wait_for(lambda: all(project.phase(name) == "running" for name in names))
         assert project.craft("stop", *names).returncode == 0
