@@ -25,7 +25,7 @@ from craft.runs.folder import RunFolder
 from craft.runs.liveness import observe
 from tests.training import runs
 
-STEPS = 240  # a second: a worker looks for requests twice in it
+STEPS = 240  # a second: a worker looks for requests five times in it
 COMMAND_EVERY, UNTOUCHED_EVERY = 20, 5
 MOST_CHANGES = 2
 KEPT = {"every": 20, "keep": 40}

@@ -16,7 +16,7 @@ from craft.runs.folder import RunFolder
 from craft.runs.jsonl import LineReader, Record
 from craft.runs.liveness import observe
 
-LOOK_EVERY = 0.1  # seconds; a worker looks for requests twice a second
+LOOK_EVERY = 0.05  # seconds; a worker looks for requests five times a second
 _ANSWERS = ("answered", "paused", "continued", "changed")
 
 

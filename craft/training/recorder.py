@@ -29,6 +29,7 @@ from craft.training.room import RoomWatch
 
 # A full disk, or one that may not be written to: somebody may mend it, and there is nothing else left to do.
 _MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+CLAIM_SECONDS = 0.5
 HEARTBEAT_SECONDS = 2.0  # the claim moves at least this often, also in a step that takes minutes
 
 
@@ -102,7 +103,7 @@ class Recorder:
     def progressed(self, *, step: int, tokens: int, eta_seconds: float | None) -> None:
         """Claim progress, at most twice a second."""
         now = time.monotonic()
-        if now - self._claimed < LOOK_UP_SECONDS:
+        if now - self._claimed < CLAIM_SECONDS:
             return
         self._claimed = now
         self.require_folder()

@@ -21,7 +21,7 @@ from craft.runs.control import Request
 if TYPE_CHECKING:
     from craft.training.recorder import Recorder
 
-LOOK_UP_SECONDS = 0.5  # requests are looked for at most this often
+LOOK_UP_SECONDS = 0.2  # requests are looked for at most this often
 
 
 class Requests:
@@ -39,7 +39,7 @@ class Requests:
         self._signals = 0
 
     def look(self, *, now: bool = False) -> None:
-        """Take what came since the last look, at most twice a second unless `now`."""
+        """Take what came since the last look, at most five times a second unless `now`."""
         with self._looking:
             if self.recorder.signals > self._signals:  # the last word counts: this one saves
                 self._signals = self.recorder.signals

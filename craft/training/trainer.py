@@ -264,7 +264,7 @@ class Trainer(ABC):
         return self.data_begins - (-epoch * self.windows_per_epoch // self.batch_size)
 
     def look_up(self) -> None:
-        """Take what is asked from outside and move the claim, at most twice a second."""
+        """Take what is asked from outside and move the claim, now and then."""
         self.answering.look_up()
 
     def claim(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import pty
 import re
@@ -28,6 +29,7 @@ from tests.escapes import MARKUP, TERMINAL_ESCAPES
 from tests.workbench.runs import make_demo, make_project, make_run, working, write_metrics
 
 COMMAND = [sys.executable, "-m", "workbench.app"]
+_numbers = itertools.count()
 
 
 class Tmux:
@@ -71,7 +73,8 @@ class Tmux:
 def tmux(place: Path, width: int = 80, height: int = 24) -> Iterator[Tmux]:
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
-    terminal = Tmux(place / "tmux", width, height)
+    # A socket of its own each time: the server of the last one may still be on its way out.
+    terminal = Tmux(place / f"tmux-{next(_numbers)}", width, height)
     try:
         yield terminal
     finally:
