@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -75,17 +74,21 @@ class ForkedSampler:
             os.kill(self.pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def forked_samplers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whoever starts a sampler in this process gets a forked one."""
+def fork_samplers(patch: pytest.MonkeyPatch) -> None:
+    """Let whoever starts a sampler in this process get a forked one."""
     stand_in = SimpleNamespace(
         Popen=ForkedSampler,
         PIPE=subprocess.PIPE,
         DEVNULL=subprocess.DEVNULL,
         TimeoutExpired=subprocess.TimeoutExpired,
     )
-    monkeypatch.setattr("craft.runs.sampler_client.subprocess", stand_in)
-    yield
+    patch.setattr("craft.runs.sampler_client.subprocess", stand_in)
+
+
+@pytest.fixture
+def forked_samplers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fork_samplers` for one test."""
+    fork_samplers(monkeypatch)
 
 
 class _Nursery:
