@@ -74,8 +74,8 @@ class ReadingApp(App[None]):
         await super().on_event(event)
 
     def _tick(self) -> None:
-        if self._exit or not self.screen_stack:
-            return  # between the end of the screens and that of the program there is none
+        if self._ends:
+            return
         now = time.monotonic()
         self.set_timer(TICK if now < self._touched + _AWAY_AFTER else 2 * TICK, self._tick)
         listed = now >= self._next_listing
@@ -148,8 +148,13 @@ class ReadingApp(App[None]):
         assert isinstance(screen, WorkbenchScreen)
         return screen
 
+    @property
+    def _ends(self) -> bool:
+        """Whether the screens are taken down, or there are none any more."""
+        return self._exit or not self.is_running or not self.screen_stack
+
     def _tell(self, tell: Callable[[WorkbenchScreen], None]) -> None:
-        if self._exit or not self.screen_stack or not self.place.is_ready:
+        if self._ends or not self.place.is_ready:
             return
         tell(self.place)
         self.place.show_title()
@@ -161,7 +166,7 @@ class ReadingApp(App[None]):
             if not self.runs_read:
                 self._check_file()  # not sooner: importing the schema would take the processor from reading the runs
             self.runs, self.runs_read = message.runs, True
-        if message.show is not None and not self._exit:
+        if message.show is not None and not self._ends:
             message.show()
         elsewhere = message.show is None or message.of is not self.place
         self._tell(lambda screen: screen.show_runs() if message.runs is not None and elsewhere else None)

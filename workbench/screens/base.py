@@ -58,7 +58,8 @@ class WorkbenchScreen(Screen[None]):
         self.add_class(_class_at(width, self.HORIZONTAL_BREAKPOINTS), _class_at(height, self.VERTICAL_BREAKPOINTS))
 
     def compose(self) -> ComposeResult:
-        yield TitleBar(self.PLACE, id="title")
+        self._title_bar = TitleBar(self.PLACE, id="title")
+        yield self._title_bar
         with Container(id="body"):
             yield from self.compose_body()
         yield KeyBar(id="keys")
@@ -137,8 +138,8 @@ class WorkbenchScreen(Screen[None]):
                 parts.append((f"{queued} queued  ", "title--quiet"))
             parts.append((f"{len(app.runs):,} run{'s' * (len(app.runs) != 1)} ", "title--quiet"))
         place = str(app.project.file) if app.project.exists else app.project.shown_runs_dir
-        for bar in self.query(TitleBar):  # none any more while the screen is taken down
-            bar.show(place, parts)
+        if self._title_bar.is_attached:  # not any more while the screen is taken down
+            self._title_bar.show(place, parts)
 
     # --- workers ---
 

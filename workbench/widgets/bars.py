@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
+from textual.actions import parse
+from textual.binding import BindingsMap
 from textual.dom import DOMNode
 from textual.strip import Strip
-from textual.widget import Widget
 
 from craft.text import shorten, width_of
 from workbench.actions import bound_now, key_name
+from workbench.widgets.looks import Looking
 
 _PLACES = ("experiments", "runs", "compare", "playground")
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ Part = tuple[str, str]
 """Text and the component class that it is drawn in."""
 
 
-class _Bar(Widget):
+class _Bar(Looking):
     """One line of parts, drawn again only when they change."""
 
     app: Workbench
@@ -44,11 +45,8 @@ class _Bar(Widget):
         width = self.size.width
         if y:
             return Strip.blank(width, self.rich_style)
-        segments = [Segment(text, self._look(name)) for text, name in self.line(width)]
+        segments = [Segment(text, self.look(name) if name else self.rich_style) for text, name in self.line(width)]
         return Strip(segments).adjust_cell_length(width, self.rich_style)
-
-    def _look(self, name: str) -> Style:
-        return self.get_component_rich_style(name) if name else self.rich_style
 
 
 class TitleBar(_Bar):
@@ -108,6 +106,7 @@ class KeyBar(_Bar):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id)
         self._places: list[tuple[int, str]] = []
+        self._offered: list[tuple[DOMNode, list[bool | None]]] = []
         self._namespaces: dict[str, DOMNode] = {}
         self._last = 0  # how many of the parts are of keys that work everywhere
 
@@ -116,6 +115,10 @@ class KeyBar(_Bar):
         self.call_after_refresh(self._read)
 
     def _read(self) -> None:
+        offered = [(node, self._states(node, bindings)) for node, bindings in self.screen._modal_binding_chain]
+        if offered == self._offered:
+            return  # to find out by which keys takes ten times as long
+        self._offered = offered
         active = self.screen.active_bindings
         self._namespaces = {found.binding.action: found.node for found in active.values()}
         parts: list[Part] = []
@@ -125,6 +128,16 @@ class KeyBar(_Bar):
                 self._last += 2 * (place == "everywhere")
                 parts += [(key_name(keys[0], ascii_only=self.app.ascii_only), action.name), (action.label, "")]
         self.set_parts(parts)
+
+    @staticmethod
+    def _states(node: DOMNode, bindings: BindingsMap) -> list[bool | None]:
+        """What each binding of a node can do now. Actions of others, which have a dot, are not asked."""
+        found = []
+        for binding in (one for same in bindings.key_to_bindings.values() for one in same):
+            if "." not in binding.action:
+                _, name, arguments = parse(binding.action)
+                found.append(node.check_action(name, arguments))
+        return found
 
     def line(self, width: int) -> list[Part]:
         shown: list[Part] = []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rich.segment import Segment
 from textual.strip import Strip
-from textual.widget import Widget
 
 from craft.text import shorten, width_of
 from workbench.screens.runs.next_step import State
+from workbench.widgets.looks import Looking
 
 
-class StateLine(Widget):
+class StateLine(Looking):
     """Told by the screen; drawn again only when there is something else to say."""
 
     COMPONENT_CLASSES = {f"state--{tone}" for tone in ("quiet", "live", "warn", "good", "bad", "plain", "key")}
@@ -31,7 +31,7 @@ class StateLine(Widget):
         lines = self._lines(width)
         if y >= len(lines):
             return Strip.blank(width, self.rich_style)
-        segments = [Segment(text, self.get_component_rich_style(f"state--{tone}")) for text, tone in lines[y]]
+        segments = [Segment(text, self.look(f"state--{tone}")) for text, tone in lines[y]]
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
     def _lines(self, width: int) -> list[list[tuple[str, str]]]:

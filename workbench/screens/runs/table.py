@@ -28,6 +28,7 @@ from workbench.messages import (
 from workbench.screens.runs.arrange import Arranged, Row, View
 from workbench.screens.runs.columns import COLUMNS, Column, columns_for, gap_for
 from workbench.screens.runs.rows import Cell, cells_of, cells_of_group, gap_after, header
+from workbench.widgets.looks import Looking
 from workbench.widgets.row_cursor import RowCursor
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _ASK_AFTER = 0.03  # seconds in which what a page needs of the files is gathered
 _NO_ROWS = Arranged(View(), [], [], 0, 0, {})
 
 
-class RunTable(RowCursor, can_focus=True):
+class RunTable(Looking, RowCursor, can_focus=True):
     """Runs with a cursor. The cursor stays on its run when the list changes around it."""
 
     BINDINGS = bindings_of("run table")
@@ -196,7 +197,7 @@ class RunTable(RowCursor, can_focus=True):
             return Strip.blank(width, base)
         cells, marked = self._drawn[index] = self._cells(index)
         at_cursor = index == self.cursor
-        under = self.get_component_rich_style("table--cursor", partial=True) if at_cursor else Style()
+        under = self.look("table--cursor", partial=True) if at_cursor else Style()
         bar, mark = (">", "x") if self.ascii_only else ("\u258c", "\u25c6")
         segments = [
             Segment(bar if at_cursor else " ", self._style("bar") + under),
@@ -209,7 +210,7 @@ class RunTable(RowCursor, can_focus=True):
         return Strip(segments).adjust_cell_length(width, base + under)
 
     def _style(self, tone: str) -> Style:
-        return self.get_component_rich_style(f"table--{tone}")
+        return self.look(f"table--{tone}")
 
     def on_resize(self) -> None:
         self._drawn.clear()

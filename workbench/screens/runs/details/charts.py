@@ -57,6 +57,8 @@ class ChartsTab(DetailTab):
         self.words = ""
         self.found = Look()
         self._all: list[Panel] = []
+        self._recorded: list[str] = []
+        """All that is recorded, also what is no chart here."""
         self._curves: OrderedDict[Path, RunCurves] = OrderedDict()
         """Of the runs looked at last: going back to one reads nothing again."""
 
@@ -88,7 +90,7 @@ class ChartsTab(DetailTab):
     # --- reading ---
 
     def begin(self) -> None:
-        self.found, self._all = Look(), []
+        self.found, self._all, self._recorded = Look(), [], []
         self.grid.clear()
 
     def what_to_read(self) -> Any:
@@ -106,7 +108,8 @@ class ChartsTab(DetailTab):
 
     def take(self, found: Any) -> None:
         self.found = found
-        if [name for panel in self._all for name in panel.names] != found.names:
+        if self._recorded != found.names:
+            self._recorded = found.names
             self._all = panels_of(found.names, system=self.SYSTEM)
             self._arrange()
         self._draw()
