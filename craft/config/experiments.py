@@ -102,7 +102,8 @@ class ExperimentsFile:
         """The experiments, in the order of the file."""
         self.templates = tuple(name for name, e in structure.entries.items() if e.kind == "template")
         self._experiments = experiments
-        self._own_types = structure.own_types
+        self.own_types = structure.own_types
+        """The types that its plugins bring: "module:Class" by their short names."""
 
     def count(self, name: str) -> int:
         """How many runs an experiment makes; 0 for a name that is none of these."""
@@ -133,7 +134,7 @@ class ExperimentsFile:
                 tree = _tree_of(experiment.tree, point, settings)
                 config: ExperimentConfig | None = experiment.configs[i]
                 if settings:
-                    config, faults = check(tree, self._own_types)
+                    config, faults = check(tree, self.own_types)
                     problems.add_faults(tree, faults, experiment.entry.source, name)
                 if config is not None:
                     group, axes = (name, point.axes) if point else (None, {})

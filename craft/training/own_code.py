@@ -10,39 +10,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from torch import nn
 from torch.optim import Optimizer as TorchOptimizer
 
 from craft.config.check import Problems, dotted
 from craft.config.experiments import PlannedRun
 from craft.config.faults import Fault
 from craft.config.own_code import import_named
+from craft.config.own_settings import argument_faults
 from craft.config.plugins import code_dir, named_code
 from craft.config.positions import Path as KeyPath
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.base import OwnCode
 from craft.config.schema.model import HFConfig
 from craft.config.tree import Source, find
-from craft.data.tokenizers import Tokenizer
 from craft.errors import OwnCodeError, Problem
 from craft.models.hf import config_fault
-from craft.training.callbacks.base import Callback
-from craft.training.evaluation import Metric
-from craft.training.optimizers import Optimizer
-from craft.training.schedulers import Scheduler
-from craft.training.trainer import Trainer
-
-# What a class must derive from, and what Craft calls it with besides its arguments. A dataset needs no base class.
-_KINDS: dict[str, tuple[tuple[type, ...], tuple[str, ...]]] = {
-    "model": ((nn.Module,), ("vocab_size", "context_length")),
-    "data": ((), ("split", "tokenizer", "context_length")),
-    "tokenizer": ((Tokenizer,), ("texts",)),
-    "optimizer": ((Optimizer, TorchOptimizer), ("model", "lr")),
-    "scheduler": ((Scheduler,), ("max_steps",)),
-    "callbacks": ((Callback,), ()),
-    "metrics": ((Metric,), ()),
-    "training": ((Trainer,), ()),
-}
+from craft.training.own_types import KINDS, describe_class
 
 
 def own_code_problems(runs: Iterable[PlannedRun]) -> list[Problem]:
@@ -74,7 +57,7 @@ def own_code_faults(config: ExperimentConfig, search: Path | None) -> Iterator[F
 
 def _class_faults(found: Any, path: KeyPath, reference: str, config: ExperimentConfig) -> Iterator[Fault]:
     kind = str(path[0])
-    bases, given = _KINDS[kind]
+    bases, given = KINDS[kind]
     if not callable(found):
         yield Fault(path, f"{reference} is {type(found).__name__}, not a class")
         return
@@ -86,6 +69,10 @@ def _class_faults(found: Any, path: KeyPath, reference: str, config: ExperimentC
     for part in path[:-1]:
         section = section[part] if isinstance(section, dict) else getattr(section, str(part))
     if not isinstance(section, OwnCode):
+        return
+    faults = list(argument_faults(describe_class(found, reference), section.arguments, (*path[:-1], "arguments")))
+    if faults:
+        yield from faults
         return
     called = getattr(found, "train", None) if kind == "tokenizer" else found
     if kind == "optimizer" and isinstance(found, type) and issubclass(found, TorchOptimizer):

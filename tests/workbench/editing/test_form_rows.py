@@ -14,8 +14,10 @@ from craft.config.edit import set_value
 from craft.config.editable import ABSENT
 from craft.config.experiments import inspect_experiments
 from craft.config.faults import value_at
+from craft.config.own_settings import OwnType
 from craft.config.positions import TomlPositions
 from craft.errors import ConfigError
+from workbench.screens.experiments.editing.completion import Names, completions
 from workbench.screens.experiments.editing.facts import facts_of
 from workbench.screens.experiments.editing.form_edits import (
     add_axis,
@@ -28,8 +30,23 @@ from workbench.screens.experiments.editing.form_edits import (
 )
 from workbench.screens.experiments.editing.form_rows import Form, Row, read_form
 from workbench.screens.experiments.editing.form_shown import shown_rows
+from workbench.screens.experiments.editing.text_document import FileDocument
+from workbench.screens.experiments.editing.where import where_is
 
 FILE = Path("experiments.toml")
+MEAN = OwnType(
+    "mine:Mean",
+    ("model",),
+    "The mean of all.",
+    {
+        "properties": {
+            "width": {"type": "integer", "description": "how wide"},
+            "kind": {"enum": ["mean", "sum"], "default": "mean"},
+        },
+        "required": ["width"],
+        "additionalProperties": False,
+    },
+)
 TEXT = """craft = 1                      # the format
 
 [defaults.optimizer]           # for all
@@ -235,3 +252,43 @@ def test_which_rows_a_view_a_filter_and_folds_leave() -> None:
     inside = shown("", "all", "callbacks.norms")
     assert "callbacks.norms" in inside and "callbacks.norms.every" not in inside
     assert shown("opt lr", "all", "optimizer") == shown("opt lr"), "what is looked for is shown wherever it lies"
+
+
+def test_types_of_plugins_are_offered_with_what_they_take(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("class Mean: pass\nclass Words: pass\n")
+    text = (
+        'craft = 1\nplugins = ["mine.py"]\n[experiment.a]\nmodel = { type = "mean", arguments = { knd = 1 } }  # own\n'
+    )
+    words = OwnType("mine:Words", ("tokenizer",))
+    unknown = read_form(tmp_path / "e.toml", text, "experiment", "a")
+    [section] = [row for row in unknown.rows if row.path == ("model",)]
+    assert "not checked" in section.note and section.fault == ""
+    assert row_of(unknown, "model", "arguments").value == {"knd": 1}
+    assert row_of(unknown, "model", "type").facts.choices[-2:] == ("mean", "words"), "nobody knows yet which is which"
+
+    form = read_form(tmp_path / "e.toml", text, "experiment", "a", (), {one.reference: one for one in (MEAN, words)})
+    [section] = [row for row in form.rows if row.path == ("model",)]
+    assert section.note == "The mean of all."
+    assert "words" not in row_of(form, "model", "type").facts.choices
+    assert "words" in row_of(form, "tokenizer", "type").facts.choices
+    width, kind, wrong = (row_of(form, "model", "arguments", name) for name in ("width", "kind", "knd"))
+    assert (width.facts.shape, width.facts.about, width.fault) == ("number", "how wide", "missing (mine:Mean needs it)")
+    assert (kind.facts.shape, kind.value, kind.origin) == ("choice", "mean", "default")
+    assert wrong.fault == "unknown key (did you mean 'kind'?)"
+    assert form.fault_of(width.path, 1.5) == "must be an integer, found 1.5 (a number) (as mine:Mean says)"
+    text = set_setting(form, reset_setting(form, text, wrong.path), width.path, 8)
+    assert text.endswith('model = { type = "mean", arguments = { width = 8 } }  # own\n')
+
+    names = Names(form.entries, form.types, form.own)
+    for typed, first in (
+        ("model.type = |", '"mean"'),
+        ("model.arguments.w|", "width"),
+        ("model.arguments.kind = |", '"mean"'),
+    ):
+        document = FileDocument("[experiment.a]\n" + typed.replace("|", ""))
+        found = completions(where_is(document, 1, typed.index("|")), names)
+        assert first in [one.text for one in found], typed
+
+    broken = {"mine:Mean": OwnType("mine:Mean", fault="importing it raised ValueError: no")}
+    form = read_form(tmp_path / "e.toml", text, "experiment", "a", (), broken)
+    assert row_of(form, "model", "type").fault == "importing it raised ValueError: no"

@@ -506,7 +506,9 @@ def test_what_another_program_wrote_that_is_no_text_is_not_taken(file: Path) -> 
             await type_in(pilot, "# mine ")
             await pilot.press("ctrl+s")
             await until(pilot, lambda: len(app.screen_stack) == 2)
-            await pilot.press("escape", "ctrl+z")
+            await pilot.press("escape")
+            await until(pilot, lambda: len(app.screen_stack) == 1)
+            await pilot.press("ctrl+z")
             assert file.read_bytes() == TEXT.encode() + b"# \xe9\n"
             file.write_text(TEXT + "# theirs\n")
             await until(pilot, lambda: app.buffer.text.endswith("# theirs\n") and bar.notice is None)

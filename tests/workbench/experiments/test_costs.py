@@ -126,5 +126,9 @@ def test_code_of_ones_own_is_not_checked_until_a_process_has_imported_it(tmp_pat
             assert screen.panel is not None
             screen.panel.apply(text + "seed = 3\n", "another")
             await until(pilot, lambda: {row.name: row.verdict for row in screen.listing.rows}["one"] == "ok", within=60)
+            # What it takes is known now, so that no process is needed to see the next mistake at its place.
+            screen.panel.apply(text.replace("width", "widht"), "a slip")
+            await until(pilot, lambda: "arguments.widht: unknown key" in screen_text(app))
+            assert screen.panel.known["mine:Own"].sections == ("callbacks",)
 
     play(story())

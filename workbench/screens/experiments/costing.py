@@ -9,20 +9,24 @@ import contextlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from craft.analysis.numbers import format_count, format_duration
 from craft.analysis.past_speed import PastSpeed, past_speeds
+from craft.config.check import Problems
 from craft.config.definition import definition_hash
 from craft.config.experiments import ExperimentsFile, Inspection, PlannedRun, inspect_experiments
-from craft.config.plugins import needs_import
+from craft.config.own_settings import OwnType, module_key
+from craft.config.plugins import named_code, needs_import
+from craft.config.tree import Source
 from craft.errors import CraftError, NotMeasuredError
 from craft.launch.costs import Costs, Totals, costs_of, costs_of_all
 from craft.launch.dry_run import code_hash_of
-from craft.launch.own_code import check_own_code
+from craft.launch.own_code import check_own_code, describe_own_code
+from workbench.screens.experiments.editing.own import OwnTypes
 from workbench.screens.experiments.rows import Brief, Kind, about_of
 
 if TYPE_CHECKING:
@@ -71,6 +75,7 @@ class CostsReader:
         self._checked: dict[str, list[Problem]] = {}
         self._gave_up: set[str] = set()  # code that could not be imported by a process that lived to tell
         self._unbuildable: dict[str, str] = {}
+        self._failed: dict[str, OwnType] = {}  # own classes that nothing could be found out about, by their code
         self._learnt: tuple[float, object] = (0.0, None)
         self._totals: tuple[tuple[str, int], float, Totals] | None = None
         self._lock = threading.Lock()
@@ -104,7 +109,8 @@ class CostsReader:
 
     def inspect(self, text: str) -> Inspection:
         """What stands in a text, and what is wrong with it."""
-        return self.with_code_problems(inspect_experiments(self.file, text))
+        found = inspect_experiments(self.file, text)
+        return self._with_code_problems(found, self.known_own(found)[0])
 
     # --- one ---
 
@@ -231,6 +237,26 @@ class CostsReader:
 
     # --- code of a person's own ---
 
+    def known_own(self, inspection: Inspection) -> tuple[dict[str, OwnType], frozenset[str]]:
+        """What is known of the classes that a text can name, by "module:Class", and those that nothing is known of."""
+        named = _own_references(inspection)
+        known = describe_own_code(self._folder, named, ask=False)
+        missing = named - known.keys()
+        known |= {name: own for name in missing if (own := self._failed.get(self._code_of(name))) is not None}
+        return known, named - known.keys()
+
+    def describe(self, references: frozenset[str]) -> None:
+        """Have processes import these classes to say what they take. Takes seconds; `known_own` knows them then."""
+        found = describe_own_code(self._folder, references, ask=True)
+        self._failed |= {self._code_of(name): own for name, own in found.items() if own.fault}
+
+    def _code_of(self, reference: str) -> str:
+        return f"{reference} {module_key(reference.partition(':')[0], self._folder)}"
+
+    @property
+    def _folder(self) -> Path:
+        return self.file.absolute().parent
+
     def unchecked(self, inspection: Inspection) -> frozenset[str]:
         """Experiments that name code which nobody has imported yet to see whether it is right."""
         file = inspection.file
@@ -245,7 +271,8 @@ class CostsReader:
     def worth_checking(self, inspection: Inspection, unchecked: frozenset[str]) -> frozenset[str]:
         """Those of them that nobody tried in vain."""
         file = inspection.file
-        return frozenset(name for name in unchecked if file and _code_key(file.one(name)) not in self._gave_up)
+        open_ = unchecked - inspection.broken
+        return frozenset(name for name in open_ if file and _code_key(file.one(name)) not in self._gave_up)
 
     def check_code(self, inspection: Inspection, text: str, names: frozenset[str]) -> None:
         """Have a process import the code that these experiments name. Takes seconds. Raises CraftError."""
@@ -259,16 +286,40 @@ class CostsReader:
         for name, key in keys.items():
             self._checked[key] = [one for one in found if one.experiment == name]
 
-    def with_code_problems(self, inspection: Inspection) -> Inspection:
+    def _with_code_problems(self, inspection: Inspection, known: Mapping[str, OwnType]) -> Inspection:
         """The inspection with what was found wrong with a person's own code, as far as that is known."""
         file = inspection.file
-        if file is None or not self._checked:
-            return inspection
-        found = [problem for name in file.names for problem in self._checked.get(_code_key(file.one(name)), [])]
+        found: list[Problem] = []
+        for name in file.names if file is not None and (self._checked or known) else ():
+            assert file is not None
+            run = file.one(name)
+            checked = self._checked.get(_code_key(run)) if needs_import(run.config) else []
+            found += _problems_of_arguments(run, known) if checked is None else checked
         if not found:
             return inspection
         broken = inspection.broken | {problem.experiment for problem in found}
         return replace(inspection, problems=[*inspection.problems, *found], broken=broken)
+
+
+def _own_references(inspection: Inspection) -> frozenset[str]:
+    """All classes that plugins bring, and that types name."""
+    file = inspection.file
+    if file is None:
+        return frozenset()
+    named = (named_code(file.one(name).config).items() for name in file.names)
+    return frozenset((*file.own_types.values(), *(own for all_ in named for path, own in all_ if path[-1] == "type")))
+
+
+def _problems_of_arguments(run: PlannedRun, known: Mapping[str, OwnType]) -> list[Problem]:
+    """What is wrong with the arguments of a person's own classes, before a process looked at this definition."""
+    problems = Problems()
+    own = OwnTypes(known=known)
+    for path, reference in named_code(run.config).items():
+        if path[-1] == "type":
+            table = tuple(str(part) for part in path[:-1])
+            faults = list(own.faults(run.tree, table, reference, whole=True))
+            problems.add_faults(run.tree, faults, Source("default", None, ()), run.experiment)
+    return problems.all()
 
 
 def _code_key(run: PlannedRun) -> str:

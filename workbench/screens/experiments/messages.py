@@ -9,6 +9,7 @@ from textual.message import Message
 if TYPE_CHECKING:
     from craft.analysis.dry_runs import DryRunResult
     from craft.config.experiments import Inspection
+    from craft.config.own_settings import OwnType
     from craft.launch.dry_run import Progress
     from workbench.screens.experiments.costing import Weighed
     from workbench.screens.experiments.rows import Brief
@@ -22,9 +23,19 @@ class _Newest(Message):
 class TextInspected(_Newest):
     """What stands in the text was found out."""
 
-    def __init__(self, inspection: Inspection, text: str, version: int, unchecked: frozenset[str]) -> None:
+    def __init__(
+        self,
+        inspection: Inspection,
+        text: str,
+        version: int,
+        unchecked: frozenset[str],
+        known: dict[str, OwnType],
+        unknown: frozenset[str],
+    ) -> None:
         super().__init__()
         self.inspection, self.text, self.version = inspection, text, version
+        self.known, self.unknown = known, unknown
+        """Classes of a person's own, by "module:Class", and those that nothing is known of yet."""
         self.unchecked = unchecked
         """Experiments with code of a person's own that nobody has tried yet."""
 

@@ -33,7 +33,7 @@ class Weighing(Measuring):
         super().__init__()
         self._version = -1  # of the text that `inspection` is about
         self._settling: Timer | None = None
-        self._quiet: Timer | None = None
+        self._quiet: dict[str, Timer] = {}
         self._busy = False  # with a process that imports code or builds a model
 
     def on_mount(self) -> None:
@@ -59,15 +59,16 @@ class Weighing(Measuring):
     def _inspect(self, text: str, version: int) -> None:
         worker = get_current_worker()
         inspection = self.reader.inspect(text)
+        known, unknown = self.reader.known_own(inspection)
         unchecked = self.reader.unchecked(inspection)
         if not worker.is_cancelled:
-            self.post_message(TextInspected(inspection, text, version, unchecked))
+            self.post_message(TextInspected(inspection, text, version, unchecked, known, unknown))
 
     @on(TextInspected)
     def _take_inspection(self, message: TextInspected) -> None:
         self.inspection, self._version = message.inspection, message.version
         if self.panel is not None and self.panel.buffer.version == message.version:
-            self.panel.show_inspection(message.inspection, message.version)
+            self.panel.show_inspection(message.inspection, message.version, message.known)
         main, before = str(self.app.project.file), self.listing.all_rows
         self.listing.show(rows_of(message.inspection, before, main=main, unchecked=message.unchecked))
         self.show_empty()
@@ -75,8 +76,11 @@ class Weighing(Measuring):
         self.refresh_bindings()
         self.weigh_chosen()
         self._read_briefs(message.inspection)
-        if names := self.reader.worth_checking(message.inspection, message.unchecked):
-            self._when_quiet(lambda: self._check_code(message.inspection, message.text, names))
+        names = self.reader.worth_checking(message.inspection, message.unchecked)
+        if names or message.unknown:
+            self._when_quiet(
+                "check", lambda: self._check_code(message.inspection, message.text, names, message.unknown)
+            )
 
     def show_empty(self) -> None:
         """Say what to press where there is no experiment."""
@@ -113,7 +117,7 @@ class Weighing(Measuring):
         self.show_costs()
         if weighed.needs_measuring and self.inspection is not None:
             inspection = self.inspection
-            self._when_quiet(lambda: self._build_model(inspection, weighed.name))
+            self._when_quiet("build", lambda: self._build_model(inspection, weighed.name))
 
     def show_costs(self) -> None:
         for view in (self.query_one(CostsPanel), self.query_one(CostsStrip)):
@@ -138,23 +142,33 @@ class Weighing(Measuring):
 
     # --- what takes a process, once nobody typed for a while; one at a time ---
 
-    def _when_quiet(self, do: Callable[[], object]) -> None:
-        if self._quiet is not None:
-            self._quiet.stop()
-        self._quiet = None if self._busy else self.set_timer(_QUIET, do)
+    def _when_quiet(self, what: str, do: Callable[[], object]) -> None:
+        """Start one kind of process once nobody types; while another is at work it is asked for again at its end."""
+
+        def begin() -> None:
+            if not self._busy:
+                self._busy = True
+                do()
+
+        if what in self._quiet:
+            self._quiet.pop(what).stop()
+        if not self._busy:
+            self._quiet[what] = self.set_timer(_QUIET, begin)
 
     @work(thread=True, group="own code", description="check code", exit_on_error=False)
-    def _check_code(self, inspection: Inspection, text: str, names: frozenset[str]) -> None:
-        self._busy = True
+    def _check_code(self, inspection: Inspection, text: str, names: frozenset[str], unknown: frozenset[str]) -> None:
         try:
-            self.reader.check_code(inspection, text, names)
+            if unknown:
+                self.reader.describe(unknown)
+                self.app.call_from_thread(self.weigh_again)
+            if names:
+                self.reader.check_code(inspection, text, names)
         finally:
             self._busy = False
             self.app.call_from_thread(self.weigh_again)
 
     @work(thread=True, group="own code", description="build model", exit_on_error=False)
     def _build_model(self, inspection: Inspection, name: str) -> None:
-        self._busy = True
         try:
             self.app.call_from_thread(self.weigh_chosen)  # says that it is being built
             self.reader.build(inspection, name)

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from craft.config import fields
+from craft.config.own_settings import OwnType
 from craft.config.schema import ExperimentConfig
 from craft.config.toml_values import write_key, write_value
-from workbench.screens.experiments.editing.facts import PROJECT_KEYS, SWEEP_KEYS, Facts, class_help, facts_of
+from workbench.screens.experiments.editing.facts import PROJECT_KEYS, SWEEP_KEYS, Facts, facts_of
+from workbench.screens.experiments.editing.own import OwnTypes
 from workbench.screens.experiments.editing.popup import Completion
 from workbench.screens.experiments.editing.scan import Path
 from workbench.screens.experiments.editing.where import Where
@@ -27,6 +29,8 @@ class Names:
     entries: tuple[str, ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     """Of the template or experiment that the cursor is in: the type of each section, "callbacks.NAME" included."""
+    own: OwnTypes = field(default_factory=OwnTypes)
+    """What the file's plugins bring."""
 
 
 def completions(where: Where, names: Names, taken: Iterable[str] = ()) -> list[Completion]:
@@ -56,7 +60,7 @@ def help_at(where: Where, names: Names) -> Facts | None:
         return facts_of(path) if path[:1] in (("project",), ("craft",), ("plugins",)) else None
     if not inside:
         return None
-    facts = facts_of(_swept(inside), _type_of(_swept(inside), names))
+    facts = names.own.facts(_swept(inside), _type_of(_swept(inside), names))
     if facts and _swept(inside) != inside:
         return replace(
             facts, path=inside, what=f"a list of values, each {facts.what}; or {{ low, high, log }}", default=None
@@ -97,15 +101,15 @@ def _headers(table: Path, names: Names) -> Iterator[Completion]:
             if table[0] == "experiment":
                 yield Completion("sweep", _about(("sweep",), names))
         elif inside in (("callbacks",), ("metrics",)):
-            yield from _kinds(inside[0])
+            yield from _kinds(inside[0], names)
         elif inside == ("sweep",):
             yield Completion("axes", _about(("sweep", "axes"), names))
 
 
-def _kinds(section: str) -> Iterator[Completion]:
-    for kind in fields.types_of(section):
+def _kinds(section: str, names: Names) -> Iterator[Completion]:
+    for kind in (*fields.types_of(section), *names.own.names(section)):
         if kind != fields.OWN_TYPE:
-            yield Completion(kind, class_help(section, kind))
+            yield Completion(kind, names.own.about(section, kind))
 
 
 def _keys(table: Path, names: Names) -> Iterator[Completion]:
@@ -128,13 +132,21 @@ def _keys(table: Path, names: Names) -> Iterator[Completion]:
     elif inside[:2] in (("sweep", "axes"), ("sweep", "runs")):
         yield from _settings(inside[2:], names)
     elif inside in (("callbacks",), ("metrics",)):
-        yield from _kinds(inside[0])
+        yield from _kinds(inside[0], names)
     elif inside[0] in fields.sections() and len(inside) == (2 if inside[0] in fields.NAMED else 1):
         kind = _type_of(inside, names)
         cls = fields.class_of(inside[0], kind)
         classes = [cls] if cls else list(fields.types_of(inside[0]).values())
         for key in dict.fromkeys(key for one in classes for key in one.model_fields):
             yield Completion(key, _about((*inside, key), names))
+    elif takes := _takes(inside, names):
+        yield from (Completion(key, _about((*inside, key), names)) for key in takes.properties)
+
+
+def _takes(inside: Path, names: Names) -> OwnType | None:
+    """The class whose arguments stand in a table."""
+    at = 2 if inside[0] in fields.NAMED else 1
+    return names.own.of(_type_of(inside, names)) if inside[at:] == ("arguments",) else None
 
 
 _OWN = fields.NOT_INHERITED
@@ -169,12 +181,16 @@ def _values(where: Where, names: Names) -> Iterator[Completion]:
         sections = (Completion(name) for name in fields.sections())
         found = {one.text: one for one in (*_settings((), names), *sections)}
         yield from (Completion(write_value(one.text), one.about) for one in found.values())
-    elif inside and (facts := facts_of(_swept(inside), _type_of(_swept(inside), names))):
+    elif inside and (facts := names.own.facts(_swept(inside), _type_of(_swept(inside), names))):
         if facts.shape == "switch":
             yield from (Completion(word, "the default" * (facts.default is (word == "true"))) for word in facts.choices)
             return
         for choice in facts.choices:
-            about = class_help(inside[0], choice) if inside[-1] == "type" else "the default" * (choice == facts.default)
+            about = (
+                names.own.about(inside[0], choice)
+                if inside[-1] == "type"
+                else "the default" * (choice == facts.default)
+            )
             yield Completion(write_value(choice), about)
 
 
@@ -184,7 +200,7 @@ def _swept(inside: Path) -> Path:
 
 
 def _about(path: Path, names: Names) -> str:
-    facts = facts_of(path, _type_of(path, names))
+    facts = names.own.facts(path, _type_of(path, names))
     return facts.about if facts else ""
 
 

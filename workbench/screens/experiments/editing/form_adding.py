@@ -10,7 +10,6 @@ from craft.config import fields
 from craft.config.editable import ABSENT
 from workbench.dialogs.choose import Choice, ChooseScreen
 from workbench.dialogs.prompt import PromptScreen
-from workbench.screens.experiments.editing.facts import class_help
 from workbench.screens.experiments.editing.form_edits import add_axis, add_named
 from workbench.screens.experiments.editing.form_rows import Form, KeyPath, Row
 from workbench.screens.experiments.editing.form_shown import said_of
@@ -35,8 +34,9 @@ Done = Callable[[Addition], None]
 
 def _ask_callback(app: Workbench, form: Form, done: Done) -> None:
     there = {row.path[1] for row in form.rows if row.kind == "named" and row.path[0] == "callbacks"}
-    kinds = [kind for kind in (*fields.types_of("callbacks"), *form.own_types) if kind != fields.OWN_TYPE]
-    choices = [Choice(kind, kind, class_help("callbacks", kind)) for kind in kinds if kind not in there]
+    craft = (kind for kind in fields.types_of("callbacks") if kind != fields.OWN_TYPE)
+    kinds = [kind for kind in (*craft, *form.own.names("callbacks")) if kind not in there]
+    choices = [Choice(kind, kind, form.own.about("callbacks", kind)) for kind in kinds]
 
     def add(kind: str | None) -> None:
         if kind is not None:

@@ -62,7 +62,7 @@ def reset_setting(form: Form, text: str, path: KeyPath) -> str:
 def set_type(form: Form, text: str, table: KeyPath, kind: str) -> tuple[str, list[str]]:
     """The text with another type of a section, and the own settings that went because that type has none of them."""
     text = set_value(text, (*form.home, *table, "type"), kind)
-    cls = fields.class_of(table[0], form.own_types.get(kind, kind))
+    cls = fields.class_of(table[0], form.own.short.get(kind, kind))
     gone: list[str] = []
     if cls is not None:
         own = value_at(tomllib.loads(text), (*form.home, *table))

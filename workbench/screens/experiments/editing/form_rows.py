@@ -16,6 +16,7 @@ from craft.config.check import Problems, check, check_template
 from craft.config.document import Document, read_document
 from craft.config.editable import ABSENT
 from craft.config.faults import Fault, value_at
+from craft.config.own_settings import OwnType
 from craft.config.resolve import Resolver
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.model import PRESETS
@@ -23,9 +24,11 @@ from craft.config.structure import Structure, read_structure
 from craft.config.toml_values import dotted, same
 from craft.config.tree import Leaf, Source, Tree, branch, find, merge
 from craft.errors import ConfigError, Problem
-from workbench.screens.experiments.editing.facts import SWEEP_KEYS, Facts, class_help, facts_of
+from workbench.screens.experiments.editing.facts import SWEEP_KEYS, Facts, facts_of
+from workbench.screens.experiments.editing.own import OwnTypes
 
 KeyPath = tuple[str, ...]
+_NONE: Mapping[str, OwnType] = {}
 RowKind = Literal["section", "named", "setting", "add"]
 
 
@@ -79,7 +82,7 @@ class Form:
     entries: tuple[str, ...] = ()
     """All templates and experiments of the file."""
     tree: Tree = field(default_factory=dict, repr=False)
-    own_types: Mapping[str, str] = field(default_factory=dict, repr=False)
+    own: OwnTypes = field(default_factory=OwnTypes, repr=False)
 
     @property
     def home(self) -> KeyPath:
@@ -91,13 +94,19 @@ class Form:
         if path[0] in fields.INSTRUCTIONS:
             return ""
         tree = merge(self.tree, branch(path, value, Source("command line", None, path)))
-        return _words(_faults_by_path(tree, self.kind, self.own_types).get(path))
+        table = path[:2] if path[0] in fields.NAMED else path[:1]
+        own = self.own.faults(tree, table, self.types.get(".".join(table)), whole=False)
+        found = _faults_by_path(tree, self.kind, self.own.short) | {fault.path: fault for fault in own}
+        return _words(found.get(path))
 
 
-def read_form(path: Path, text: str, kind: str, name: str, problems: Sequence[Problem] = ()) -> Form:
+def read_form(
+    path: Path, text: str, kind: str, name: str, problems: Sequence[Problem] = (), known: Mapping[str, OwnType] = _NONE
+) -> Form:
     """The form of a template, an experiment or the defaults in `text`. Nothing is raised: see `fault`.
 
-    `problems` are those of the whole text, for what the schema does not see of one table alone.
+    `problems` are those of the whole text, for what the schema does not see of one table alone; `known` is what was
+    found out about classes of the person's own.
     """
     try:
         document = read_document(path, text)
@@ -106,7 +115,7 @@ def read_form(path: Path, text: str, kind: str, name: str, problems: Sequence[Pr
         first = error.problems[0] if error.problems else None
         said = f"line {first.line}: {first.message}" if first and first.line else first.message if first else str(error)
         return Form(kind, name, text, fault=said, fault_line=first.line if first else 0)
-    form = Form(kind, name, text, entries=tuple(structure.entries), own_types=structure.own_types)
+    form = Form(kind, name, text, entries=tuple(structure.entries), own=OwnTypes(structure.own_types, known))
     if kind != "defaults":
         entry = structure.entries.get(name)
         if entry is None or entry.kind != kind:
@@ -150,7 +159,8 @@ class _Reader:
 
     def __init__(self, form: Form, document: Document, tree: Tree, parents: Tree, problems: Sequence[Problem]) -> None:
         self.form, self.document, self.tree, self.parents = form, document, tree, parents
-        self.faults = _faults_by_path(tree, form.kind, form.own_types)
+        self.own = form.own
+        self.faults = _faults_by_path(tree, form.kind, form.own.short)
         self.types: dict[str, str] = {}
         where = "defaults" if form.kind == "defaults" else f"{form.kind} '{form.name}'"
         self.said = {
@@ -178,7 +188,7 @@ class _Reader:
     def section(self, section: str) -> Iterator[Row]:
         kind = self.type_of((section,))
         before = self.type_of((section,), self.parents)
-        note = class_help(section, kind)
+        note = self.about((section,), kind)
         if kind and before and kind != before and find(self.parents, (section,)) is not None:
             note = f'replaces the inherited "{before}": nothing of that holds here'
         yield replace(self.heading(section, note, (section,)), value=kind if kind else ABSENT)
@@ -192,13 +202,19 @@ class _Reader:
             path = (section, name)
             kind = self.type_of(path)
             own, origin = self.origin(path)
-            help_text = class_help(section, kind)
+            help_text = self.about(path, kind)
             is_on = self.value((*path, "enabled"), kind)[0]
             row = Row("named", path, name, value=is_on, is_own=own, origin=origin, note=help_text)
             row = replace(row, line=self.line_of(find(self.tree, path)))
             yield replace(row, fault=_words(self.faults.get(path)))
             yield from self.keys(path, kind)
         yield Row("add", (section,), f"add to {section}")
+
+    def about(self, table: KeyPath, kind: str | None) -> str:
+        """The first words on a table's type. What is wrong with one's own is known from here on."""
+        for fault in self.own.faults(self.tree, table, kind, whole=self.form.kind == "experiment"):
+            self.faults.setdefault(tuple(map(str, fault.path)), fault)
+        return self.own.about(table[0], kind) if kind else ""
 
     def keys(self, path: KeyPath, kind: str | None) -> Iterator[Row]:
         cls = fields.class_of(path[0], kind)
@@ -208,10 +224,22 @@ class _Reader:
         node = find(self.tree, path)
         unknown = [key for key in node if key not in keys] if isinstance(node, dict) else []
         for key in [*keys, *unknown]:
-            yield self.setting((*path, key), kind)
+            if key == "arguments" and (own := self.own.of(kind)) is not None and not own.fault:
+                yield from self.arguments((*path, key), own, kind)
+            else:
+                yield self.setting((*path, key), kind)
+
+    def arguments(self, path: KeyPath, own: OwnType, kind: str | None) -> Iterator[Row]:
+        """What a class of one's own takes, a row each."""
+        node = find(self.tree, path)
+        if not isinstance(node, dict | None):
+            yield self.setting(path, kind)  # no table: that is said there
+            return
+        for name in dict.fromkeys((*own.properties, *(node or ()))):
+            yield self.setting((*path, name), kind)
 
     def setting(self, path: KeyPath, kind: str | None) -> Row:
-        facts = facts_of(path, kind)
+        facts = self.own.facts(path, kind)
         value, origin, is_own = self.value(path, kind)
         inherited, source = self.inherited(path, kind)
         if path[-1] == "type" and len(path) > 1 and value is ABSENT and kind:
@@ -234,7 +262,7 @@ class _Reader:
             says = PRESETS.get(preset.value, {})
             if path[1] in says:
                 return says[path[1]], f"preset {preset.value}"
-        facts = facts_of(path, kind)
+        facts = self.own.facts(path, kind)
         if facts is None or facts.default is None:
             return ABSENT, ""
         return facts.default, "default"
@@ -282,9 +310,9 @@ class _Reader:
         node = find(self.tree if tree is None else tree, (*table, "type"))
         if isinstance(node, Leaf):
             kind = node.value if isinstance(node.value, str) else None
-            kind = self.form.own_types.get(kind, kind) if kind and not fields.class_of(table[0], kind) else kind
+            kind = self.own.short.get(kind, kind) if kind and not fields.class_of(table[0], kind) else kind
         elif table[0] in fields.NAMED:
-            kind = table[1] if fields.class_of(table[0], table[1]) else self.form.own_types.get(table[1])
+            kind = table[1] if fields.class_of(table[0], table[1]) else self.own.short.get(table[1])
         elif "" in fields.types_of(table[0]):
             kind = ""
         else:

@@ -95,17 +95,16 @@ class TypingPane(Container):
 
     def _offer(self, typed: str, *, at: str = "") -> None:
         """List what is mostly written here."""
-        from workbench.screens.experiments.editing.facts import class_help
-
         row = self.editing
-        if row is None or row.facts is None:
+        if row is None or row.facts is None or self._form is None:
             return
+        about = self._form.own.about
         choices = row.facts.choices
-        if row.path == ("extends",) and self._form is not None:
+        if row.path == ("extends",):
             choices = tuple(name for name in self._form.entries if name != self._form.name)
         is_type = row.path[-1] == "type" and len(row.path) > 1
         found = [
-            Completion(one, class_help(row.path[0], one) if is_type else "the default" * (one == row.facts.default))
+            Completion(one, about(row.path[0], one) if is_type else "the default" * (one == row.facts.default))
             for one in choices
             if typed.lower() in one.lower()
         ]

@@ -6,6 +6,7 @@ A screen that mounts it adds `editing/editing.tcss` to its CSS_PATH, tells it wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from textual import events, on, work
@@ -27,6 +28,7 @@ from workbench.widgets.split import Divider, Split
 
 if TYPE_CHECKING:
     from craft.config.experiments import Inspection
+    from craft.config.own_settings import OwnType
     from workbench.app import Workbench
     from workbench.screens.experiments.editing.form_rows import Form
 
@@ -64,6 +66,8 @@ class EditPanel(Widget):
         super().__init__(id=id)
         self.buffer, self.ascii_only = buffer, ascii_only
         self.inspection: Inspection | None = None
+        self.known: Mapping[str, OwnType] = {}
+        """What was found out about classes of the person's own, by "module:Class"."""
         self.owner = ("", "")
         """Kind and name of what the form shows."""
         self.ready = False
@@ -137,9 +141,9 @@ class EditPanel(Widget):
         if self.pane.owner != (kind, name):
             self.pane.go_to_table(("defaults",) if kind == "defaults" else (kind, name))
 
-    def show_inspection(self, inspection: Inspection, version: int) -> None:
+    def show_inspection(self, inspection: Inspection, version: int, known: Mapping[str, OwnType] | None = None) -> None:
         """What is wrong with the text at `version`; of an older text it only tells until the newer one is known."""
-        self.inspection = inspection
+        self.inspection, self.known = inspection, known or {}
         self.toml.show_problems([one for one in inspection.problems if one.file in (None, self.buffer.path)])
         self.pane.show_help()
         if version == self.buffer.version:
@@ -216,7 +220,7 @@ class EditPanel(Widget):
         if not self.ready or not self.owner[0]:
             return
         problems = self.inspection.problems if self.inspection else []
-        wanted = (self.buffer.path, self.buffer.text, *self.owner, tuple(problems))
+        wanted = (self.buffer.path, self.buffer.text, *self.owner, tuple(problems), self.known)
         if wanted == self._wanted:
             return
         self._wanted = wanted
@@ -245,7 +249,7 @@ class EditPanel(Widget):
         if (form.kind, form.name) == self.owner:
             self.form.show(form)
             if not form.fault:
-                self.pane.names = Names(form.entries, form.types)
+                self.pane.names = Names(form.entries, form.types, form.own)
         if wanted is not self._wanted:
             self._reading = True
             self._read_wanted()
