@@ -34,6 +34,7 @@ from craft.text import clean_line, shorten, shows_unicode, wants_color, width_of
 __all__ = ["EMPTY", "Drawing", "Mark", "Series", "View", "draw_plot", "last_value", "plot_text"]
 
 _WHOLE = View()
+_MANY = 8  # curves that may not all find room for their names
 _BOX = 14
 """Columns that a box of values takes at least."""
 
@@ -193,9 +194,9 @@ class _Plot:
 
     @property
     def _named(self) -> list[tuple[int, Curve]]:
-        """Looks and curves in the order in which they are named: the one on top first, which must find room."""
-        top = self.sight.view.top
-        return sorted(zip(self.sight.looks, self.sight.curves, strict=True), key=lambda pair: pair[0] != top)
+        """Looks and curves in the order in which they are named: of many the one on top first, which must find room."""
+        pairs = list(zip(self.sight.looks, self.sight.curves, strict=True))
+        return pairs if len(pairs) < _MANY else sorted(pairs, key=lambda pair: pair[0] != self.sight.view.top)
 
     def _entry(self, index: int, curve: Curve, cross: float | None = None) -> Entry:
         """What is said of a curve: its last value, or that at the crosshair."""

@@ -82,15 +82,15 @@ class Comparison:
 
     def series(self) -> list[Series]:
         """The curves: one a run, or one for all runs that differ in their seed alone. Those are left out whose places
-        on the axis are not known, or that were not measured."""
+        on the axis are not known, or that were not measured. The look of each is its place in `bands`."""
         lines = []
         write = writer_of(self.metric)
-        for one in self.bands:
+        for look, one in enumerate(self.bands):
             xs, ys = one.points.curve(self.axis)
             if not xs:
                 continue
             low, high = one.edges(self.axis) if isinstance(one, Band) else ([], [])
-            lines.append(Series(one.name, xs, ys, write, low, high))
+            lines.append(Series(one.name, xs, ys, write, low, high, look=look))
         return lines
 
     def remarks(self, *, ascii_only: bool = False) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from craft import platform
@@ -35,6 +35,8 @@ class Look:
     log_y: bool = False
     smoothing: float = 0.0
     """The weight of `smoothing.smooth`; what was measured is drawn faintly behind."""
+    hidden: frozenset[int] = frozenset()
+    """The looks of curves that are not drawn."""
 
 
 AS_MEASURED = Look()
@@ -43,7 +45,7 @@ AS_MEASURED = Look()
 def picture(kind: str, found: Comparison, look: Look = AS_MEASURED) -> bytes:
     """The curves as "svg" or "png"."""
     axis = AXES[found.axis]
-    lines = found.series()
+    lines = [one for one in found.series() if one.look not in look.hidden]
     if look.smoothing:
         lines = smoothed(lines, look.smoothing)
     layout = lay_out(lines, title=title_of(found), x_label=axis.label, axis=axis, log_x=look.log_x, log_y=look.log_y)
@@ -63,7 +65,7 @@ def smoothed(series: Sequence[Series], weight: float) -> list[Series]:
     lines = []
     for one in series:
         ((xs, ys),) = segments(one.xs, one.ys)  # a comparison's curves have no gaps
-        lines.append(Series(one.name, xs, smooth(xs, ys, weight, span), one.write, one.low, one.high, ys))
+        lines.append(replace(one, xs=xs, ys=smooth(xs, ys, weight, span), raw=ys))
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from craft.analysis.comparison.export import write_export
+from craft.analysis.comparison.export import Look, picture, write_export
 from craft.errors import UsageError
 from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter
@@ -20,8 +21,8 @@ from tests.workbench.compare.makers import a_run, make_comparable, record_of
 from tests.workbench.harness import SmallScreen, opened, play, screen_text, until
 from tests.workbench.runs import make_project, working
 from workbench.app import Workbench
+from workbench.screens.compare import showing
 from workbench.screens.compare.picker import Picker
-from workbench.screens.compare.reading import DRAWN
 from workbench.screens.compare.screen import CompareScreen
 from workbench.screens.compare.tables import FitTable
 from workbench.widgets.chart.chart import Chart
@@ -388,19 +389,75 @@ def test_ascii_only(tmp_path: Path) -> None:
     play(story())
 
 
-def test_more_curves_than_can_be_told_apart_are_said(tmp_path: Path) -> None:
+def test_more_curves_than_a_chart_holds_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         file = make_project(tmp_path)
-        for number in range(DRAWN + 2):
+        for number in range(14):
             a_run(tmp_path / "runs", "many", 1.5, seed=number, steps=50, age=100 - number)
         async with opened(file) as (app, pilot):
-            names = [f"many-{number:03d}" for number in range(1, DRAWN + 3)]
-            app.session.set("compare.runs", names)
-            await pilot.press("3")
-            await until(pilot, lambda: "12 of 14 curves are drawn; b takes seeds together" in screen_text(app))
-            assert len(rows_of(app)) == DRAWN + 2
+            await at_compare(app, pilot, *(f"many-{number:03d}" for number in range(1, 15)))
+            assert "are drawn" not in screen_text(app)
+            monkeypatch.setattr(showing, "DRAWN", 12)
+            await pressed(pilot, "g", "v")
+            await until(pilot, lambda: "12 of 13 curves are drawn; v hides one" in screen_text(app))
+            assert len(rows_of(app)) == 14
             await pilot.press("b")
             await until(pilot, lambda: names_of(app) == ["many x14"])
+
+    play(story())
+
+
+def test_curves_are_hidden_by_keys_and_mouse_and_keep_their_looks(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with opened(make_comparable(tmp_path)) as (app, pilot):
+            await at_compare(app, pilot, "lr-001", "lr-002", "small-001", "wide-001")
+            chart, picker = place(app).query_one(Chart), place(app).query_one(Picker)
+
+            def seen(*names: str, said: str = "") -> Callable[[], bool]:
+                return lambda: names_of(app) == list(names) and (said or "seeds") in screen_text(app)
+
+            looks = {one.name: one.look for one in chart.series}
+            picker.cursor = next(place for place, item in enumerate(picker.items) if item.name == "small-001")
+            await until(pilot, lambda: chart.top == looks["small-001"])
+            await pilot.press("v")
+            await until(pilot, seen("lr-001", "lr-002", "wide-001", said="A 1 hidden"))
+            assert {one.name: one.look for one in chart.series}.items() <= looks.items()
+            assert len(rows_of(app)) == 4 and rows_of(app)[2][0].startswith("\u00b7 small-001"), "its figures stay"
+            assert any("[x] \u00b7 small-001" in line and " hid" in line for line in screen_text(app).splitlines())
+            # Its own curve is left alone by V, and again V shows all.
+            await pressed(pilot, "V")
+            await until(pilot, seen("small-001", said="A 3 hidden"))
+            await pressed(pilot, "V")
+            await until(pilot, seen("lr-001", "lr-002", "small-001", "wide-001"))
+            # In the table, by its rows.
+            await pressed(pilot, "f", "j", "v")
+            await until(pilot, seen("lr-001", "small-001", "wide-001", said="A 1 hidden"))
+            await pilot.press("A")
+            await until(pilot, seen("lr-001", "lr-002", "small-001", "wide-001"))
+            # By the mouse: a name in the chart, with shift all the others; a sign in the list.
+            await pilot.resize_terminal(200, 50)
+            await until(pilot, lambda: chart.drawing is not None and "wide-001 1.5" in screen_text(app))
+            spot = spot_of(app, "wide-001 1.5")
+            await pilot.click(offset=spot)
+            await until(pilot, seen("lr-001", "lr-002", "small-001", said="A 1 hidden"))
+            await pilot.click(offset=spot_of(app, "lr-002 1.6"), shift=True)
+            await until(pilot, seen("lr-002", said="A 3 hidden"))
+            await pilot.click(offset=spot_of(app, "3 hidden"))
+            await until(pilot, seen("lr-001", "lr-002", "small-001", "wide-001"))
+            await pilot.click(picker, offset=(6, [one.name for one in picker.items].index("wide-001")))
+            await until(pilot, seen("lr-001", "lr-002", "small-001", said="A 1 hidden"))
+            found = place(app)._shown
+            assert found is not None
+            hidden = frozenset({looks["wide-001"]})
+            assert b"wide-001" not in picture("svg", found.found, Look(hidden=hidden)), "files show what is seen"
+        async with opened(tmp_path / "experiments.toml") as (app, pilot):  # it was kept
+            await pilot.press("3")
+            await until(pilot, seen("lr-001", "lr-002", "small-001", said="A 1 hidden"))
+            await pressed(pilot, "p", "G", "v", "g", "v")  # the sweep is two curves, and all are hidden then
+            await until(pilot, lambda: "all curves are hidden; A shows them again" in screen_text(app))
+
+    def spot_of(app: Workbench, text: str) -> tuple[int, int]:
+        return next((line.index(text) + 1, y) for y, line in enumerate(screen_text(app).splitlines()) if text in line)
 
     play(story())
 

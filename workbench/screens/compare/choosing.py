@@ -67,8 +67,14 @@ class Choosing(Panes):
             self.app.ascii_only,
         )
 
+    @property
+    def _hidden(self) -> frozenset[str]:
+        """The runs whose curves are not to be drawn."""
+        return frozenset(self.app.session.get("compare.hidden", []))
+
     def _choose(self, names: list[str]) -> None:
         self.app.session.set("compare.runs", names)
+        self.app.session.set("compare.hidden", sorted(self._hidden.intersection(names)))
         self._show_picker()
         self.read()
 

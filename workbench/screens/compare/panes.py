@@ -44,10 +44,12 @@ class Panes(WorkbenchScreen):
             Picker(ascii_only=ascii_only, id="picker"),
             ascii_only=ascii_only,
         )
+        curves = Chart(ascii_only=ascii_only, name="compare", id="chart")
+        curves.names_act = True
         chart = Vertical(
             PartsLine(ascii_only=ascii_only, id="look"),
             Static(id="nothing"),
-            Chart(ascii_only=ascii_only, name="compare", id="chart"),
+            curves,
             id="chart-pane",
             classes="pane",
         )

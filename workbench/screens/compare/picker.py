@@ -97,6 +97,16 @@ class Picker(RowCursor, can_focus=True):
             super().__init__()
             self.name = name
 
+    class Pressed(Message):
+        """The sign of a run's curve was clicked."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    class Moved(Message):
+        """The cursor is on another line."""
+
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:
         super().__init__(id=id)
         self.ascii_only = ascii_only
@@ -105,6 +115,8 @@ class Picker(RowCursor, can_focus=True):
         self.marked: list[str] = []
         self._marked: frozenset[str] = frozenset()
         self.closed: set[str] = set()
+        self.hidden: frozenset[str] = frozenset()
+        """Those whose curves are hidden."""
         self.looks: dict[str, tuple[str, Style]] = {}
         """Run -> the mark and the look of its curve."""
         self._lines: list[object] = []
@@ -114,12 +126,18 @@ class Picker(RowCursor, can_focus=True):
         """What is under the cursor."""
         return self.items[self.cursor] if self.cursor < len(self.items) else None
 
-    def show(self, runs: Sequence[RunSummary], marked: list[str], looks: dict[str, tuple[str, Style]]) -> None:
+    def show(
+        self,
+        runs: Sequence[RunSummary],
+        marked: list[str],
+        looks: dict[str, tuple[str, Style]],
+        hidden: frozenset[str],
+    ) -> None:
         """Show `runs`; the cursor stays on its line when the list changes around it."""
-        if runs is self.runs and (marked, looks) == (self.marked, self.looks):
+        if runs is self.runs and (marked, looks, hidden) == (self.marked, self.looks, self.hidden):
             return
         before = self.selected
-        self.runs, self.marked, self.looks = runs, marked, looks
+        self.runs, self.marked, self.looks, self.hidden = runs, marked, looks, hidden
         self._marked = frozenset(marked)
         self.items = items_of(runs, self.closed)
         if before is not None:
@@ -145,6 +163,8 @@ class Picker(RowCursor, can_focus=True):
         marked = sum(run.name in self._marked for run in item.runs)
         mark = "[ ]" if not marked else "[x]" if marked == len(item.runs) else "[-]"
         reference = "ref" if self.marked and not item.group and item.name == self.marked[0] else ""
+        if not reference and marked and all(run.name in self.hidden for run in item.runs if run.name in self._marked):
+            reference = "hid"
         return mark, reference, self.looks.get(item.name)
 
     # --- drawing ---
@@ -164,7 +184,7 @@ class Picker(RowCursor, can_focus=True):
         mark, reference, look = self._state(item)
         head = (f"{mark} ", self._look("quiet" if mark == "[ ]" else "marked"))
         if item.group:
-            return [head, *self._group_cells(item, width - _MARK)]
+            return [head, *self._group_cells(item, width - _MARK, reference)]
         sign, style = look or (" ", self._look("plain"))
         indent = "  " if item.inside else ""
         room = width - _MARK - len(indent) - 2
@@ -182,10 +202,10 @@ class Picker(RowCursor, can_focus=True):
         name = fit(run.name, max(room, 1), ascii_only=self.ascii_only)
         return [head, (f"{indent}{sign} ", style), (name, self._look("plain")), *tail]
 
-    def _group_cells(self, item: Item, width: int) -> list[tuple[str, Style]]:
+    def _group_cells(self, item: Item, width: int, reference: str) -> list[tuple[str, Style]]:
         is_open = item.group not in self.closed
         sign = ("v" if is_open else ">") if self.ascii_only else ("\u25be" if is_open else "\u25b8")
-        tail = f" {len(item.runs)} runs" if width > 24 else ""
+        tail = f" {len(item.runs)} runs{reference and f' {reference}'}" if width > 24 else ""
         name = fit(item.group, max(width - 2 - len(tail), 1), ascii_only=self.ascii_only)
         return [(f"{sign} ", self._look("quiet")), (name, self._look("group")), (tail, self._look("quiet"))]
 
@@ -203,13 +223,14 @@ class Picker(RowCursor, can_focus=True):
             self.scroll_to(y=cursor if cursor < top else cursor - rows + 1, animate=False)
         self.refresh()
         self.screen.refresh_bindings()
+        self.post_message(self.Moved())
 
     def action_fold(self) -> None:
         item = self.selected
         group = (item.group or item.runs[0].group or "") if item and (item.group or item.inside) else ""
         if group:
             self.closed ^= {group}
-            self.show(list(self.runs), self.marked, self.looks)
+            self.show(list(self.runs), self.marked, self.looks, self.hidden)
             self.cursor = next(place for place, one in enumerate(self.items) if one.group == group)
             self.refresh(layout=True)
 
@@ -233,6 +254,8 @@ class Picker(RowCursor, can_focus=True):
         at = event.x - self.gutter.left
         if at < _MARK:
             self._mark(item)
+        elif not item.group and item.name in self.looks and at < _MARK + 2 * item.inside + 2:
+            self.post_message(self.Pressed(item.name))
         elif at >= self.scrollable_content_region.width - _REFERENCE and item.name in self._marked:
             self.post_message(self.Reference(item.name))
         elif item.group and at < _MARK + 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from craft.analysis.comparison.table import Row
     from craft.analysis.plots import Series
     from craft.runs.folder import RunFolder
-
-DRAWN = 12
-"""Curves at once: more cannot be told apart."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,8 @@ class Shown:
 
     wanted: Wanted
     found: Comparison
-    series: list[Series]
-    """Those that are drawn, at most DRAWN."""
-    hidden: int
-    """Curves that are not."""
+    curves: list[Series]
+    """All that there are; which of them are drawn is a matter of taste."""
     settings: dict[str, list[str]]
     """Dotted path -> what each row has."""
     remarks: list[str]
@@ -59,6 +55,22 @@ class Shown:
     def rows(self) -> list[Row]:
         """The table's."""
         return self.found.rows
+
+    @cached_property
+    def runs_of(self) -> dict[int, frozenset[str]]:
+        """The look of each curve, and the runs that it shows."""
+        bands = self.found.bands
+        return {
+            one.look: frozenset(run.name for run in getattr(bands[one.look], "runs", [bands[one.look]]))
+            for one in self.curves
+            if one.look is not None
+        }
+
+    @cached_property
+    def looks(self) -> dict[str, int]:
+        """Runs, and the names of those that are taken together, and the look of their curve."""
+        found = {name: look for look, names in self.runs_of.items() for name in names}
+        return found | {one.name: one.look for one in self.curves if one.look is not None}
 
 
 class Compared(Message):
@@ -135,13 +147,11 @@ def _shown(wanted: Wanted, runs: Sequence[ComparedRun]) -> Shown:
         wanted.descending,
         wanted.seeds,
     )
-    series = found.series()
     metrics = sorted({name for run in runs for name in run.metrics}, key=_rank)
     return Shown(
         wanted,
         found,
-        series[:DRAWN],
-        max(len(series) - DRAWN, 0),
+        found.series(),
         settings_of_rows(found.rows, every=wanted.every_setting),
         found.remarks(ascii_only=wanted.ascii_only),
         len(found.warnings()),

@@ -13,9 +13,9 @@ from craft.analysis.axes import AXES
 from workbench.actions import bindings_of
 from workbench.screens.compare.choosing import SEEDS
 from workbench.screens.compare.exporting import Export
+from workbench.screens.compare.hiding import Hiding
 from workbench.screens.compare.picker import Picker
 from workbench.screens.compare.reading import Compared, Comparer, Reading, Wanted
-from workbench.screens.compare.showing import Showing
 from workbench.screens.compare.tables import FitTable
 from workbench.widgets.chart.chart import Chart
 
@@ -24,7 +24,7 @@ _LOOKS = ("log_x", "log_y", "smoothing", "robust")
 _SHARE = 0.05  # of one core, at most, for reading live runs
 
 
-class CompareScreen(Showing):
+class CompareScreen(Hiding):
     """A worker reads the runs and reckons; the handlers only show what it found."""
 
     PLACE = "compare"
@@ -122,23 +122,24 @@ class CompareScreen(Showing):
         if action in ("log_x", "log_y", "smoothing"):
             return self._shown is not None
         if action in ("reference", "show_run"):
-            name = self._under_cursor()
+            name = self._run_under_cursor()
             return bool(name) and (action == "show_run" or (name in self._names and name != self._names[0]))
+        if action in ("hide", "hide_others"):
+            return bool(self._curves_meant())
+        if action == "show_curves":
+            return bool(self._hidden_looks())
         if action == "unmark_all":
             return bool(self._names)
         if action == "back":
             return isinstance(self.focused, Input) or self._pane != "runs"
         return super().check_action(action, parameters)
 
-    def _under_cursor(self) -> str:
+    def _run_under_cursor(self) -> str:
         """The run under the cursor of the list or table that has the focus; empty where there is none."""
         focused = self.focused
-        if isinstance(focused, Picker):
-            item = focused.selected
-            return item.name if item and not item.group else ""
-        if isinstance(focused, FitTable) and focused.row_name in self._names:
-            return focused.row_name
-        return ""
+        if isinstance(focused, Picker) and focused.selected and focused.selected.group:
+            return ""
+        return next(iter(self._under_cursor()), "")
 
     def action_metric(self) -> None:
         if self._shown is None:
@@ -217,13 +218,13 @@ class CompareScreen(Showing):
             self._order_by(name)
 
     def action_reference(self) -> None:
-        self._measure_against(self._under_cursor())
+        self._measure_against(self._run_under_cursor())
 
     def action_unmark_all(self) -> None:
         self._choose([])
 
     def action_show_run(self) -> None:
-        name = self._under_cursor()
+        name = self._run_under_cursor()
         if name:
             self.app.show_run(name)
 
@@ -231,16 +232,12 @@ class CompareScreen(Showing):
     def _open_row(self) -> None:
         self.action_show_run()
 
-    @on(DataTable.RowHighlighted)
-    def _cursor_moved(self) -> None:
-        self.refresh_bindings()
-
     def action_export(self) -> None:
         if self._shown is not None:
             from craft.analysis.comparison.export import Look
 
-            chart = self.query_one(Chart)
-            Export(self.app, self._shown, Look(chart.log_x, chart.log_y, chart.smoothing)).ask()
+            chart, hidden = self.query_one(Chart), frozenset(self._hidden_looks())
+            Export(self.app, self._shown, Look(chart.log_x, chart.log_y, chart.smoothing, hidden)).ask()
 
     def action_copy(self) -> None:
         if self._shown is not None:

@@ -19,6 +19,8 @@ from workbench.screens.compare.tables import FitTable, figure_cells, setting_cel
 from workbench.widgets.chart.chart import Chart
 from workbench.widgets.chart.picture import LOOKS
 
+DRAWN = 50
+"""Curves at once, at most: colours and marks tell so many apart, and a cursor that moves over them draws in time."""
 _SEEDS_SAID = {"": "apart", "range": "as one, least to greatest", "std": "as one, mean and deviation"}
 
 
@@ -29,11 +31,14 @@ class Showing(Choosing):
         super().__init__()
         self._shown: Shown | None = None
         self._faults_said: list[str] = []
+        self._drawn: set[int | None] = set()  # looks
 
     def _show(self, shown: Shown | None, faults: list[str]) -> None:
         self._shown, self._faults_said = shown, faults
         empty = shown is None
         self.set_class(empty, "-empty")
+        if shown is not None:
+            self._show_chart(shown)
         self.query_one("#nothing", Static).update(self._empty_state(faults))
         self._show_look()
         self._show_picker()
@@ -43,7 +48,6 @@ class Showing(Choosing):
                 table.fill([], {})
             self.query_one("#said", Static).update("")
         else:
-            self._show_chart(shown)
             self._show_tables(shown)
             self.query_one("#said", Static).update(self._sentences(shown, faults))
         self._arrange()
@@ -62,15 +66,19 @@ class Showing(Choosing):
 
     def _show_chart(self, shown: Shown) -> None:
         axis = AXES[shown.wanted.axis]
+        visible = [one for one in shown.curves if one.look not in self._hidden_looks()]
+        drawn = visible[:DRAWN]
+        self._drawn = {one.look for one in drawn}
         note = ("", "")
-        if shown.hidden:
-            many = len(shown.series) + shown.hidden
-            note = (f"{len(shown.series)} of {many} curves are drawn; b takes seeds together", "warn")
+        if len(visible) > DRAWN:
+            note = (f"{DRAWN} of {len(visible)} curves are drawn; v hides one, b takes seeds together", "warn")
         empty = f"none of them has measured {shown.wanted.metric}; m chooses another metric"
-        if any(run.points for run in shown.found.runs):
+        if shown.curves:
+            empty = "all curves are hidden; A shows them again"
+        elif any(run.points for run in shown.found.runs):
             empty = f"none of them knows its {axis.label}; x chooses another axis"
         chart = self.query_one(Chart)
-        chart.show(shown.series, title=shown.wanted.metric, x_label=axis.label, empty=empty, note=note)
+        chart.show(drawn, title=shown.wanted.metric, x_label=axis.label, empty=empty, note=note)
 
     def _show_tables(self, shown: Shown) -> None:
         ascii_only = self.app.ascii_only
@@ -93,9 +101,11 @@ class Showing(Choosing):
     def _show_look(self, more: str = "") -> None:
         wanted = self._wanted()
         chart = self.query_one(Chart)
+        hidden = len(self._hidden_looks())
         parts = [
             Part(" m", "key", "metric"),
             Part(f" {wanted.metric}  ", "plain", "metric"),
+            *([Part(" A", "key", "show_curves"), Part(f" {hidden} hidden  ", "here", "show_curves")] if hidden else []),
             Part(" x", "key", "axis"),
             Part(f" {AXES[wanted.axis].label}  ", "plain", "axis"),
             Part(" b", "key", "seeds"),
@@ -138,34 +148,26 @@ class Showing(Choosing):
         runs = self._filter.runs(self.app.runs) if self._filter else self.app.runs
         looks = {run.name: self._curve_look(run.name) for run in self._shown.found.runs} if self._shown else {}
         known = {name: look for name, look in looks.items() if look[0].strip()}
-        self.query_one(Picker).show(runs, self._names, known)
+        self.query_one(Picker).show(runs, self._names, known, self._hidden)
         self._show_heads()
         if self.query_one("#filter", Input).value and time.monotonic() >= self._next_filter:
             self._run_filter()
 
-    def _rank(self, name: str) -> int | None:
-        """Which curve shows a run; None where none does."""
-        if self._shown is None:
-            return None
-        found = self._shown.found
-        lines = found.bands
-        for line in lines:
-            members = [line.name, *(run.name for run in getattr(line, "runs", ()))]
-            if name in members:
-                names = [one.name for one in self._shown.series]
-                return names.index(line.name) if line.name in names else None
-        return None
+    def _hidden_looks(self) -> set[int]:
+        """The curves that were hidden: all of whose runs were."""
+        runs_of = self._shown.runs_of if self._shown else {}
+        return {look for look, names in runs_of.items() if names <= self._hidden}
 
     def _sign(self, name: str) -> tuple[str, str]:
         """The sign of a row's curve for a table, where looks are the table's own."""
-        rank = self._rank(name)
-        return (" ", "") if rank is None else (self._mark_of(rank), f"series{rank % LOOKS}")
+        look = self._shown.looks.get(name) if self._shown else None
+        if look in self._drawn and look is not None:
+            return self._mark_of(look), f"series{look % LOOKS}"
+        return ("-" if self.app.ascii_only else "\u00b7", "quiet") if look in self._hidden_looks() else (" ", "")
 
     def _curve_look(self, name: str) -> tuple[str, Style]:
-        rank = self._rank(name)
-        if rank is None:
-            return " ", Style()
-        return self._mark_of(rank), self._series_style(f"series{rank % LOOKS}")
+        sign, look = self._sign(name)
+        return sign, self._series_style(look) if look.startswith("series") else Style()
 
     def _mark_of(self, rank: int) -> str:
         from craft.analysis.canvas import mark_of

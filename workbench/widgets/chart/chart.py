@@ -59,6 +59,16 @@ class Chart(Mouse, can_focus=True):
             super().__init__()
             self.chart = chart
 
+    class Named(Message):
+        """The name of a curve was clicked; `alone`: only this one is meant to stay."""
+
+        def __init__(self, look: int, alone: bool) -> None:
+            super().__init__()
+            self.look, self.alone = look, alone
+
+    def named(self, look: int, *, alone: bool) -> None:
+        self.post_message(self.Named(look, alone))
+
     def pointed(self, x: float | None) -> None:
         self.post_message(self.Pointed(self, x))
 

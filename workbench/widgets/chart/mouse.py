@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.widget import Widget
 
+from craft.text import width_of
 from workbench.widgets.chart.moving import Moving
 from workbench.widgets.chart.picture import Range
 
@@ -24,6 +25,26 @@ _SLIDE = 0.1
 
 class Mouse(Moving):
     """A picture that the mouse moves."""
+
+    names_act = False
+    """Whether a click on a curve's name is posted by `named`."""
+
+    def named(self, look: int, *, alone: bool) -> None:
+        """The name of a curve was clicked here; `alone`: with shift."""
+
+    def _name_at(self, event: events.MouseEvent) -> int | None:
+        """The look of the curve whose name stands there, above the curves or at their ends."""
+        drawing = self.drawing
+        column, row = self._column(event), int(event.y) - self.gutter.top - self._note_rows
+        if drawing is None or not 0 <= row < len(drawing.rows):
+            return None
+        if 0 <= row - drawing.top < drawing.lines and column < drawing.left + drawing.columns:
+            return None
+        for span in drawing.rows[row]:
+            column -= width_of(span.text)
+            if column < 0:
+                return int(span.role.removeprefix("series")) if span.role.startswith("series") else None
+        return None
 
     _grip: tuple[int, Range | None] | None = None
     """While a button is down: its column, and the range to move, or None while a part is chosen."""
@@ -55,6 +76,10 @@ class Mouse(Moving):
         return min(found, key=lambda near: abs(x.place(near) - target), default=None)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
+        if self.names_act and (look := self._name_at(event)) is not None:
+            event.stop()
+            self.named(look, alone=event.shift)
+            return
         if event.button not in (1, 2) or self.drawing is None or self.drawing.x is None:
             return
         shown = self.drawing.x

@@ -59,6 +59,8 @@ class Picture(Widget):
         self.x_range: Range | None = None
         """The part of the x axis that is shown; None for all."""
         self.y_range: Range | None = None
+        self.top: int | None = None
+        """The look of the curve that lies above the others."""
         self.cross: float | None = None
         """Where the crosshair stands on the x axis."""
         self.chosen: Range | None = None
@@ -177,7 +179,14 @@ class Picture(Widget):
             cross=self.cross,
             chosen=self.chosen,
             focused=self.has_focus,
+            top=self.top,
         )
+
+    def raise_curve(self, look: int | None) -> None:
+        """Draw one curve above the others, or none."""
+        if look != self.top:
+            self.top = look
+            self.draw_again()
 
     @property
     def curves(self) -> list[Curve]:
