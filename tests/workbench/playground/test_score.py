@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import Static
 
 from craft.generation.checkpoint import load_checkpoint
 from craft.generation.scoring import TextScore, score_text
@@ -144,6 +145,10 @@ def test_other_tokens_are_compared_by_bits_per_byte_only(project: Path) -> None:
             await written(screen, pilot)
             # One reads any byte, the other only letters: its fault stands with it, and nothing leaks.
             assert "not among" in mode.judged[0].fault and mode.judged[1].totals is not None
+            assert mode.shown == 1, "the first that has anything to show"
+            await pilot.press("o")
+            words = str(mode.query_one("#score-token", Static).content).split()
+            assert " ".join(words) == mode.judged[0].fault, "all of it, on as many lines as it takes"
             await pilot.press("o")
             await until(pilot, lambda: "\u241b[31m[bold]" in screen_text(app))
             assert "\x1b" not in screen_text(app)

@@ -214,12 +214,12 @@ class TextPane(Vertical):
         branch = self.branch
         roomy = self.size.width >= _ROOMY
         step = branch.provenance.get("step")
-        at = f" step {step}" if isinstance(step, int) and self.source.run else ""
+        at = ("@" if not roomy else " step ") + str(step) if isinstance(step, int) and self.source.run else ""
         look = "key" if self.text.has_focus else "strong"
         words = [
             Word(f" {self.letter} " if self.letter else " ", look),
             Word(self.source.run or Path(self.source.path).name, look),
-            Word(at if roomy or not self.letter else "", "quiet"),
+            Word(at, "quiet"),
         ]
         if len(self.branches) > 1:
             words.append(Word(f"  text {self.shown + 1} of {len(self.branches)}", "warn"))

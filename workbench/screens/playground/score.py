@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from typing import Any
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
+from craft.text import clean_line
 from workbench.actions import bindings_of
 from workbench.dialogs.export import export
 from workbench.screens.playground import score_words
@@ -143,10 +146,13 @@ class ScoreMode(Scoring):
     def _show_token(self, place: int | None = None) -> None:
         place = self.text.cursor if place is None else place
         words = self.query_one("#score-token", Static)
-        if place is None or not self.judged or place >= len(self.judged[self.shown].scored):
-            words.update("")
-            return
         ascii_only = self.app.ascii_only
+        if place is None or not self.judged or place >= len(self.judged[self.shown].scored):
+            fault = self.judged[self.shown].fault if self.judged else ""
+            width = max(20, words.size.width)
+            lines = textwrap.wrap(clean_line(fault, ascii_only=ascii_only), width)
+            words.update(Content.styled("\n".join(lines), "$text-error"))
+            return
         sizes = (self.shown, *(len(one.scored) for one in self.judged))
         if sizes != self._compared[0]:
             first = self.judged[self.shown].scored

@@ -160,7 +160,11 @@ class Scoring(Mode):
             if judged.state in ("waits", "scoring"):
                 judged.state = "done" if judged.totals is not None else "stopped"
         self.text.ended()
-        self._list_worst()
+        if self.judged[self.shown].fault:  # another may have read it
+            self.shown = next((at for at, one in enumerate(self.judged) if not one.fault), self.shown)
+            self._show_source()
+        else:
+            self._list_worst()
         if self.text.cursor is None and len(self.text.scored) > 1:
             self.text.put_cursor(1)
         self.playground.refresh_bindings()

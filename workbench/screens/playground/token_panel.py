@@ -98,7 +98,7 @@ class TokenPanel(Widget, can_focus=True):
     def _about_token(self) -> list[Content]:
         token = self._token
         if token is None or self._at is None or self.pane is None:
-            hints = ("left, right and the mouse: a token", "enter: another one instead")
+            hints = ("arrows, mouse: to a token", "enter: another one instead")
             return [*(Content.styled(hint, _QUIET) for hint in hints), Content("")]
         count = len(self.pane.branch.tokens)
         name = self._quoted(token.piece)
@@ -131,7 +131,8 @@ class TokenPanel(Widget, can_focus=True):
             lines.append(f"{where.get('source', '')}")
             lines.append(f"{where.get('precision')} on {where.get('device')}: {where.get('why_device')}")
             size = f"{format_count(where.get('parameters'))} parameters, context {where.get('context_length')}"
-            lines.append(f"{size}, {where.get('threads')} threads")
+            threads = where.get("threads")
+            lines.append(f"{size}, {threads} thread{'s' * (threads != 1)}")
         if branch.loaded:
             loading = f"loaded in {_seconds(branch.load_seconds)}" if branch.load_seconds else "held in memory"
             waited = f", at hand {_seconds(branch.loaded)} after it was asked" if branch.loaded >= 0.1 else ""

@@ -54,7 +54,10 @@ class Panes(Container):
             return
         columns = max(1, min(count, width // _NARROWEST))
         rows = -(-count // columns)
-        self.styles.grid_size_columns = -(-count // rows)  # as even as can be
+        columns = -(-count // rows)  # as even as can be
+        self.styles.grid_size_columns = columns
+        for pane in self.children:  # the last one has what is left of its row
+            pane.styles.column_span = columns * rows - count + 1 if pane is self.children[-1] else 1
         self.styles.grid_rows = f"{max(_LOWEST, height // rows)}"
 
     def on_resize(self) -> None:
