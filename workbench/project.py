@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from craft.config.document import read_document
 from craft.errors import ConfigError, CraftError
 
 DEFAULT_FILE = Path("experiments.toml")
+_HEADING = re.compile(r"\s*\[([^\[\]]*)\]")
+_RUNS_DIR = {"project": re.compile(r"\s*runs_dir\s*="), "": re.compile(r"\s*project\s*(\.\s*runs_dir\s*)?=")}
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,19 @@ class Project:
     exists: bool = False
     experiments: tuple[Experiment, ...] = ()
     fault: str = ""
+    is_stale: bool = False
+    """Whether it cannot be read, and `runs_dir` is what it said before, or what one sound line of it says."""
 
     @property
     def shown_runs_dir(self) -> str:
         """`runs_dir` from here where it lies below here."""
         here = Path.cwd()
         return str(self.runs_dir.relative_to(here) if self.runs_dir.is_relative_to(here) else self.runs_dir)
+
+    @property
+    def about_runs(self) -> str:
+        """Which runs are shown while the file cannot say where they are."""
+        return f"its runs are still shown, from {self.shown_runs_dir}/" if self.is_stale else ""
 
     def command(self, *words: str) -> str:
         """A `craft` command for the shell, as it is to be typed here."""
@@ -64,10 +75,11 @@ class Check:
         return sum(map(len, self.problems.values()))
 
 
-def read_project(file: Path, runs_dir: Path | None = None) -> Project:
+def read_project(file: Path, runs_dir: Path | None = None, known: Path | None = None) -> Project:
     """Names and places out of `file`, in milliseconds and without the schema. Never raises: see `fault`.
 
-    `runs_dir` wins over the file's own, which is relative to the file.
+    `runs_dir` wins over the file's own, which is relative to the file. Where the file cannot be read, its runs stay
+    where its own line says so, whatever is wrong elsewhere, or else where they were `known` to be.
     """
     try:
         data = read_document(file).data
@@ -75,12 +87,15 @@ def read_project(file: Path, runs_dir: Path | None = None) -> Project:
         exists = os.path.lexists(file)
         # Where there are few columns, the folder that everyone knows must not push out the fault.
         fault = str(error).replace(str(file), file.name) if exists else ""
-        return Project(file, (runs_dir or file.parent / "runs").absolute(), exists=exists, fault=fault)
+        own = _runs_dir_of_damaged(file)
+        before = file.parent / own if own else known
+        place = runs_dir or before or file.parent / "runs"
+        stale = runs_dir is None and before is not None and before.is_dir()
+        return Project(file, place.absolute(), exists=exists, fault=fault, is_stale=stale)
     table = _table(data, "experiment")
     experiments = tuple(_experiment(name, body) for name, body in table.items())
-    own = _table(data, "project").get("runs_dir")
-    place = file.parent / (own if isinstance(own, str) and own else "runs")
-    return Project(file, (runs_dir or place).absolute(), exists=True, experiments=experiments)
+    place = runs_dir or file.parent / (_runs_dir_in(data) or "runs")
+    return Project(file, place.absolute(), exists=True, experiments=experiments)
 
 
 def check_project(file: Path) -> Check:
@@ -110,6 +125,31 @@ def stamp_of(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size
+
+
+def _runs_dir_in(data: dict[str, Any]) -> str:
+    own = _table(data, "project").get("runs_dir")
+    return own if isinstance(own, str) else ""
+
+
+def _runs_dir_of_damaged(file: Path) -> str:
+    """What the one line says that sets it; empty where none is there or can be read."""
+    try:
+        lines = file.read_bytes().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    table = ""
+    for line in lines:
+        if heading := _HEADING.match(line):
+            table = heading[1].strip()
+        elif table in _RUNS_DIR and _RUNS_DIR[table].match(line):
+            try:
+                data = tomllib.loads(f"[{table}]\n{line}" if table else line)
+            except (ValueError, RecursionError):
+                continue
+            if found := _runs_dir_in(data):
+                return found
+    return ""
 
 
 def _experiment(name: str, body: Any) -> Experiment:

@@ -22,6 +22,7 @@ from workbench.screens.base import WorkbenchScreen
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
+    from workbench.memory import Memory
     from workbench.screens.base import Reading
     from workbench.watch import RunsReader
 
@@ -37,10 +38,15 @@ _RUNNER_PAUSE = 10.0  # seconds between two looks whether a queue has lost its r
 class ReadingApp(App[None]):
     """Holds the project and its runs as they were last read."""
 
+    session: Memory
+    """What was left in this project; whoever inherits makes it first."""
+
     def __init__(self, file: Path, runs_dir: Path | None) -> None:
         super().__init__()
         self.own_runs_dir = runs_dir
-        self.project: Project = read_project(file, runs_dir)
+        kept = self.session.get("runs_dir", "")
+        self.project: Project = read_project(file, runs_dir, Path(kept) if kept else None)
+        self._keep_runs_dir()
         self.check: Check | None = None
         self.runs: list[RunSummary] = []
         self.runs_read = False
@@ -129,7 +135,8 @@ class ReadingApp(App[None]):
 
     @work(thread=True, group="file", exclusive=True, exit_on_error=False)
     def _read_file(self) -> None:
-        self.post_message(ProjectRead(read_project(self.project.file, self.own_runs_dir)))
+        before = self.project  # whose runs are still there while its file is moved away, or broken
+        self.post_message(ProjectRead(read_project(before.file, self.own_runs_dir, before.runs_dir)))
 
     @on(Worker.StateChanged)
     def _say_fault(self, event: Worker.StateChanged) -> None:
@@ -177,8 +184,14 @@ class ReadingApp(App[None]):
             self._runs_reader = type(self._runs_reader)(message.project.runs_dir)
             self.look_soon()
         self.project, self.check = message.project, None
+        self._keep_runs_dir()
         self._tell(lambda screen: screen.show_project())
         self._check_file()
+
+    def _keep_runs_dir(self) -> None:
+        """Remember where the file has its runs, for a start at which it cannot be read."""
+        if self.own_runs_dir is None and self.project.exists and not self.project.fault:
+            self.session.set("runs_dir", str(self.project.runs_dir))
 
     @on(ProjectChecked)
     def _take_check(self, message: ProjectChecked) -> None:

@@ -12,6 +12,7 @@ from craft.runs.folder import RunFolder
 from craft.runs.notes import change_notes
 from craft.runs.status import StatusWriter
 from craft.runs.store import RunStore, RunSummary
+from tests.workbench.harness import opened, play, screen_text, until
 from tests.workbench.runs import EXPERIMENTS, make_project, make_run, make_waiting, working
 from workbench import memory
 from workbench.project import check_project, read_project, stamp_of
@@ -33,6 +34,41 @@ def test_runs_dir_of_the_file_is_relative_to_it(tmp_path: Path) -> None:
     file = tmp_path / "experiments.toml"
     file.write_text('[project]\nruns_dir = "out/runs"\n[experiment.a]\n')
     assert read_project(file).runs_dir == tmp_path / "out" / "runs"
+
+
+@pytest.mark.parametrize(
+    "sound",
+    ['[project]\nruns_dir = "r"\n', 'project.runs_dir = "r"\n', 'project = { runs_dir = "r" }\n'],
+)
+def test_runs_stay_while_the_file_cannot_be_read(tmp_path: Path, sound: str) -> None:
+    file = tmp_path / "experiments.toml"
+    (tmp_path / "r").mkdir()
+    for rest in (b"[broken", b"# \xff"):
+        file.write_bytes(sound.encode() + rest)
+        project = read_project(file)
+        assert project.fault and project.runs_dir == tmp_path / "r" and "still shown" in project.about_runs
+    file.write_text('x = "runs_dir')
+    assert read_project(file).runs_dir == tmp_path / "runs"
+    assert read_project(file, None, tmp_path / "r").runs_dir == tmp_path / "r"
+    file.unlink()
+    gone = read_project(file, None, tmp_path / "r")
+    assert not gone.exists and gone.runs_dir == tmp_path / "r" and gone.is_stale
+
+
+def test_runs_are_found_again_though_their_file_was_moved_away(tmp_path: Path) -> None:
+    file = tmp_path / "experiments.toml"
+    file.write_text('[project]\nruns_dir = "r"\n')
+    make_run(tmp_path / "r", "a")
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            file.rename(tmp_path / "elsewhere.toml")
+            await until(pilot, lambda: "its runs are still shown" in screen_text(app))
+            assert [run.name for run in app.runs] == ["a-001"]
+        async with opened(file) as (app, _):
+            assert [run.name for run in app.runs] == ["a-001"]
+
+    play(story())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -68,6 +69,8 @@ class ExperimentsView(Widget):
 
     def _first_fault(self, width: int) -> Content:
         """What to mend, and the command that says all of it."""
+        if self.project.is_stale:
+            return self._styled((self.project.about_runs, QUIET), width)
         problems = [problem for found in self.check.problems.values() for problem in found] if self.check else []
         if not problems:
             return Content("")
@@ -81,10 +84,11 @@ class ExperimentsView(Widget):
     def _list(self, width: int, height: int) -> list[Content]:
         head = self._two_ends(width, ("experiments", QUIET), self._verdict())
         if not self.project.exists:
-            return [head, self._styled((f"no {self.project.file} here", _PLAIN), width)]
+            return [head, self._styled((f"no {self.project.file} here", _PLAIN), width), *self._about_runs(width)]
         if self.project.fault:
             said = [line for line in self.project.fault.splitlines() if line.strip()][:_FAULT_LINES]
-            return [head, *(self._styled((line, _FAULT), width) for line in said), *self._hint(width)]
+            faults = [self._styled((line, _FAULT), width) for line in said]
+            return [head, *faults, *self._about_runs(width), *self._hint(width)]
         general = self.check.problems.get("", []) if self.check else []
         lines = [head, *(self._styled((problem, _FAULT), width) for problem in general[:_FAULT_LINES])]
         hint = self._hint(width)
@@ -100,6 +104,10 @@ class ExperimentsView(Widget):
             lines += [*gap, *block]
             room -= len(gap) + len(block)
         return [*lines, *hint]
+
+    def _about_runs(self, width: int) -> list[Content]:
+        rows = textwrap.wrap(clean_line(self.project.about_runs, ascii_only=self.app.ascii_only), max(width, 1))
+        return [Content.styled(row, QUIET) for row in rows]
 
     def _block(self, experiment: Experiment, width: int) -> list[Content]:
         """Name and runs; below them its first fault, or what it is for."""
