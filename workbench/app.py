@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from textual import work
+from textual import events, work
 from textual.screen import Screen
 
 from craft.text import shows_unicode
@@ -111,6 +111,11 @@ class Workbench(ReadingApp):
         # The first frame stands before anything is read, or imported for reading.
         self.call_after_refresh(self.start_reading)
         self.set_interval(_KEEP_AFTER, self.keep)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that came with the one that ends the program open nothing any more."""
+        if not (self._exit and isinstance(event, events.InputEvent)):
+            await super().on_event(event)
 
     def on_resize(self) -> None:
         """All anew, also where the size is what it was: a terminal that is pulled about may come back with nothing on
