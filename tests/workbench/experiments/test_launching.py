@@ -43,6 +43,15 @@ def test_a_run_is_launched_after_its_costs_were_seen_and_is_gone_to(tmp_path: Pa
             # What it taught about speed is used from now on.
             await pilot.press("1")
             await until(pilot, lambda: any(row.made.runs == 1 for row in screen.listing.rows))
+            # Changes held for those runs alone; only what a crash left comes back, and for the same experiment.
+            app.session.keep_unfinished("LaunchScreen Run wide", ["seed=7", "1"])
+            for name, left in (("tiny", ""), ("wide", "seed=7")):
+                await choose(pilot, screen, name)
+                await pilot.press("r")
+                await until(pilot, lambda: isinstance(app.screen, LaunchScreen) and app.screen.is_mounted)
+                assert app.screen.query_one("#overrides", Input).value == left
+                await pilot.press("escape")
+                await until(pilot, lambda: app.screen is screen)
 
     play(story())
 

@@ -33,23 +33,21 @@ class LaunchScreen(Dialog["Order | None"]):
     BINDINGS = bindings_of("launch")
     KEEPS_TYPED = True
 
-    def __init__(
-        self, names: Sequence[str], *, slots: int, overrides: str, weigh: Callable[[Order], tuple[Totals, bool]]
-    ) -> None:
+    def __init__(self, names: Sequence[str], *, slots: int, weigh: Callable[[Order], tuple[Totals, bool]]) -> None:
         super().__init__()
-        self._names, self._slots, self._overrides, self._weigh = tuple(names), slots, overrides, weigh
+        self._names, self._slots, self._weigh = tuple(names), slots, weigh
         self._fault = "the costs are not known yet"
 
     def compose(self) -> ComposeResult:
         what = self._names[0] if len(self._names) == 1 else f"{len(self._names)} experiments"
         with Vertical(classes="dialog"):
             with VerticalScroll(id="order"):
-                yield Static(Content.styled(self.line(f"Run {what}"), "bold"))
-                if len(self._names) > 1:
-                    yield Static(Content.styled(self.line(", ".join(self._names)), "$foreground 60%"))
+                # Whose dialog this is, with all names: what is typed is found again after a crash for these alone.
+                names = f"\n{self.line(', '.join(self._names))}" if len(self._names) > 1 else ""
+                yield Static(Content.assemble((self.line(f"Run {what}"), "bold"), (names, "$foreground 60%")))
                 yield Static(Content("..."), id="costs-of-all", classes="space")
                 yield Static(Content("changes for these runs, such as training.max_steps=60 seed=2"), classes="space")
-                yield Line(self._overrides, placeholder="path=value path=value", id="overrides")
+                yield Line(placeholder="path=value path=value", id="overrides")
                 yield Static(Content("runs at once on the CPU (on GPUs it is one a GPU)"), classes="space")
                 yield Line(str(self._slots), id="slots", type="integer")
             # What is wrong, and what the keys do, stay in view where the rest has to scroll.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -101,7 +100,6 @@ class Launching(Parts):
         screen = LaunchScreen(
             names,
             slots=self.app.session.get("experiments.slots", 1),
-            overrides=self.app.session.get("experiments.overrides", ""),
             weigh=self._weigh_order,
         )
         self.app.push_screen(screen, self._launch_if)
@@ -118,7 +116,6 @@ class Launching(Parts):
     def _launch_if(self, order: Order | None) -> None:
         if order is not None:
             self.app.session.set("experiments.slots", order.slots)
-            self.app.session.set("experiments.overrides", shlex.join(order.overrides))
             self._launch(order)
 
     @work(thread=True, group="launch", description="launch", exit_on_error=False)
