@@ -72,7 +72,6 @@ def test_a_run_writes_what_the_library_writes_and_another_token_can_be_chosen(pr
     play(story())
 
 
-@pytest.mark.usefixtures("real_samplers")
 def test_a_killed_sampler_is_said_and_the_next_request_starts_another(project: Path) -> None:
     async def story() -> None:
         async with playground(project, "tiny-001") as (app, screen, pilot):

@@ -302,6 +302,7 @@ class SamplesTab(DetailTab):
         if self.run_is_live:
             lines.append(Content("i, in the list of runs, asks it to write some now."))
         lines += [
+            Content("p, in the list of runs, lets any of its checkpoints write in the playground."),
             Content("To have it write while it trains, put this into the experiment, or under [defaults]:"),
             Content(""),
             Content.styled("  [experiment.NAME.callbacks]", "bold $text-accent"),
