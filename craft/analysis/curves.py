@@ -194,25 +194,26 @@ class Curves:
     """The curves of the series that were asked for last; those asked for again are not made anew. For one thread."""
 
     def __init__(self) -> None:
-        self._known: list[Curve] = []
+        self.last: list[Curve] = []
+        """Those curves."""
         self.painting: tuple[Key, Canvas] | None = None
         """The curves as they were inked last, and what that followed from; `painter.painted` keeps it."""
 
     def copy(self) -> Curves:
         """The same again, for another thread."""
         other = Curves()
-        other._known, other.painting = [curve.copy() for curve in self._known], None
+        other.last, other.painting = [curve.copy() for curve in self.last], None
         return other
 
     def of(self, series: Sequence[Series]) -> list[Curve]:
-        known = {id(curve.series.measured): curve for curve in self._known}
-        self._known = [
+        known = {id(curve.series.measured): curve for curve in self.last}
+        self.last = [
             curve
             if (curve := known.get(id(one.measured))) and curve.series == one and curve.size == len(one.ys)
             else Curve(one)
             for one in series
         ]
-        return self._known
+        return self.last
 
 
 def _gaps(xs: Sequence[float | None], ys: Sequence[float | None]) -> Iterator[float]:

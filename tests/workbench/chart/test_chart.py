@@ -2,20 +2,23 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.geometry import Region
 from textual.widgets import Static
 
 import workbench
+from craft.analysis import plots
 from craft.analysis.axes import AXES
-from craft.analysis.plots import Mark, Series
+from craft.analysis.plots import Drawing, Mark, Series
 from craft.analysis.smoothing import LIGHT, STRONG
 from craft.text import width_of
 from tests.workbench.chart.app import EVALS, EVENTS, LOSS, STEPS, Charts, shown
-from tests.workbench.harness import play
+from tests.workbench.harness import play, until
 from workbench.actions import PLACES, key_name
 from workbench.widgets.chart.chart import Chart
 
@@ -330,6 +333,47 @@ def test_nothing_new_costs_nothing() -> None:
             chart.point_at(5.0)
             await pilot.pause()
             assert chart.drawings == before + 1, "several changes are drawn once"
+
+    play(story())
+
+
+def test_long_curves_are_looked_through_beside_the_event_loop_and_what_is_seen_stays_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = [float(step) for step in range(30_000)]
+    long = Series("long", steps, [7.0 + 2 * math.exp(-x / 4000) for x in steps])
+    threads: list[bool] = []
+    may_draw, draw_plot = threading.Event(), plots.draw_plot
+
+    def slowly(*args: Any, **settings: Any) -> Drawing:
+        beside = threading.current_thread() is not threading.main_thread()
+        threads.append(beside)
+        if beside:
+            may_draw.wait(20)
+        return draw_plot(*args, **settings)
+
+    monkeypatch.setattr(plots, "draw_plot", slowly)
+
+    async def story() -> None:
+        async with shown() as (app, chart, pilot):
+            chart.show([long], title="loss", x_label="step")
+            await until(pilot, lambda: any(threads))
+            await pilot.press("right")  # a key is answered, over what is seen
+            assert "train 1.5" in app.text() and chart.cross == 400
+            may_draw.set()
+            await until(pilot, lambda: "long 8.8" in app.text())
+            count = sum(threads)
+            await pilot.press("g", "right", "plus")
+            await until(pilot, lambda: "zoomed" in app.text())
+            assert sum(threads) == count == 1, "what is known is drawn at once"
+            await pilot.press("S")
+            await until(pilot, lambda: "lightly smoothed" in app.text())
+            assert sum(threads) == 2
+            assert chart.drawing is not None
+            again = draw_plot(
+                [long], width=100, height=20, title="loss", x_label="step", axis=AXES["step"], view=chart.view()
+            )
+            assert chart.drawing.rows == again.rows, "as it would be drawn at once"
 
     play(story())
 

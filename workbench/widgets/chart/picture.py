@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import work
 from textual.geometry import Region
+from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 
 LOOKS = 8
 """Colours of series; the marks go on where these begin again."""
+_LONG = 20_000
+"""Points that are drawn at once; of more, what was not looked at in this way before is drawn in a thread."""
+_ONE_AT_A_TIME = threading.Lock()  # such a thread takes turns with the event loop: with many, it would wait for each
 _LEAST_WIDTH, _LEAST_HEIGHT = 4, 2
 
 Range = tuple[float, float]
@@ -47,6 +54,13 @@ class Picture(Widget):
     robust: reactive[bool] = reactive(True, repaint=False)
     """Whether a few far-off values are left out of the range of y, and said so."""
 
+    class LookedThrough(Message):
+        """Long curves were drawn for the first time in this way."""
+
+        def __init__(self, asked: tuple[object, ...], drawing: Drawing, curves: Curves) -> None:
+            super().__init__()
+            self.asked, self.drawing, self.curves = asked, drawing, curves
+
     def __init__(self, *, ascii_only: bool, name: str | None = None, id: str | None = None) -> None:
         super().__init__(name=name, id=id)
         self.ascii_only = ascii_only
@@ -66,6 +80,9 @@ class Picture(Widget):
         self.chosen: Range | None = None
         """The part of the x axis that is being chosen."""
         self._curves: Curves | None = None
+        self._looked_through: tuple[object, ...] = ()
+        """The long curves, and the looks, that `_curves` knows."""
+        self._under_way = False
         self._drawing: Drawing | None = None
         self._strips: dict[int, Strip] = {}
         self._looks: dict[str, Style] = {}
@@ -112,7 +129,7 @@ class Picture(Widget):
         self._draw()
         if self._drawing is None:
             self.refresh()
-        else:
+        elif self._drawing is not before:
             changed = _changed(before, self._drawing, self._note_rows)
             self.refresh(*(region.translate(self.gutter.top_left) for region in changed))
 
@@ -135,23 +152,57 @@ class Picture(Widget):
 
     def _on_screen(self) -> Drawing | None:
         """The plot of which some lines may have been sent already."""
-        if self._drawing is None or self._size_of(self._drawing) != self._room():
+        if not self._fits(self._drawing):
             self._draw()
-        return self._drawing
+        return self._drawing if self._fits(self._drawing) else None
+
+    def _fits(self, drawing: Drawing | None) -> bool:
+        return drawing is not None and self._size_of(drawing) == self._room()
 
     def _draw(self) -> None:
         self._stale = False
-        self._strips.clear()
-        self._drawing = None
         width, height = self._room()
         if width < _LEAST_WIDTH or height < _LEAST_HEIGHT:
+            self._drawing = None
             return
         from craft.analysis.curves import Curves
-        from craft.analysis.plots import draw_plot
 
         self._curves = self._curves or Curves()
+        asked = (self.series, self._sizes, self.log_x, self.log_y, self.smoothing, self.robust)
+        if sum(self._sizes) <= _LONG or asked == self._looked_through:
+            self._take_drawing(self._plot()(curves=self._curves))
+        elif not self._under_way:  # what is seen stays until then
+            self._under_way = True
+            self._look_through(asked, self._plot(), self._curves.copy())
+
+    def _take_drawing(self, drawing: Drawing) -> None:
+        self._strips.clear()
+        self._drawing = drawing
         self.drawings += 1
-        self._drawing = draw_plot(
+
+    @work(thread=True, group="chart", description="draw")
+    def _look_through(self, asked: tuple[object, ...], plot: Callable[..., Drawing], curves: Curves) -> None:
+        """Draw long curves beside the event loop, which draws them again from what was found out about them."""
+        with _ONE_AT_A_TIME:
+            drawing = plot(curves=curves)
+        self.post_message(self.LookedThrough(asked, drawing, curves))
+
+    def on_picture_looked_through(self, message: LookedThrough) -> None:
+        message.stop()
+        self._under_way = False
+        self._looked_through, self._curves = message.asked, message.curves
+        if self._fits(message.drawing):
+            self._take_drawing(message.drawing)
+            self.refresh()
+        self.draw_again()
+
+    def _plot(self) -> Callable[..., Drawing]:
+        """How to draw what is asked for now."""
+        from craft.analysis.plots import draw_plot
+
+        width, height = self._room()
+        return partial(
+            draw_plot,
             self.series,
             width=width,
             height=height,
@@ -162,7 +213,6 @@ class Picture(Widget):
             axis=self.axis,
             marks=self.marks,
             empty=self.empty,
-            curves=self._curves,
         )
 
     def view(self) -> View:
@@ -190,11 +240,11 @@ class Picture(Widget):
 
     @property
     def curves(self) -> list[Curve]:
-        """What is known of the series."""
+        """What is known of the series; while they are looked through, of those that are still seen."""
         from craft.analysis.curves import Curves
 
         self._curves = self._curves or Curves()
-        return self._curves.of(self.series)
+        return self._curves.last if self._under_way else self._curves.of(self.series)
 
     def watch_log_x(self) -> None:
         self.draw_again()
