@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from craft.config.edit_arrays import appending, removing
 from craft.config.editable import ABSENT, Change, Editable
 from craft.config.positions import Path
 from craft.config.toml_values import dotted, same, write_key
@@ -58,9 +59,25 @@ def delete(text: str, path: Path) -> str:
     if document.get(path) is ABSENT:
         raise ConfigError(f"{dotted(path)} is not in the file, so there is nothing to delete")
     if path in document.positions.items:
-        values = document.get(path[:-1])
-        return set_value(text, path[:-1], [v for i, v in enumerate(values) if i != path[-1]])
+        home, left = path[:-1], [v for i, v in enumerate(document.get(path[:-1])) if i != path[-1]]
+        if not left:
+            return set_value(text, home, left)
+        return document.changed(removing(document, path), document.data_with(home, left), path)
     return document.changed(document.deletion(path), document.data_without(path), path)
+
+
+def append(text: str, path: Path, value: Any) -> str:
+    """The text with one more element at the end of the list at `path`, which is begun when there is none.
+
+    Raises ConfigError where something else stands there.
+    """
+    document = Editable(text)
+    old = document.get(path)
+    if old is ABSENT:
+        return set_value(text, path, [value])
+    if not isinstance(old, list):
+        raise ConfigError(f"{dotted(path)} is no list, so nothing can be added to it")
+    return document.changed(appending(document, path, value), document.data_with(path, [*old, value]), path)
 
 
 def copy_table(text: str, kind: str, old: str, new: str) -> str:

@@ -49,7 +49,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action(
             "reset", ("delete", "backspace", "x"), "take the own value away: the inherited one holds", "reset", "form"
         ),
-        Action("add", ("a",), "add a callback, a metric or an axis to this section", "add", "form"),
+        Action("add", ("a",), "add a callback, a metric, an axis or a run here", "add", "form"),
         Action("origin", ("o",), "go to the line that the value comes from", "origin", "form"),
         Action("copy_setting", ("y",), "copy path=value, as the command line takes it", "", "form"),
         Action("cursor_down", ("down", "j"), "next row", "", "form"),

@@ -22,13 +22,15 @@ from workbench.screens.experiments.editing.facts import facts_of
 from workbench.screens.experiments.editing.form_edits import (
     add_axis,
     add_named,
+    add_run,
     reset_setting,
     set_setting,
     set_type,
     typed_of,
     value_of,
 )
-from workbench.screens.experiments.editing.form_rows import Form, Row, read_form
+from workbench.screens.experiments.editing.form_model import Form, Row
+from workbench.screens.experiments.editing.form_rows import read_form
 from workbench.screens.experiments.editing.form_shown import shown_rows
 from workbench.screens.experiments.editing.text_document import FileDocument
 from workbench.screens.experiments.editing.where import where_is
@@ -292,3 +294,32 @@ def test_types_of_plugins_are_offered_with_what_they_take(tmp_path: Path) -> Non
     broken = {"mine:Mean": OwnType("mine:Mean", fault="importing it raised ValueError: no")}
     form = read_form(tmp_path / "e.toml", text, "experiment", "a", (), broken)
     assert row_of(form, "model", "type").fault == "importing it raised ValueError: no"
+
+
+def test_the_runs_of_a_list_are_added_changed_and_taken_out() -> None:
+    text = TEXT.replace(
+        "axes.optimizer.lr = [0.1, 0.2] # wide",
+        'strategy = "list"\nruns = [\n    { "optimizer.lr" = 0.1 },  # slow\n'
+        "    { optimizer.lr = 0.2, model.num_layers = 0 },\n]",
+    )
+    form = form_of("b", text)
+    rows = [row for row in form.rows if row.path[:2] == ("sweep", "runs")]
+    assert [(row.kind, row.label) for row in rows] == [
+        ("named", "run 1"),
+        ("setting", "optimizer.lr"),
+        ("named", "run 2"),
+        ("setting", "optimizer.lr"),
+        ("setting", "model.num_layers"),
+        ("add", "add a run"),
+    ]
+    assert rows[1].facts is not None and rows[1].facts.shape == "number"
+    assert "at least 1" in rows[4].fault and not rows[3].fault
+    text = set_setting(form, text, rows[1].path, 0.5)
+    text = set_setting(form, text, ("sweep", "runs", "0", "training.max_steps"), 7)
+    text = add_run(form, text, {"optimizer.lr": 0.3})
+    text = reset_setting(form, text, rows[2].path)
+    assert text.partition("runs = ")[2] == (
+        '[\n    { "optimizer.lr" = 0.5, "training.max_steps" = 7 },  # slow\n'
+        '    { "optimizer.lr" = 0.3 },\n]\nseeds = [1, 2]\n'
+    )
+    assert not inspect_experiments(FILE, text).problems

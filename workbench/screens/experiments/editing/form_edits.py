@@ -9,12 +9,13 @@ import tomllib
 from typing import Any
 
 from craft.config import fields
-from craft.config.edit import delete, set_value
+from craft.config.edit import append, delete, set_value
 from craft.config.faults import value_at
 from craft.config.toml_values import write_value
 from craft.errors import ConfigError
 from workbench.screens.experiments.editing.facts import Facts
-from workbench.screens.experiments.editing.form_rows import Form, KeyPath
+from workbench.screens.experiments.editing.form_model import Form, KeyPath
+from workbench.screens.experiments.editing.form_sweep import RUNS, place_in_file
 
 
 def value_of(typed: str, facts: Facts | None) -> Any:
@@ -51,12 +52,12 @@ def typed_of(value: Any, facts: Facts | None) -> str:
 
 def set_setting(form: Form, text: str, path: KeyPath, value: Any) -> str:
     """The text with a setting of the form's table set."""
-    return set_value(text, (*form.home, *path), value)
+    return set_value(text, (*form.home, *place_in_file(path)), value)
 
 
 def reset_setting(form: Form, text: str, path: KeyPath) -> str:
     """The text without the own value, so that the inherited one holds again."""
-    return delete(text, (*form.home, *path))
+    return delete(text, (*form.home, *place_in_file(path)))
 
 
 def set_type(form: Form, text: str, table: KeyPath, kind: str) -> tuple[str, list[str]]:
@@ -82,3 +83,8 @@ def add_named(form: Form, text: str, section: str, name: str, kind: str) -> str:
 def add_axis(form: Form, text: str, setting: KeyPath, values: list[Any]) -> str:
     """The text with one more axis of the sweep, which is begun when there is none."""
     return set_value(text, (*form.home, "sweep", "axes", *setting), values)
+
+
+def add_run(form: Form, text: str, settings: dict[str, Any]) -> str:
+    """The text with one more run in the sweep's list."""
+    return append(text, (*form.home, *RUNS), settings)

@@ -11,7 +11,7 @@ from craft.text import clean_line, shorten
 from workbench.screens.experiments.editing.form_shown import said_of
 
 if TYPE_CHECKING:
-    from workbench.screens.experiments.editing.form_rows import Row
+    from workbench.screens.experiments.editing.form_model import Row
 
 EMPTY = '""'
 

@@ -20,7 +20,7 @@ from workbench.screens.experiments.editing.form_shown import said_of, shown_rows
 from workbench.widgets.row_cursor import RowCursor
 
 if TYPE_CHECKING:
-    from workbench.screens.experiments.editing.form_rows import Row
+    from workbench.screens.experiments.editing.form_model import Row
 
 _MOST_LABEL = 24
 _LEAST_VALUE = 14
@@ -196,7 +196,7 @@ class FormList(RowCursor, can_focus=True):
         ]
 
     def _value(self, row: Row) -> str:
-        if row.kind == "named":
+        if row.kind == "named" and not isinstance(row.value, str):
             return "off" if row.value is False else "on"
         return said_of(row.value)
 

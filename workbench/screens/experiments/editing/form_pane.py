@@ -26,7 +26,7 @@ from workbench.widgets.said import Said
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
-    from workbench.screens.experiments.editing.form_rows import Form, Row
+    from workbench.screens.experiments.editing.form_model import Form, Row
 
 KeyPath = tuple[str, ...]
 
@@ -232,7 +232,7 @@ class FormPane(TypingPane):
         self.edit(text, f"{row.label} reset")
 
     def _add(self, row: Row) -> None:
-        """One more callback, metric or axis: which, is asked."""
+        """One more callback, metric, axis or run: which, is asked."""
         from workbench.screens.experiments.editing.form_adding import ASKS, Addition
 
         assert self._form is not None
@@ -248,9 +248,9 @@ class FormPane(TypingPane):
 
         ask = ASKS.get(row.path[0])
         if ask is None or (row.path[0] == "sweep" and self._form.kind != "experiment"):
-            self.say("Callbacks, metrics and axes of a sweep can be added; all else is there.")
+            self.say("Callbacks, metrics, axes and runs of a sweep can be added; all else is there.")
         else:
-            ask(self.app, self._form, add)
+            ask(self.app, self._form, row, add)
 
     # --- filter and view ---
 

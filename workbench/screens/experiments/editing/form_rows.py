@@ -6,98 +6,30 @@ Imports pydantic, and reads the whole text: for threads. A `Form` never changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from craft.config import fields
-from craft.config.check import Problems, check, check_template
+from craft.config.check import Problems
 from craft.config.document import Document, read_document
 from craft.config.editable import ABSENT
-from craft.config.faults import Fault, value_at
+from craft.config.faults import value_at
 from craft.config.own_settings import OwnType
 from craft.config.resolve import Resolver
 from craft.config.schema import ExperimentConfig
 from craft.config.schema.model import PRESETS
 from craft.config.structure import Structure, read_structure
-from craft.config.toml_values import dotted, same
+from craft.config.toml_values import dotted
 from craft.config.tree import Leaf, Source, Tree, branch, find, merge
 from craft.errors import ConfigError, Problem
-from workbench.screens.experiments.editing.facts import SWEEP_KEYS, Facts, facts_of
+from workbench.screens.experiments.editing.facts import facts_of
+from workbench.screens.experiments.editing.form_model import Form, KeyPath, Row, faults_by_path, words_on
+from workbench.screens.experiments.editing.form_sweep import label_of, place_in_file, sweep_rows
 from workbench.screens.experiments.editing.own import OwnTypes
 
-KeyPath = tuple[str, ...]
 _NONE: Mapping[str, OwnType] = {}
-RowKind = Literal["section", "named", "setting", "add"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the form. `path` begins at the template's or experiment's own table."""
-
-    kind: RowKind
-    path: KeyPath
-    label: str
-    facts: Facts | None = None
-    value: Any = ABSENT
-    """What holds, from wherever; `ABSENT` where nothing does."""
-    is_own: bool = False
-    """Whether the table itself writes it."""
-    origin: str = ""
-    """Where the value comes from, in words."""
-    line: int = 0
-    """The line of this file that writes it; 0 for none."""
-    inherited: Any = ABSENT
-    """What would hold without the own line."""
-    inherited_from: str = ""
-    fault: str = ""
-    note: str = ""
-
-    @property
-    def differs(self) -> bool:
-        """Whether the own value is another than the parent's."""
-        inherits = self.path[0] not in (*fields.INSTRUCTIONS, *fields.NOT_INHERITED)
-        return self.kind == "setting" and inherits and self.is_own and not same(self.value, self.inherited)
-
-    @property
-    def is_set(self) -> bool:
-        """Whether any table writes it, own or inherited."""
-        return self.is_own or (self.value is not ABSENT and self.origin not in ("default", ""))
-
-
-@dataclass(frozen=True)
-class Form:
-    """All rows of one template or experiment, or of the defaults."""
-
-    kind: str
-    name: str
-    text: str
-    rows: Sequence[Row] = ()
-    fault: str = ""
-    """Why nothing can be edited here."""
-    fault_line: int = 0
-    types: Mapping[str, str] = field(default_factory=dict)
-    """The type of each section, those of callbacks as "callbacks.NAME"."""
-    entries: tuple[str, ...] = ()
-    """All templates and experiments of the file."""
-    tree: Tree = field(default_factory=dict, repr=False)
-    own: OwnTypes = field(default_factory=OwnTypes, repr=False)
-
-    @property
-    def home(self) -> KeyPath:
-        """The path of its table in the file."""
-        return ("defaults",) if self.kind == "defaults" else (self.kind, self.name)
-
-    def fault_of(self, path: KeyPath, value: Any) -> str:
-        """What the schema would say of a setting with this value; empty when it is fine."""
-        if path[0] in fields.INSTRUCTIONS:
-            return ""
-        tree = merge(self.tree, branch(path, value, Source("command line", None, path)))
-        table = path[:2] if path[0] in fields.NAMED else path[:1]
-        own = self.own.faults(tree, table, self.types.get(".".join(table)), whole=False)
-        found = _faults_by_path(tree, self.kind, self.own.short) | {fault.path: fault for fault in own}
-        return _words(found.get(path))
 
 
 def read_form(
@@ -140,27 +72,13 @@ def _trees(structure: Structure, kind: str, name: str) -> tuple[Tree, Tree]:
     return tree, resolver.resolve(replace(entry, body={})) or structure.defaults
 
 
-def _faults_by_path(tree: Tree, kind: str, own_types: Mapping[str, str]) -> dict[KeyPath, Fault]:
-    faults = check(tree, own_types)[1] if kind == "experiment" else check_template(tree, own_types)
-    found: dict[KeyPath, Fault] = {}
-    for fault in faults:
-        found.setdefault(tuple(str(part) for part in fault.path if isinstance(part, str)), fault)
-    return found
-
-
-def _words(fault: Fault | None) -> str:
-    if fault is None:
-        return ""
-    return fault.message + (f" ({fault.hint})" if fault.hint else "")
-
-
 class _Reader:
     """Makes the rows of one table."""
 
     def __init__(self, form: Form, document: Document, tree: Tree, parents: Tree, problems: Sequence[Problem]) -> None:
         self.form, self.document, self.tree, self.parents = form, document, tree, parents
         self.own = form.own
-        self.faults = _faults_by_path(tree, form.kind, form.own.short)
+        self.faults = faults_by_path(tree, form.kind, form.own.short)
         self.types: dict[str, str] = {}
         where = "defaults" if form.kind == "defaults" else f"{form.kind} '{form.name}'"
         self.said = {
@@ -183,7 +101,7 @@ class _Reader:
             yield from self.sweep()
 
     def heading(self, label: str, note: str, path: KeyPath = ()) -> Row:
-        return Row("section", path or (label,), label, note=note, fault=_words(self.faults.get(path)) if path else "")
+        return Row("section", path or (label,), label, note=note, fault=words_on(self.faults.get(path)) if path else "")
 
     def section(self, section: str) -> Iterator[Row]:
         kind = self.type_of((section,))
@@ -206,7 +124,7 @@ class _Reader:
             is_on = self.value((*path, "enabled"), kind)[0]
             row = Row("named", path, name, value=is_on, is_own=own, origin=origin, note=help_text)
             row = replace(row, line=self.line_of(find(self.tree, path)))
-            yield replace(row, fault=_words(self.faults.get(path)))
+            yield replace(row, fault=words_on(self.faults.get(path)))
             yield from self.keys(path, kind)
         yield Row("add", (section,), f"add to {section}")
 
@@ -244,7 +162,7 @@ class _Reader:
         inherited, source = self.inherited(path, kind)
         if path[-1] == "type" and len(path) > 1 and value is ABSENT and kind:
             value, origin = kind, "default"
-        fault = _words(self.faults.get(path))
+        fault = words_on(self.faults.get(path))
         line = self.line_of(find(self.tree, path))
         return Row("setting", path, path[-1], facts, value, is_own, origin, line, inherited, source, fault)
 
@@ -325,14 +243,15 @@ class _Reader:
 
     def instruction(self, path: KeyPath) -> Row:
         """A key that is no setting: it stands in the own table or nowhere."""
-        written = value_at(self.document.data, (*self.form.home, *path))
+        place = (*self.form.home, *place_in_file(path))
+        written = value_at(self.document.data, place)
         facts = facts_of(path)
         fault = next((words for where, words in self.said.items() if _is_at(where, path)), "")
-        label = dotted(path[2:] if path[:2] == ("sweep", "axes") else path[1:] or path)
+        label = label_of(path)
         if written is None:
             default = facts.default if facts and facts.default is not None else ABSENT
             return Row("setting", path, label, facts, default, origin="default" * (default is not ABSENT), fault=fault)
-        line = self.document.locate((*self.form.home, *path))[0]
+        line = self.document.locate(place)[0]
         return Row("setting", path, label, facts, written, True, f"here, line {line}", line, fault=fault)
 
     def sweep(self) -> Iterator[Row]:
@@ -340,26 +259,14 @@ class _Reader:
         note = "one experiment, run at several points" if table is None else ""
         whole = next((words for where, words in self.said.items() if where == "sweep"), "")
         yield Row("section", ("sweep",), "sweep", note=note, fault=whole)
-        if isinstance(table, dict):
-            strategy = table.get("strategy", "grid")
-            wanted = {"list": ("runs",), "random": ("trials", "seed")}.get(str(strategy), ())
-            for key in SWEEP_KEYS:
-                if key != "axes" and (key in ("strategy", "seeds") or key in wanted or key in table):
-                    yield self.instruction(("sweep", key))
-            axes = table.get("axes")
-            for path in _axes(axes if isinstance(axes, dict) else {}):
-                yield self.instruction(("sweep", "axes", *path))
-        yield Row("add", ("sweep", "axes"), "add an axis")
+        yield from sweep_rows(table, self.instruction, self.types, self.fault_in_run)
 
-
-def _axes(table: Mapping[str, Any], path: KeyPath = ()) -> Iterable[KeyPath]:
-    """The paths of an axes table that have values of their own."""
-    for key, value in table.items():
-        is_range = isinstance(value, dict) and value.keys() & {"low", "high", "log", "choices"}
-        if isinstance(value, dict) and not is_range:
-            yield from _axes(value, (*path, key))
-        else:
-            yield (*path, key)
+    def fault_in_run(self, path: KeyPath, value: Any) -> str:
+        """What the schema has against a value of a listed run; asked where something is wrong with it somewhere."""
+        if dotted(path) not in self.said:
+            return ""
+        tree = merge(self.tree, branch(path, value, Source("command line", None, path)))
+        return words_on(faults_by_path(tree, self.form.kind, self.own.short).get(path))
 
 
 def _is_at(where: str, path: KeyPath) -> bool:

@@ -9,7 +9,7 @@ from craft.config.editable import ABSENT
 from craft.config.toml_values import write_value
 
 if TYPE_CHECKING:
-    from workbench.screens.experiments.editing.form_rows import Row
+    from workbench.screens.experiments.editing.form_model import Row
 
 VIEWS = {"all": "all settings", "set": "those that some table sets", "own": "those that are set here"}
 

@@ -19,7 +19,7 @@ from workbench.screens.experiments.editing.value_input import ValueInput
 
 if TYPE_CHECKING:
     from workbench.app import Workbench
-    from workbench.screens.experiments.editing.form_rows import Form, Row
+    from workbench.screens.experiments.editing.form_model import Form, Row
 
 KeyPath = tuple[str, ...]
 

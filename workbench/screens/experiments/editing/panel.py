@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from craft.config.experiments import Inspection
     from craft.config.own_settings import OwnType
     from workbench.app import Workbench
-    from workbench.screens.experiments.editing.form_rows import Form
+    from workbench.screens.experiments.editing.form_model import Form
 
 FACES = ("form", "toml", "both")
 _SETTLE = 0.1
