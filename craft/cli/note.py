@@ -42,7 +42,9 @@ def note(
     for folder in find_runs(names, group, runs_dir):
         notes = change_notes(folder, star=star, note=text, add=tags, remove=without) if changes else read_notes(folder)
         if as_json:
-            print_json({"run": folder.name, "star": notes.star, "tags": list(notes.tags), "note": notes.note})
+            said = {"run": folder.name, "star": notes.star, "tags": list(notes.tags), "note": notes.note}
+            print_json(said | ({"fault": notes.fault} if notes.fault else {}))
         else:
-            said = clean_line("  ".join(filter(None, ("*" if notes.star else "", ", ".join(notes.tags), notes.note))))
-            sys.stdout.write(f"{folder.name}  {said or 'nothing was said of it'}\n")
+            words = (notes.fault, "*" if notes.star else "", ", ".join(notes.tags), notes.note)
+            line = clean_line("  ".join(filter(None, words)))
+            sys.stdout.write(f"{folder.name}  {line or 'nothing was said of it'}\n")

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from craft.errors import UsageError
+from craft.errors import RunError, UsageError
 from craft.runs.notes import NAME, Notes, change_notes, read_notes
 from tests.runs.make import a_run
 
@@ -41,9 +42,13 @@ def test_what_is_no_tag_or_too_long_changes_nothing(tmp_path: Path, wrong: dict[
     assert not (run.path / NAME).exists()
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"star": 1, "tags": "a", "note": 5}', "\x00"])
-def test_a_damaged_file_says_nothing_and_is_mended(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "[]", '{"star": true, "tags": ["a"', '{"star": 1, "tags": "a"}', "\x00"])
+def test_a_damaged_file_is_said_to_be_one_and_left_alone(tmp_path: Path, text: str) -> None:
     run = a_run(tmp_path)
     (run.path / NAME).write_text(text)
-    assert read_notes(run) == Notes()
+    assert replace(read_notes(run), fault="") == Notes() and "damaged" in read_notes(run).fault
+    with pytest.raises(RunError, match=r"notes.json is damaged.*nothing is changed.*mv "):
+        change_notes(run, star=True)
+    assert (run.path / NAME).read_text() == text
+    (run.path / NAME).rename(run.path / f"{NAME}.damaged")
     assert change_notes(run, star=True) == read_notes(run) == Notes(star=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from craft.errors import CraftError
 from craft.runs.folder import RunFolder
-from craft.runs.notes import change_notes, read_notes
+from craft.runs.notes import change_notes, read_notes, tag_fault
 from workbench.verbs.telling import Telling
 
 
@@ -22,9 +22,7 @@ def star(folders: Sequence[RunFolder], told: Telling) -> None:
 
 def set_tags(folders: Sequence[RunFolder], words: str, told: Telling) -> None:
     """One run gets exactly these tags; several get them added, and lose those that stand with a minus."""
-    wanted = words.replace(",", " ").split()
-    minus = [word[1:] for word in wanted if word.startswith("-")]
-    add = [word for word in wanted if not word.startswith("-")]
+    add, minus = _tags_in(words)
     for folder in folders:
         old = [tag for tag in read_notes(folder).tags if tag not in add] if len(folders) == 1 else []
         try:
@@ -33,6 +31,18 @@ def set_tags(folders: Sequence[RunFolder], words: str, told: Telling) -> None:
             told.refuse(str(error))
             return
     told.say(f"{_named(folders)}: {', '.join(add) or 'no tags'}" if len(folders) == 1 else f"{_named(folders)} tagged")
+
+
+def tags_fault(words: str) -> str:
+    """What is wrong with tags as they are typed; empty where nothing is."""
+    return next(filter(None, map(tag_fault, _tags_in(words)[0])), "")
+
+
+def _tags_in(words: str) -> tuple[list[str], list[str]]:
+    """Those to add, and those with a minus."""
+    wanted = words.replace(",", " ").split()
+    minus = [word[1:] for word in wanted if word.startswith("-")]
+    return [word for word in wanted if not word.startswith("-")], minus
 
 
 def set_note(folders: Sequence[RunFolder], note: str, told: Telling) -> None:

@@ -248,7 +248,10 @@ def test_stars_tags_and_notes_are_written_and_found(tmp_path: Path) -> None:
             await until(pilot, lambda: "\u2605 one-001" in screen_text(app))
             await pilot.press("T")
             await until(pilot, lambda: "Tags of one-001" in screen_text(app))
-            await pilot.press(*"base x/y", "enter")
+            await pilot.press(*"base x[y]", "enter")
+            await until(pilot, lambda: "'x[y]' is no tag" in screen_text(app))
+            assert "base x[y]" in screen_text(app) and not read_notes(folder).tags, "what is typed stays"
+            await pilot.press(*["backspace"] * 4, *"x/y", "enter")
             await until(pilot, lambda: read_notes(folder).tags == ("base", "x/y"))
             await pilot.press("n", *"the one", "enter")
             await until(pilot, lambda: read_notes(folder).note == "the one")
@@ -258,6 +261,14 @@ def test_stars_tags_and_notes_are_written_and_found(tmp_path: Path) -> None:
             await until(pilot, lambda: "Tags of 2 runs" in screen_text(app))
             await pilot.press(*"-base new", "enter")
             await until(pilot, lambda: read_notes(folder).tags == ("x/y", "new") and read_notes(other).tags == ("new",))
+            await pilot.press("a")
+            place = folder.path / "notes.json"
+            place.write_text('{"star": tr')
+            os.utime(folder.path)
+            await until(pilot, lambda: "notes.json is damaged" in screen_text(app))
+            await pilot.press("n", *"more", "enter")
+            await until(pilot, lambda: "nothing is changed in it" in screen_text(app))
+            assert place.read_text() == '{"star": tr' and "more" in screen_text(app)
 
     play(story())
 

@@ -298,6 +298,7 @@ class ActingScreen(WorkbenchScreen):
     def action_tags(self) -> None:
         from workbench.dialogs.prompt import PromptScreen
         from workbench.screens.runs.columns import tags_of
+        from workbench.verbs.noting import tags_fault
 
         runs = self.targets
         folders = [run.folder for run in runs]
@@ -311,9 +312,14 @@ class ActingScreen(WorkbenchScreen):
                 self.do("noting.set_tags", folders, text)
 
         value = clean_line(" ".join(tags_of(runs[0]))) if one else ""
-        self.app.push_screen(PromptScreen(f"Tags of {_named(folders)}", detail=detail, value=value), take)
+        question = f"Tags of {_named(folders)}"
+        damage = _damaged_notes(runs)
+        self.app.push_screen(
+            PromptScreen(question, detail=detail, value=value, check=lambda words: tags_fault(words) or damage), take
+        )
 
     def action_note(self) -> None:
+        from craft.runs.notes import note_fault
         from workbench.dialogs.prompt import PromptScreen
 
         runs = self.targets
@@ -325,7 +331,12 @@ class ActingScreen(WorkbenchScreen):
             if text is not None:
                 self.do("noting.set_note", folders, text)
 
-        self.app.push_screen(PromptScreen(f"Note on {_named(folders)}", value=value), take)
+        question, damage = f"Note on {_named(folders)}", _damaged_notes(runs)
+
+        def check(note: str) -> str:
+            return note_fault(note) or damage
+
+        self.app.push_screen(PromptScreen(question, value=value, check=check), take)
 
     # --- the queue ---
 
@@ -413,6 +424,14 @@ class ActingScreen(WorkbenchScreen):
 
 def _named(folders: Sequence[RunFolder]) -> str:
     return folders[0].name if len(folders) == 1 else f"{len(folders)} runs"
+
+
+def _damaged_notes(runs: Sequence[RunSummary]) -> str:
+    """Why nothing can be written about one of some runs, and how to mend it; empty where all can be."""
+    from craft.runs.notes import how_to_mend
+
+    known = ((run.folder, getattr(run, "notes", None)) for run in runs)
+    return next((how_to_mend(folder, notes) for folder, notes in known if notes is not None and notes.fault), "")
 
 
 def _deed(name: str) -> Callable[..., Any]:

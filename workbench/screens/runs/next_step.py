@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from craft.analysis.numbers import format_age, format_duration
@@ -27,7 +27,15 @@ class State:
 
 
 def state_of(run: RunSummary, now: float) -> State:
-    """The state of a run at a moment, in seconds since 1970."""
+    """The state of a run at a moment, in seconds since 1970, and what is wrong with what a person said of it."""
+    state = _state_of(run, now)
+    notes = getattr(run, "notes", None)
+    if notes is None or not notes.fault:
+        return state
+    return replace(state, why="; ".join(filter(None, (state.why, notes.fault))))
+
+
+def _state_of(run: RunSummary, now: float) -> State:
     from craft.runs.liveness import host_elsewhere
 
     word = phase_word(run)

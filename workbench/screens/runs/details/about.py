@@ -143,8 +143,10 @@ def _ago(seconds: float) -> str:
 def _identity_rows(run: RunSummary, ascii_only: bool) -> list[Row]:
     rows: list[Row] = []
     notes = read_notes(run.folder)
-    if notes.star or notes.tags or notes.note:
+    if notes.star or notes.tags or notes.note or notes.fault:
         rows += _heading("notes")
+        if notes.fault:
+            rows.append([plain(notes.fault, "bad", ascii_only=ascii_only)])
         said = "  ".join([*(["starred"] if notes.star else []), *notes.tags])
         if said:
             rows.append([plain(said, "name", ascii_only=ascii_only)])
