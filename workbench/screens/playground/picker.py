@@ -19,6 +19,7 @@ from craft.analysis.numbers import format_age, format_bytes, format_loss
 from craft.runs.checkpoints import best_steps, list_checkpoints
 from craft.text import clean_line, fit
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.paths import is_there, typed_path
 from workbench.screens.playground.sources import LETTERS, Source
@@ -73,6 +74,7 @@ class SourcePicker(Dialog[list[Source] | None]):
                 yield Choices(id="picker-runs", compact=True)
                 yield Choices(id="picker-steps", compact=True)
             yield Static(id="picker-chosen")
+            yield Answers()
 
     def on_mount(self) -> None:
         self._find("")

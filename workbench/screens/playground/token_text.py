@@ -5,7 +5,7 @@ Lines are drawn as they are needed; a token that comes costs the line that it st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -17,23 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from workbench.actions import bindings_of
-from workbench.screens.playground.tokens import PROMPT, Run, Token, Wrapped
-
-TINTS = ("probability", "entropy", "numbers", "none")
-"""What the looks of a token tell; numbers stand behind each, in hundredths."""
-PROBABILITIES = (0.5, 0.2, 0.05, 0.01)
-"""The borders between the looks, from sure to surprised."""
-ENTROPIES = (0.5, 1.5, 2.5, 3.5)
-"""In nats: e to that power is how many equally likely tokens would be as unsure."""
-
-
-def level_of(token: Token, tint: str) -> int:
-    """0, sure, to 4, surprised."""
-    if tint == "entropy":
-        return 0 if token.entropy is None else sum(token.entropy >= border for border in ENTROPIES)
-    if tint == "none" or token.probability is None:
-        return 0
-    return sum(token.probability < border for border in PROBABILITIES)
+from workbench.screens.playground.tokens import PROMPT, TINTS, Run, Token, Wrapped, level_of
 
 
 class TokenText(ScrollView, can_focus=True):
@@ -192,11 +176,22 @@ class TokenText(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         found = self._strips.get(number)
         if found is None or found.cell_length != width:
-            runs = self._wrapped.line(number)
-            found = Strip(self._segment(run) for run in runs).adjust_cell_length(width, self.rich_style)
+            found = Strip(self._segments(self._wrapped.line(number))).adjust_cell_length(width, self.rich_style)
             if number < self._wrapped.whole:
                 self._strips[number] = found
         return found
+
+    def _segments(self, runs: list[Run]) -> Iterator[Segment]:
+        """A line; what looks alike is drawn as one."""
+        alike = ""
+        style: Style | None = None
+        for segment in map(self._segment, runs):
+            if alike and segment.style != style:
+                yield Segment(alike, style)
+                alike = ""
+            alike, style = alike + segment.text, segment.style
+        if alike:
+            yield Segment(alike, style)
 
     def _segment(self, run: Run) -> Segment:
         shown, place, is_mark = run

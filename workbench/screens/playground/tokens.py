@@ -17,6 +17,12 @@ PROMPT = -1
 _TAB = 4
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LONGEST_PROMPT = 2000  # characters of it that are shown before the text
+TINTS = ("probability", "entropy", "numbers", "none")
+"""What the looks of a token tell; numbers stand behind each, in hundredths."""
+PROBABILITIES = (0.5, 0.2, 0.05, 0.01)
+"""The borders between the looks, from sure to surprised."""
+ENTROPIES = (0.5, 1.5, 2.5, 3.5)
+"""In nats: e to that power is how many equally likely tokens would be as unsure."""
 
 
 @dataclass
@@ -42,6 +48,15 @@ def read_token(piece: dict[str, Any]) -> Token:
         piece.get("entropy"),
         piece.get("alternatives") or [],
     )
+
+
+def level_of(token: Token, tint: str) -> int:
+    """0, sure, to 4, surprised."""
+    if tint == "entropy":
+        return 0 if token.entropy is None else sum(token.entropy >= border for border in ENTROPIES)
+    if tint == "none" or token.probability is None:
+        return 0
+    return sum(token.probability < border for border in PROBABILITIES)
 
 
 class Settling:

@@ -18,7 +18,8 @@ from workbench.screens.playground.mode import Mode
 from workbench.screens.playground.pane import TextPane
 from workbench.screens.playground.sources import LETTERS, Source, same_weights
 from workbench.screens.playground.token_panel import TokenPanel
-from workbench.screens.playground.token_text import TINTS, TokenText
+from workbench.screens.playground.token_text import TokenText
+from workbench.screens.playground.tokens import TINTS
 from workbench.screens.playground.words import Word, Words
 from workbench.widgets.split import Split
 
