@@ -121,6 +121,20 @@ class FormList(RowCursor, can_focus=True):
     # --- drawing ---
 
     @property
+    def signs(self) -> dict[str, tuple[str, str]]:
+        """What stands before a row, by its look, and what it means."""
+        return {
+            "differs": ("*" if self.ascii_only else "\u25cf", "set here, another value"),
+            "own": ("=", "set here, same as inherited"),
+            "fault": ("!", "wrong"),
+        }
+
+    def explain(self) -> tuple[str, list[tuple[str, str]]]:
+        """The signs, for the help."""
+        plain = (" ", "inherited, and from where on the right; grey: the schema's default")
+        return "signs before the settings", [*self.signs.values(), plain]
+
+    @property
     def columns(self) -> tuple[int, int, int]:
         """Where the values begin, how wide they are, and how wide the column of origins is."""
         width = self.scrollable_content_region.width
@@ -158,9 +172,8 @@ class FormList(RowCursor, can_focus=True):
         if row.kind == "add":
             return [(self._fit(f"    + {row.label}", width), "add")]
         start, room, origin = self.columns
-        sign = "!" if row.fault else "\u25cf" if row.differs else "=" if row.is_own else " "
-        sign = "*" if self.ascii_only and sign == "\u25cf" else sign
         look = "fault" if row.fault else "differs" if row.differs else "own"
+        sign = self.signs[look][0] if row.fault or row.is_own else " "
         depth = 2 if row.kind == "named" else 0
         label = self._fit(" " * (2 - depth) + row.label, self._label + 3)
         parts = [(f"{sign} ", look), (label, "section" if row.kind == "named" else "own" if row.is_own else "label")]

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from workbench.screens.experiments.editing.form_model import Form, Row
 
 KeyPath = tuple[str, ...]
+_ROOM_FOR_SIGNS = 28
+"""Rows from which on one of them says what the signs before the settings mean; the help always does."""
 
 
 class FormPane(TypingPane):
@@ -58,6 +60,7 @@ class FormPane(TypingPane):
             yield Static("filter ", id="form-filter-label")
             yield Line(id="form-words", compact=True)
         yield FormList(ascii_only=self.ascii_only, id="form-list")
+        yield Static(id="form-signs")
         yield Said(id="form-help")
         yield ValueInput(id="form-value")
         yield Popup(ascii_only=self.ascii_only, id="form-choices")
@@ -70,7 +73,13 @@ class FormPane(TypingPane):
         self.rows.view = self.app.session.get("experiments.form.view", "all")
         self.rows.folded = set(self.app.session.get("experiments.form.folded", ["metrics"]))
         self._title()
+        legend = (part for look, (sign, means) in self.rows.signs.items() for part in _sign(look, sign, means))
+        self.query_one("#form-signs", Static).update(Content.assemble(*legend))
         self.watch(self.rows, "scroll_y", self.follow, init=False)
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self.query_one("#form-signs").display = self.size.height >= _ROOM_FOR_SIGNS
 
     @property
     def form(self) -> Form | None:
@@ -287,6 +296,10 @@ class FormPane(TypingPane):
         if action == "unfilter":
             return bool(self.query_one("#form-filter").display)
         return True
+
+
+def _sign(look: str, sign: str, means: str) -> tuple[tuple[str, str], str]:
+    return (sign, {"differs": "bold $secondary", "own": "bold $foreground", "fault": "$error"}[look]), f" {means}   "
 
 
 def _choices_of(row: Row) -> list[Any]:
