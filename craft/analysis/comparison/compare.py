@@ -86,7 +86,7 @@ class Comparison:
         lines = []
         write = writer_of(self.metric)
         for look, one in enumerate(self.bands):
-            xs, ys = one.points.curve(self.axis)
+            xs, ys = one.points.drawn(self.axis)
             if not xs:
                 continue
             low, high = one.edges(self.axis) if isinstance(one, Band) else ([], [])

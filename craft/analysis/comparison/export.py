@@ -11,7 +11,6 @@ from craft.analysis.axes import AXES
 from craft.analysis.comparison.compare import Comparison
 from craft.analysis.comparison.seeds import SAID
 from craft.analysis.comparison.written import comma_separated, markdown
-from craft.analysis.decimate import segments
 from craft.analysis.layout import lay_out
 from craft.analysis.series import Series
 from craft.analysis.smoothing import smooth
@@ -64,8 +63,11 @@ def smoothed(series: Sequence[Series], weight: float) -> list[Series]:
     span = max(ends, default=0.0) - min(ends, default=0.0)
     lines = []
     for one in series:
-        ((xs, ys),) = segments(one.xs, one.ys)  # a comparison's curves have no gaps
-        lines.append(replace(one, xs=xs, ys=smooth(xs, ys, weight, span), raw=ys))
+        numbers = [(x, y) for x, y in zip(one.xs, one.ys, strict=True) if x is not None and y is not None and y == y]
+        # Smoothed over gaps, which stay gaps.
+        ahead = iter(smooth([x for x, _ in numbers], [y for _, y in numbers], weight, span))
+        ys = [None if y is None or y != y else next(ahead) for y in one.ys]
+        lines.append(replace(one, ys=ys, raw=one.ys))
     return lines
 
 

@@ -53,6 +53,7 @@ class Points:
     ) -> None:
         self.nonfinite = sum(map(math.isnan, values))
         columns: Sequence[Sequence[float]] = (steps, times, tokens, values)
+        self._recorded = columns
         if self.nonfinite:
             columns = [
                 array("d", (x for x, value in zip(column, values, strict=True) if value == value)) for column in columns
@@ -81,18 +82,24 @@ class Points:
 
     def places(self, axis: Axis) -> Sequence[float]:
         """Where the values lie on an axis; NaN where that is not known."""
+        return self._places(axis, self.steps, self.times, self.tokens)
+
+    def _places(
+        self, axis: Axis, steps: Sequence[float], times: Sequence[float], tokens: Sequence[float]
+    ) -> Sequence[float]:
         if axis == "flops":
             each = self.flops_per_token or math.nan
-            return array("d", (tokens * each for tokens in self.tokens))
-        return {"step": self.steps, "time": self.times, "tokens": self.tokens}[axis]
+            return array("d", (one * each for one in tokens))
+        return {"step": steps, "time": times, "tokens": tokens}[axis]
 
     def curve(self, axis: Axis) -> tuple[Sequence[float], Sequence[float]]:
         """The values over an axis, without those whose place is not known."""
-        places = self.places(axis)
-        if not any(map(math.isnan, places)):
-            return places, self.values
-        known = [(x, value) for x, value in zip(places, self.values, strict=True) if x == x]
-        return [x for x, _ in known], [value for _, value in known]
+        return _known(self.places(axis), self.values)
+
+    def drawn(self, axis: Axis) -> tuple[Sequence[float], Sequence[float]]:
+        """The same with NaN where a value was no number: a line that breaks off there."""
+        *places, values = self._recorded
+        return _known(self._places(axis, *places), values)
 
     def best(self, mode: Mode) -> Point | None:
         """The first of the best; None when nothing was measured."""
@@ -116,3 +123,11 @@ class Points:
         rows = self._exact(kept.step) if self._exact else ()
         # What lies before the kept point before this one was looked at already; its equals come later.
         return next((self._point(row) for row in rows if row[0] <= kept.step and wanted(row[3])), kept)
+
+
+def _known(places: Sequence[float], values: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+    """Without those whose place is not known."""
+    if not any(map(math.isnan, places)):
+        return places, values
+    known = [(x, value) for x, value in zip(places, values, strict=True) if x == x]
+    return [x for x, _ in known], [value for _, value in known]

@@ -18,12 +18,14 @@ import pytest
 from craft.analysis.comparison import written
 from craft.analysis.comparison.compare import compare_runs
 from craft.analysis.comparison.differences import NOT_THERE, other_measure
+from craft.analysis.comparison.export import smoothed
 from craft.analysis.comparison.points import Points
 from craft.analysis.comparison.runs import ComparedReader, read_compared
 from craft.analysis.comparison.seeds import band, by_seed
 from craft.analysis.comparison.sooner import sooner
 from craft.analysis.comparison.table import Row, best_rows, difference, figures_of, sort_rows, with_std
 from craft.analysis.numbers import format_loss
+from craft.analysis.series import last_value
 from craft.errors import RunError, UsageError
 from craft.runs import curves
 from craft.runs.folder import RunFolder, update_identity
@@ -69,6 +71,16 @@ def test_who_was_sooner_is_said_by_steps_time_and_tokens(tmp_path: Path) -> None
     assert by_steps.sentence.endswith("3.00 times sooner: 100 steps instead of 300 steps")
     (by_tokens,) = compare_runs([slow, quick], metric="val/loss", axis="tokens").sooner
     assert by_tokens.ratio == pytest.approx(3.0)
+
+
+def test_a_curve_breaks_off_where_values_are_no_numbers_also_where_it_is_smoothed(tmp_path: Path) -> None:
+    found = compare_runs([a_run(tmp_path, "odd", [4.0, math.nan, 2.0, 1.0, math.nan])], metric="val/loss")
+    (line,) = found.series()
+    assert [y for y in line.ys if y == y] == [4.0, 2.0, 1.0] and len(line.xs) == 5
+    assert last_value(line) == "NaN" and found.runs[0].best and found.runs[0].best.value == 1.0
+    (smooth,) = smoothed([line], 0.9)
+    assert [y is None for y in smooth.ys] == [False, True, False, False, True] and smooth.raw is line.ys
+    assert [one.value for one in found.runs[0].points] == [4.0, 2.0, 1.0]
 
 
 def test_one_that_never_was_as_good_is_said_with_its_own_best(tmp_path: Path) -> None:
