@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.scrolling import ScrollingDialog
 
 
@@ -16,14 +17,15 @@ class TextScreen(ScrollingDialog[None]):
 
     BINDINGS = bindings_of("text dialog")
 
-    def __init__(self, title: str, text: str) -> None:
+    def __init__(self, title: str, text: str, what: str = "the definition") -> None:
         super().__init__()
-        self._title, self._text = title, text
+        self._title, self._text, self._what = title, text, what
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="scrolling"):
             yield Static(Content.styled(self.line(self._title), "bold"))
             yield Static(Content(self.text(self._text)), classes="space")
+            yield Answers()
 
     def action_copy(self) -> None:
-        self.app.copy(self._text, "the definition")
+        self.app.copy(self._text, self._what)

@@ -151,7 +151,7 @@ def test_a_file_that_is_no_text_is_looked_at_and_not_edited(tmp_path: Path) -> N
     path = tmp_path / "experiments.toml"
     path.write_bytes(b"craft = 1\nwhy = '\xe9'\n")
     buffer = Buffer(path)
-    assert buffer.fault == "experiments.toml is not UTF-8: byte 0xe9 in line 2"
+    assert buffer.fault == "experiments.toml is not UTF-8: byte 0xe9 in line 2, column 8"
     folder = Buffer(tmp_path)
     assert "no ordinary file" in folder.fault
 

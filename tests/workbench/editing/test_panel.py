@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from tests.workbench.editing.harness import EditorApp, edited
-from tests.workbench.harness import play, until
+from tests.workbench.harness import play, screen_text, until
 from workbench.screens.experiments.editing.buffer import Buffer
 from workbench.screens.experiments.editing.form_pane import FormPane
 from workbench.screens.experiments.editing.notice import NoticeBar
@@ -406,8 +406,6 @@ def test_windows_lines_brackets_and_escapes_are_kept_and_harmless(tmp_path: Path
 
     async def story() -> None:
         async with edited(path) as (app, pilot):
-            from tests.workbench.harness import screen_text
-
             await until(pilot, lambda: "locked" in shown(app, "#form-title"))
             text = screen_text(app)  # type: ignore[arg-type]
             assert "\x1b" not in text and "\x07" not in text and "[bold]x[/]" in text
@@ -480,7 +478,7 @@ def test_a_file_that_is_no_text_is_shown_and_nothing_changes_it(file: Path) -> N
         async with edited(file) as (app, pilot):
             text = app.buffer.text
             bar = app.query_one(NoticeBar)
-            assert bar.notice is not None and "not UTF-8: byte 0xe9 in line 15" in bar.notice.text
+            assert bar.notice is not None and "not UTF-8: byte 0xe9 in line 15, column 3" in bar.notice.text
             app.panel.go_to(1)
             await type_in(pilot, "x")
             app.panel.apply(text + "more", "copy")
@@ -489,7 +487,15 @@ def test_a_file_that_is_no_text_is_shown_and_nothing_changes_it(file: Path) -> N
             assert app.buffer.text == text and app.panel.toml.document.text == text
             await pilot.press("ctrl+s")
             await pilot.pause()
-        assert file.read_bytes() == TEXT.encode() + b"# \xe9\n"
+            assert file.read_bytes() == TEXT.encode() + b"# \xe9\n"
+            await pilot.press("ctrl+o", "enter")
+            await until(pilot, lambda: "iconv -f WINDOWS-1252 -t UTF-8" in screen_text(app))  # type: ignore[arg-type]
+            await pilot.press("escape")
+            file.write_bytes(f"{TEXT}# \u00e9\n".encode())
+            await until(pilot, lambda: app.buffer.text == f"{TEXT}# \u00e9\n" and bar.notice is None)
+            app.panel.go_to(1)
+            await type_in(pilot, "# x")
+            assert app.buffer.text.startswith("# x")
 
     play(story())
 

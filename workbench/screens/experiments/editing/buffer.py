@@ -107,6 +107,24 @@ class Buffer:
         """What the file holds now, as far as it can be read; nothing when there is none."""
         return _decoded(_read(self.path)[0])
 
+    def read_again(self) -> None:
+        """Look whether a file that could not be edited can be now; then what it holds is what is saved."""
+        with self._writing:
+            content, self._stamp, self.fault = _read(self.path)
+            if not self.fault:
+                self._base, self.saved_text = content, _decoded(content)
+
+    def encoding_of_disk(self) -> str:
+        """What a file that is not UTF-8 is probably written in, as iconv calls it; empty where it is UTF-8."""
+        content = _read(self.path)[0] or b""
+        for name, codec in (("UTF-8", "utf-8"), ("UTF-16", "utf-16"), ("WINDOWS-1252", "cp1252")):
+            if codec == "utf-16" and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+                continue  # any even number of bytes would be some
+            with contextlib.suppress(UnicodeDecodeError):
+                content.decode(codec)
+                return "" if name == "UTF-8" else name
+        return "LATIN1"
+
     def keep_mine(self) -> None:
         """Take the file as it is now for the one that was read: the next save writes over it."""
         with self._writing:
@@ -298,7 +316,9 @@ def _read(path: Path) -> tuple[bytes | None, Stamp | None, str]:
         content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        return content, stamp, f"{path.name} is not UTF-8: byte 0x{content[error.start]:02x} in line {line}"
+        column = len(content[content.rfind(b"\n", 0, error.start) + 1 : error.start].decode(errors="replace")) + 1
+        byte = f"byte 0x{content[error.start]:02x} in line {line}, column {column}"
+        return content, stamp, f"{path.name} is not UTF-8: {byte}"
     return content, stamp, ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -86,7 +87,10 @@ class FileCare:
     # --- the file ---
 
     def _look(self) -> None:
-        if not self.buffer.fault and (self._changed or self.buffer.touched):
+        if self.buffer.fault:
+            if self.buffer.touched:
+                self._in_thread(self.buffer.read_again, self._read_again)
+        elif self._changed or self.buffer.touched:
             self._in_thread(self.buffer.changed_on_disk, self._looked)
 
     def _looked(self, changed: object) -> None:
@@ -96,6 +100,14 @@ class FileCare:
         elif changed != self._changed:
             self._changed = changed
             self._tell()
+
+    def _read_again(self, _: object) -> None:
+        self.panel.toml.read_only = bool(self.buffer.fault)
+        if not self.buffer.fault:
+            self.panel.apply(self.buffer.saved_text, "reload")
+            self.panel.toml.history.clear()  # what was shown before was never in the file
+            self.panel.app.say(f"{self.buffer.path.name} can be read now: here it is")
+        self._tell()
 
     def _take_disk(self, said: str) -> None:
         before, self._refused = self._refused, self.buffer.take_disk()
@@ -153,6 +165,20 @@ class FileCare:
 
         self.panel.app.push_screen(PromptScreen("Save what is here as", value=str(proposal), check=check), save)
 
+    def _explain_fault(self) -> None:
+        from workbench.dialogs.text_dialog import TextScreen
+
+        path, encoding = self.buffer.path, self.buffer.encoding_of_disk() or "UTF-8"
+        name, kept = shlex.quote(str(path)), shlex.quote(f"{path}.before")
+        words = (
+            f"{self.buffer.fault}.\n\n"
+            f"TOML is UTF-8, and this is probably {encoding}. Nothing here writes the file: it stays as it is, to the "
+            "byte, and what cannot be read is only shown as a mark. In a shell, this makes UTF-8 of it and keeps the "
+            f"old one beside it:\n\n  cp {name} {kept}\n  iconv -f {encoding} -t UTF-8 {kept} > {name}\n\n"
+            "It is taken here as soon as it can be read. If letters look wrong then, try another encoding after -f."
+        )
+        self.panel.app.push_screen(TextScreen(f"{path.name} is not UTF-8", words, "what to do"))
+
     # --- what is to be decided ---
 
     def _tell(self) -> None:
@@ -163,7 +189,9 @@ class FileCare:
     def _notice(self) -> Notice | None:
         buffer = self.buffer
         if buffer.fault:
-            return Notice(f"{buffer.fault}; it can be looked at and not edited here", is_fault=True)
+            how = Decision("what to do", "how it can be edited", self._explain_fault)
+            said = f"{buffer.fault}; it can be looked at and not edited here"
+            return Notice(said, (how,) if "UTF-8" in buffer.fault else (), is_fault=True)
         if self._changed:
             return self._if_changed(Decision("keep mine", "go on; saving writes over the other", self._keep_mine))
         if self._drafts:
