@@ -37,16 +37,18 @@ def filtered(text: str, runs: Sequence[RunSummary], is_wanted: Callable[[], bool
     """Run a filter; None when nobody wants to know any more."""
     from craft.analysis.facts import RunFacts
     from craft.analysis.filters import parse_filter
+    from craft.analysis.names import check_names
     from craft.errors import UsageError
 
     try:
-        holds = parse_filter(text).holds
+        wanted = parse_filter(text)
+        check_names(text, wanted, runs, RunFacts)
     except UsageError as error:
         return Filtered(text, frozenset(), str(error).splitlines()[0])
     names = set()
     for run in runs:
         if not is_wanted():
             return None
-        if holds(RunFacts(run)):
+        if wanted.holds(RunFacts(run)):
             names.add(run.name)
     return Filtered(text, frozenset(names))

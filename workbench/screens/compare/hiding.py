@@ -7,6 +7,7 @@ from textual import events, on
 from textual.widgets import DataTable
 
 from workbench.screens.compare.picker import Picker
+from workbench.screens.compare.reading import Shown
 from workbench.screens.compare.showing import Showing
 from workbench.screens.compare.tables import FitTable
 from workbench.widgets.chart.chart import Chart
@@ -14,6 +15,14 @@ from workbench.widgets.chart.chart import Chart
 
 class Hiding(Showing):
     """Hidden runs are kept in the session; their figures stay in the tables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._raised: list[str] = []  # runs
+
+    def _show(self, shown: Shown | None, faults: list[str]) -> None:
+        super()._show(shown, faults)
+        self._raise()
 
     def _under_cursor(self) -> list[str]:
         """The runs under the cursor of the list or table that has the focus."""
@@ -78,7 +87,9 @@ class Hiding(Showing):
         self._raise()
 
     def _raise(self) -> None:
-        """Draw the curve under the cursor above the others; in the chart it stays the one that it was."""
+        """Draw the curve under the cursor above the others; while another pane has the focus, the one that it was."""
         if isinstance(self.focused, Picker | FitTable):
-            meant = self._curves_meant()
-            self.query_one(Chart).raise_curve(min(meant) if len(meant) == 1 else None)
+            self._raised = self._under_cursor()
+        known = self._shown.looks if self._shown else {}
+        looks = {known[name] for name in self._raised if name in known}
+        self.query_one(Chart).raise_curve(min(looks) if len(looks) == 1 else None)
