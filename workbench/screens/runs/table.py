@@ -39,7 +39,7 @@ _ASK_AFTER = 0.03  # seconds in which what a page needs of the files is gathered
 _NO_ROWS = Arranged(View(), [], [], 0, 0, {})
 
 
-class RunTable(Looking, RowCursor, can_focus=True):
+class RunTable(RowCursor, Looking, can_focus=True):  # the first one brings its styles
     """Runs with a cursor. The cursor stays on its run when the list changes around it."""
 
     BINDINGS = bindings_of("run table")
