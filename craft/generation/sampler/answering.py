@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -18,12 +18,12 @@ from craft.generation.sampler.outbox import Outbox
 from craft.generation.sampler.requests import Asking, Beam, CheckpointRef, Generate, Load, PromptText, Score
 from craft.generation.scoring import score_text
 from craft.generation.writing import Piece, Prompt, Writing
-from craft.models.base import LanguageModel
 from craft.runs import sampler_protocol as protocol
 from craft.runs.folder import RunFolder
 from craft.runs.sampling_settings import sample_seed
 
 _SCORES_AT_ONCE = 500  # tokens in one message
+_PROGRESS_EVERY = 0.25  # seconds
 _LARGE_WAITING = 50  # messages of this kind that may wait for a slow reader
 
 
@@ -154,9 +154,17 @@ class Answering:
         }
 
     def _score(self, asked: Score, number: int, held: Held, cancelled: Callable[[], bool]) -> dict[str, Any]:
-        started = time.perf_counter()
-        with _cancelled_between_windows(held.loaded.model, cancelled):
-            score = score_text(held.loaded.model, held.loaded.tokenizer, asked.text, asked.alternatives)
+        started = told = time.perf_counter()
+
+        def progress(judged: int, total: int) -> None:
+            nonlocal told
+            if cancelled():
+                raise InterruptedError
+            if judged < total and (now := time.perf_counter()) - told >= _PROGRESS_EVERY:
+                told = now
+                self._outbox.send(type="progress", id=asked.id, checkpoint=number, judged=judged, total=total)
+
+        score = score_text(held.loaded.model, held.loaded.tokenizer, asked.text, asked.alternatives, progress=progress)
         seconds = time.perf_counter() - started
         known: set[int] = set()
         for begin in range(0, len(score), _SCORES_AT_ONCE):
@@ -180,21 +188,6 @@ def _run_of(wanted: CheckpointRef) -> RunFolder | None:
         return next((RunFolder(folder) for folder in candidates if (folder / "run.json").is_file()), None)
     except OSError:  # a name that is too long, a folder that may not be read: whoever loads it says so
         return None
-
-
-@contextlib.contextmanager
-def _cancelled_between_windows(model: LanguageModel, cancelled: Callable[[], bool]) -> Iterator[None]:
-    """Inside, each window of a long text that the model reads is a place to leave at: by InterruptedError."""
-
-    def look(*_: object) -> None:
-        if cancelled():
-            raise InterruptedError
-
-    hook = model.register_forward_pre_hook(look)
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 def _generator(several: Any) -> Any:

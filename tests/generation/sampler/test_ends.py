@@ -52,8 +52,9 @@ def test_cancelling_ends_a_text_between_two_tokens_and_what_waits_at_once(shared
 
 def test_a_scored_text_is_cancelled_between_windows(shared: Sampler, run: str) -> None:
     shared.send(id="long", type="score", checkpoint={"run": run}, text="abc " * 2_000_000)
-    while (got := shared.receive(30)) is not None and got["type"] != "loaded":
-        pass
+    while (got := shared.receive(30)) is not None and got["type"] != "progress":
+        assert got["type"] == "loaded"
+    assert got is not None and 0 < got["judged"] < got["total"]
     shared.send(id="c", type="cancel", request="long")
     while (got := shared.receive(30)) is not None and not (is_final(got) and got["id"] == "long"):
         pass

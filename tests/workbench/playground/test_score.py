@@ -19,6 +19,7 @@ from workbench.memory import project_place
 from workbench.screens.playground.history_store import History
 from workbench.screens.playground.score import ScoreMode
 from workbench.screens.playground.score_figures import Scored, difference, level_of_difference
+from workbench.screens.playground.score_words import Judged
 from workbench.screens.playground.screen import PlaygroundScreen
 
 
@@ -53,6 +54,7 @@ def test_what_is_worst_and_where_two_differ() -> None:
     foreign = Scored()
     foreign.take({**said((None,), "a"), "pieces": {str(ord("a")): "z"}})
     assert not one.same_tokens(foreign)
+    assert Judged("x", state="scoring", read=0.34).words == "scoring, 34% read"
     endless = scored(None, None)
     assert endless.loss(0) is None and endless.loss(1) == math.inf and endless[1].probability == 0.0
 

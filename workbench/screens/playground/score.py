@@ -186,7 +186,7 @@ class ScoreMode(Scoring):
 
     def _about(self, judged: Judged) -> list[Word]:
         if judged.fault:
-            return [Word(f": {judged.fault}", "bad")]
+            return [Word(f": {judged.words}", "bad")]
         if self.against is not None:
             name = LETTERS[self.against]
             return [
@@ -196,7 +196,7 @@ class ScoreMode(Scoring):
             ]
         totals = judged.totals
         if totals is None:
-            return [Word(f": {judged.state}, {len(judged.scored):,} tokens", "live" if self.busy else "quiet")]
+            return [Word(f": {judged.words}", "live" if self.busy else "quiet")]
         window = f", {totals.windows:,} windows of {totals.window:,}" if totals.windows > 1 else ""
         return [Word(f": {totals.tokens:,} tokens, {totals.num_bytes:,} bytes{window}", "quiet")]
 

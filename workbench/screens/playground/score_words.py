@@ -32,6 +32,17 @@ class Judged:
     """waits, scoring, done, stopped or failed."""
     fault: str = ""
     provenance: dict[str, Any] = field(default_factory=dict)
+    read: float = 0.0
+    """The share of the text that was read; the tokens come when all of it is."""
+
+    @property
+    def words(self) -> str:
+        """How far it is, or what went wrong."""
+        if self.fault:
+            return self.fault
+        if len(self.scored):
+            return f"{self.state}, {len(self.scored):,} tokens"
+        return f"{self.state}, {format_percent(self.read)} read" if self.state == "scoring" else self.state
 
 
 def totals_table(judged: Sequence[Judged], shown: int, width: int, *, ascii_only: bool) -> Content:
@@ -51,8 +62,8 @@ def totals_table(judged: Sequence[Judged], shown: int, width: int, *, ascii_only
         style = "bold" if number == shown else ""
         totals = one.totals
         if totals is None:
-            words = one.fault or (f"{len(one.scored):,} tokens, {one.state}" if len(one.scored) else one.state)
-            lines.append(Content.assemble((begin, style), (clean_line(words), "$text-error" if one.fault else QUIET)))
+            look = "$text-error" if one.fault else QUIET
+            lines.append(Content.assemble((begin, style), (clean_line(one.words), look)))
             continue
         figures = f"{format_loss(totals.loss):>7} {format_number(totals.perplexity):>10} "
         bits = f"{format_loss(totals.bits_per_byte):>9}"

@@ -135,6 +135,8 @@ class Scoring(Mode):
         match message["type"]:
             case "loaded":
                 judged.state, judged.provenance = "scoring", message.get("provenance") or {}
+            case "progress":
+                judged.read = message["judged"] / message["total"]
             case "scores":
                 judged.scored.take(message)
                 if number == self.shown:
