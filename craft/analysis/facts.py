@@ -5,6 +5,7 @@ Read when it is first asked for: ten thousand runs filtered by phase open no def
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -14,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from craft.analysis.filters import Value
+from craft.analysis.filters import Value, canonical
 from craft.config.toml_values import leaves
 from craft.runs.changes import held_now
 from craft.runs.folder import RunFolder, RunIdentity, load_identity
@@ -36,6 +37,7 @@ class RunFacts:
 
     def __call__(self, name: str) -> Value:
         """The value of a figure, a setting (also by the end of its path), or a metric."""
+        name = canonical(name)
         if name in _CLAIMED:
             return _CLAIMED[name](self)
         if "/" in name:
@@ -62,6 +64,12 @@ class RunFacts:
         return self._identity.parent_run
 
     @property
+    def progress(self) -> float | None:
+        """The part of its steps that is done."""
+        most = self.run.max_steps
+        return min(max(self.run.step / most, 0.0), 1.0) if most else None
+
+    @property
     def age(self) -> float | None:
         """Seconds since it was made."""
         return max(0.0, time.time() - self.run.created) if self.run.created else None
@@ -70,14 +78,13 @@ class RunFacts:
 _CLAIMED: dict[str, Callable[[RunFacts], Value]] = {
     "text": lambda facts: facts.text,
     "run": lambda facts: facts.run.name,
-    "name": lambda facts: facts.run.name,
     "phase": lambda facts: facts.phase,
     "group": lambda facts: facts.run.group,
     "experiment": lambda facts: facts.run.experiment,
     "step": lambda facts: facts.run.step,
+    "progress": lambda facts: facts.progress,
     "tokens": lambda facts: facts.run.status.tokens,
     "speed": lambda facts: facts.run.tokens_per_second,
-    "loss": lambda facts: facts.run.train_loss,
     "train/loss": lambda facts: facts.run.train_loss,
     "val/loss": lambda facts: facts.run.val_loss,
     "best": lambda facts: facts.run.best,
@@ -89,6 +96,29 @@ _CLAIMED: dict[str, Callable[[RunFacts], Value]] = {
     "tag": lambda facts: " ".join(facts.notes.tags) or None,
     "note": lambda facts: facts.notes.note or None,
 }
+
+
+def setting_names(folder: RunFolder) -> list[str]:
+    """The paths of the settings of a run."""
+    try:
+        stat = folder.definition.stat()
+    except OSError:
+        return []
+    return list(_settings(folder.definition, stat.st_mtime_ns, stat.st_size))
+
+
+def metric_names(folder: RunFolder) -> list[str]:
+    """The metrics that the first records of a run have."""
+    try:
+        with folder.metrics.open("rb") as file:
+            lines = file.read(_PIECE).split(b"\n")[:-1]
+    except OSError:
+        return []
+    names: set[str] = set()
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            names |= {name for name in decode_object(line) if "/" in name}
+    return sorted(names)
 
 
 def setting(folder: RunFolder, name: str) -> Value:

@@ -31,10 +31,38 @@ _TOKEN = re.compile(
 )
 _SCALES = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+NAMES: dict[str, tuple[tuple[str, ...], str]] = {
+    "run": (("name",), "its name"),
+    "phase": ((), "what it is doing: running, finished, failed and so on"),
+    "experiment": ((), "the experiment that it is of"),
+    "group": ((), "the sweep that it is of"),
+    "parent": (("from",), "the run that it was forked from"),
+    "step": ((), "steps done"),
+    "progress": ((), "the part of its steps that is done, from 0 to 1"),
+    "tokens": ((), "tokens trained on"),
+    "speed": (("tok/s",), "tokens a second"),
+    "train/loss": (("loss", "train"), "the last training loss"),
+    "val/loss": (("val",), "the last validation loss"),
+    "best": ((), "the best value of what is monitored"),
+    "best_step": ((), "the step of that"),
+    "eta": ((), "time left while it trains, as 2h"),
+    "age": ((), "time since it was made, as 2d"),
+    "star": ((), "true or false"),
+    "tag": (("tags",), "its tags, with a blank between them"),
+    "note": ((), "its note"),
+}
+"""What every run is asked by: other names of it, as headings have them, and what it is. Settings and metrics have
+their own names."""
+_CANONICAL = {name: known for known, (others, _) in NAMES.items() for name in (known, *others)}
 AGES = ("age", "time", "eta")
 """Names whose values are seconds, so that 2h can be written."""
 DEEPEST = 100
 """Brackets and nots inside each other: a person writes a few, and Python's own stack has an end."""
+
+
+def canonical(name: str) -> str:
+    """The name that a heading stands for, whatever its case; any other name is itself."""
+    return _CANONICAL.get(name.casefold(), name)
 
 
 class Filter(Protocol):
@@ -129,6 +157,11 @@ class Several:
         return [word for one in self.inner for word in one.words()]
 
 
+def fault_at(text: str, column: int, message: str) -> UsageError:
+    """What is wrong with a filter, with a mark under the place."""
+    return UsageError(f"filter: {message}\n    {text}\n    {' ' * column}^")
+
+
 def parse_filter(text: str) -> Filter:
     """Read a filter; an empty one lets everything through. Raises UsageError with a mark under the place."""
     reader = _Reader(text)
@@ -179,7 +212,7 @@ class _Reader:
     def fault(self, message: str, column: int | None = None) -> UsageError:
         if column is None:
             column = self.tokens[self.place].column if self.place < len(self.tokens) else len(self.text)
-        return UsageError(f"filter: {message}\n    {self.text}\n    {' ' * column}^")
+        return fault_at(self.text, column, message)
 
     def either(self) -> Filter:
         parts = [self._both()]
@@ -225,15 +258,15 @@ class _Reader:
         token = self._take()
         if self.kind() != "sign":
             return Word(token.text)
-        sign = self._take().text
+        name, sign = canonical(token.text), self._take().text
         if self.kind() not in ("word", "quoted"):
             raise self.fault(f"a value is missing after '{sign}'")
         value = self._take()
-        read = value.text if value.kind == "quoted" else read_value(value.text, ages=token.text in AGES)
+        read = value.text if value.kind == "quoted" else read_value(value.text, ages=name in AGES)
         if sign in ("<", "<=", ">", ">=") and not _is_number(read):
             self.place -= 1
             raise self.fault(f"'{value.text}' is no number; only numbers are less or more")
-        return Compared(token.text, sign, read)
+        return Compared(name, sign, read)
 
 
 def read_value(text: str, *, ages: bool = False) -> Value:

@@ -104,8 +104,10 @@ def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | 
 def _let_through(runs: list[RunSummary], words: str) -> list[RunSummary]:
     from craft.analysis.facts import RunFacts
     from craft.analysis.filters import parse_filter
+    from craft.analysis.names import check_names
 
     wanted = parse_filter(words)
+    check_names(words, wanted, runs, RunFacts)
     return [one for one in runs if wanted.holds(RunFacts(one))]
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from craft.analysis.facts import RunFacts, last_value
-from craft.analysis.filters import parse_filter
+from craft.analysis.filters import NAMES, canonical, parse_filter
+from craft.analysis.names import check_names
+from craft.errors import UsageError
 from craft.runs.notes import change_notes
 from craft.runs.status import StatusWriter
 from craft.runs.store import RunStore
@@ -35,6 +37,20 @@ def test_a_run_is_asked_for_figures_settings_and_metrics(tmp_path: Path) -> None
         facts
     )
     assert not parse_filter("lr > 1e-2").holds(facts)
+    assert parse_filter("val < 1.9 and TAGS ~ keep and progress = 0").holds(facts) is False, "no progress without steps"
+    for words, near in (("hiden_size > 2", "hidden_size"), ("val/los < 2", "val/loss"), ("train/gradnorm > 0", "norm")):
+        with pytest.raises(UsageError, match=rf"no run has '.*near it: .*{near}"):
+            check_names(words, parse_filter(words), [run], RunFacts)
+    check_names("val < 1 or lr > 2 or not type = x", parse_filter("val < 1 or lr > 2 or keep"), [run], RunFacts)
+
+
+def test_every_heading_that_is_seen_is_a_name() -> None:
+    from craft.analysis.facts import _CLAIMED
+    from craft.cli.runs_table import run_columns
+    from workbench.screens.runs.columns import COLUMNS, MORE_COLUMNS
+
+    headings = {column.title for column in (*COLUMNS, *MORE_COLUMNS)} | {column.heading for column in run_columns([])}
+    assert {canonical(heading) for heading in headings - {""}} <= NAMES.keys() == _CLAIMED.keys() - {"text"}
 
 
 def test_a_run_without_files_says_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from craft.analysis.filters import NAMES
 from workbench.actions import PLACES, key_name
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
@@ -37,6 +38,20 @@ def test_a_guide_has_the_keys_that_there_are(name: str) -> None:
     if os.environ.get("CRAFT_RENEW"):
         guide.write_text(renewed)
     assert text == renewed
+
+
+def test_the_guide_lists_the_names_that_filters_know() -> None:
+    guide = GUIDES / "runs.md"
+    text = guide.read_text()
+    rows = "".join(
+        f"| {' '.join(f'`{one}`' for one in (name, *others))} | {about} |\n" for name, (others, about) in NAMES.items()
+    )
+    before, _, rest = text.partition("<!-- filter names -->\n")
+    after = rest.partition("<!-- end of names -->")[2]
+    renewed = f"{before}<!-- filter names -->\n\n| name | |\n|---|---|\n{rows}\n<!-- end of names -->{after}"
+    if os.environ.get("CRAFT_RENEW"):
+        guide.write_text(renewed)
+    assert after and text == renewed
 
 
 @pytest.mark.parametrize("guide", sorted(GUIDES.glob("*.md")), ids=lambda path: path.stem)

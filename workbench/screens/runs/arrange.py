@@ -166,12 +166,15 @@ class Arranger:
         if self._refused[2] and (view.words, view.typing) == self._refused[:2]:
             return self._refused[2]
         from craft.analysis.filters import parse_filter
+        from craft.analysis.names import check_names
         from craft.errors import UsageError
 
         before = self._filter, self._words, self._through
         fault = ""
         try:
-            self._filter, self._words, self._through = parse_filter(view.words), view.words, {}
+            wanted = parse_filter(view.words)
+            check_names(view.words, wanted, runs, facts_of)
+            self._filter, self._words, self._through = wanted, view.words, {}
         except UsageError as error:
             fault = str(error)
         else:
@@ -232,9 +235,6 @@ def sort_value(run: RunSummary, name: str) -> Value:
     if name == "run":
         # Numbers in names by their value, so that lr-10 comes after lr-9.
         return "".join(part.zfill(12) if part.isdecimal() else part for part in _NUMBERED.split(run.name))
-    if name == "progress":
-        most = number(run.status.max_steps)
-        return (number(run.status.step) or 0.0) / most if most else None
     value = facts_of(run)(name)
     return None if isinstance(value, float) and math.isnan(value) else value
 
