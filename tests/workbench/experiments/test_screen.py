@@ -223,3 +223,16 @@ def test_without_a_file_one_is_written_and_its_experiments_are_there(tmp_path: P
             assert file.exists()
 
     play(story())
+
+
+def test_of_a_file_that_is_not_utf_8_nothing_is_run(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    file.write_bytes(file.read_bytes() + b"# \xe9\n")
+
+    async def story() -> None:
+        async with experiments(file, inspected=False) as (app, pilot, screen):
+            await until(pilot, lambda: "byte 0xe9 is not UTF-8" in screen_text(app))
+            await until(pilot, lambda: screen.panel is not None and screen.inspection is not None)
+            assert not screen.listing.rows and screen.plan_chosen("tiny") == []
+
+    play(story())

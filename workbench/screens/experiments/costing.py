@@ -107,8 +107,8 @@ class CostsReader:
             self._known.clear()
             self._generation += 1
 
-    def inspect(self, text: str) -> Inspection:
-        """What stands in a text, and what is wrong with it."""
+    def inspect(self, text: str | None) -> Inspection:
+        """What stands in a text, or in the file, and what is wrong with it."""
         found = inspect_experiments(self.file, text)
         return self._with_code_problems(found, self.known_own(found)[0])
 

@@ -41,7 +41,7 @@ class Parts(WorkbenchScreen):
     def current_inspection(self) -> Inspection | None:
         """That of the text as it is now: what a thread found may be a keystroke old."""
         if self.panel is not None:
-            self.inspection = self.reader.inspect(self.panel.buffer.text)
+            self.inspection = self.reader.inspect(self.panel.buffer.to_check)
         return self.inspection
 
     def plan_chosen(self, name: str) -> list[PlannedRun]:

@@ -53,12 +53,13 @@ class Weighing(Measuring):
 
     def _inspect_now(self) -> None:
         if self.panel is not None:
-            self._inspect(self.panel.buffer.text, self.panel.buffer.version)
+            buffer = self.panel.buffer
+            self._inspect(buffer.to_check, buffer.text, buffer.version)
 
     @work(thread=True, group="inspect", description="inspect", exclusive=True, exit_on_error=False)
-    def _inspect(self, text: str, version: int) -> None:
+    def _inspect(self, to_check: str | None, text: str, version: int) -> None:
         worker = get_current_worker()
-        inspection = self.reader.inspect(text)
+        inspection = self.reader.inspect(to_check)
         known, unknown = self.reader.known_own(inspection)
         unchecked = self.reader.unchecked(inspection)
         if not worker.is_cancelled:

@@ -59,6 +59,11 @@ class Buffer:
         return self.text != self.saved_text
 
     @property
+    def to_check(self) -> str | None:
+        """The text that is to be sound; None for that of the file, which is not what is shown of it."""
+        return None if self.fault else self.text
+
+    @property
     def exists(self) -> bool:
         """Whether there was a file when it was last read or written."""
         return self._base is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from craft.errors import CraftError
@@ -169,14 +170,16 @@ class FileCare:
         from workbench.dialogs.text_dialog import TextScreen
 
         path, encoding = self.buffer.path, self.buffer.encoding_of_disk() or "UTF-8"
-        name, kept = shlex.quote(str(path)), shlex.quote(f"{path}.before")
-        words = (
-            f"{self.buffer.fault}.\n\n"
-            f"TOML is UTF-8, and this is probably {encoding}. Nothing here writes the file: it stays as it is, to the "
-            "byte, and what cannot be read is only shown as a mark. In a shell, this makes UTF-8 of it and keeps the "
-            f"old one beside it:\n\n  cp {name} {kept}\n  iconv -f {encoding} -t UTF-8 {kept} > {name}\n\n"
-            "It is taken here as soon as it can be read. If letters look wrong then, try another encoding after -f."
+        folder, name, kept = map(shlex.quote, (str(path.absolute().parent), path.name, f"{path.name}.before"))
+        before = (
+            f"{self.buffer.fault}. TOML is UTF-8, and this is probably {encoding}. Nothing here writes the file: it "
+            "stays as it is, to the byte, and what cannot be read is only shown as a mark. In a shell, this makes "
+            "UTF-8 of it and keeps the old one beside it:"
         )
+        after = "It is taken here as soon as it can be read. If letters look wrong then, try another encoding after -f."
+        width = min(max(self.panel.app.size.width - 10, 20), 90)
+        commands = [f"  cd {folder}", f"  cp {name} {kept}", f"  iconv -f {encoding} -t UTF-8 {kept} > {name}"]
+        words = "\n".join((*wrap(before, width), "", *commands, "", *wrap(after, width)))
         self.panel.app.push_screen(TextScreen(f"{path.name} is not UTF-8", words, "what to do"))
 
     # --- what is to be decided ---
