@@ -90,8 +90,20 @@ def format_number(value: float | None) -> str:
         return NOTHING
     if not math.isfinite(value):
         return _non_finite(value)
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
-    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+    return _with_digits(value, 4)
+
+
+def fit_figure(text: str, width: int) -> str:
+    """A figure in at most `width` characters: with fewer digits, never cut, which would take its exponent away. What
+    is no figure stays as it is."""
+    if len(text) <= width:
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    fewer = (_with_digits(value, digits) for digits in (3, 2, 1))
+    return next((short for short in fewer if len(short) <= width), "#" * width)
 
 
 def format_percent(fraction: float | None) -> str:
@@ -106,6 +118,12 @@ def format_percent(fraction: float | None) -> str:
     if 99 <= percent < 100:
         return "99%"
     return f"{percent:.0f}%"
+
+
+def _with_digits(value: float, digits: int) -> str:
+    """In so many significant figures, without a zero that says nothing."""
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
 def _scaled(value: float, base: float, names: tuple[str, ...], space: str) -> str:

@@ -65,3 +65,20 @@ def test_what_is_not_a_figure_is_said(write: Callable[[float | None], str]) -> N
     assert write(math.nan) == "NaN"
     assert write(math.inf) == "inf"
     assert write(-math.inf) == "-inf"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("3.114e-5", 8, "3.114e-5"),
+        ("3.114e-5", 7, "3.11e-5"),
+        ("3.114e-5", 5, "3e-5"),
+        ("0.006114", 7, "0.00611"),
+        ("0.006114", 6, "0.0061"),
+        ("123456", 4, "1e5"),
+        ("-3.1e-12", 4, "####"),
+        ("1200 runs", 4, "1200 runs"),
+    ],
+)
+def test_a_figure_without_room_has_fewer_digits(text: str, width: int, expected: str) -> None:
+    assert numbers.fit_figure(text, width) == expected

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from craft.analysis.numbers import format_loss
+from craft.analysis.numbers import fit_figure, format_loss
 from craft.runs.json_files import is_number
 from craft.text import fit, width_of
 from workbench.actions import bindings_of
@@ -192,7 +192,7 @@ class Picker(RowCursor, can_focus=True):
         tail: list[tuple[str, Style]] = []
         if room > 16 + _LOSS:
             loss = run.val_loss if is_number(run.val_loss) else None
-            tail.append((fit(format_loss(loss), _LOSS, align="right"), self._look("plain")))
+            tail.append((fit(fit_figure(format_loss(loss), _LOSS), _LOSS, align="right"), self._look("plain")))
         if room > 20 + _LOSS + _PHASE:
             phase = fit(f"  {phase_text(run, self.ascii_only)}", _PHASE + 2, ascii_only=self.ascii_only)
             tail.append((phase, self._look(TONES.get(phase_word(run), "warn"))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.segment import Segment
 from rich.style import Style
@@ -13,6 +14,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
+from craft.analysis.numbers import fit_figure
 from craft.text import clean_line, fit
 from workbench.actions import bindings_of
 from workbench.screens.experiments.rows import Kind, Row, cell, columns_for
@@ -142,8 +144,8 @@ class ExperimentList(RowCursor, can_focus=True):
         ]
         for column in columns:
             text, look = cell(row, column.title, ascii_only=self.ascii_only)
-            align = "right" if column.right else "left"
-            text = fit(text, column.width, align=align, ascii_only=self.ascii_only)  # type: ignore[arg-type]
+            align: Literal["left", "right"] = "right" if column.right else "left"
+            text = fit(fit_figure(text, column.width), column.width, align=align, ascii_only=self.ascii_only)
             segments += [Segment("  ", base + under), Segment(text, self._look(look) + under)]
         return Strip(segments).adjust_cell_length(width, base + under)
 

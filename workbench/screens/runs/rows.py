@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from craft.analysis.numbers import NOTHING, format_loss
+from craft.analysis.numbers import NOTHING, fit_figure, format_loss
 from craft.text import fit, shorten
 from workbench.screens.runs.columns import (
     BAR_CELLS,
@@ -131,7 +131,7 @@ def cells_of(
         else:
             text = column.write(run, now) if column.write else fact(column.key)
             tone = "quiet" if text == NOTHING or column.key in ("age", "group", "tag", "experiment") else "plain"
-            cells.append(Cell(fit(text, column.width, align=column.align, ascii_only=ascii_only), tone))
+            cells.append(Cell(_fitted(text, column, ascii_only), tone))
     return cells
 
 
@@ -151,8 +151,13 @@ def cells_of_group(group: Fold, now: float, name_width: int, columns: Sequence[C
             "best": format_loss(group.best) if group.best is not None else "",
         }.get(column.key, "")
         tone = "live" if column.key == "phase" and group.live else "quiet" if column.key != "val/loss" else "plain"
-        cells.append(Cell(fit(text, column.width, align=column.align, ascii_only=ascii_only), tone))
+        cells.append(Cell(_fitted(text, column, ascii_only), tone))
     return cells
+
+
+def _fitted(text: str, column: Column, ascii_only: bool) -> str:
+    text = fit_figure(text, column.width) if column.align == "right" else text
+    return fit(text, column.width, align=column.align, ascii_only=ascii_only)
 
 
 def _bar_cells(done: float | None, width: int, ascii_only: bool) -> list[Cell]:
