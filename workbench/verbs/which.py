@@ -32,7 +32,7 @@ def _can_end(run: RunSummary) -> bool:
 
 
 def _can_kill(run: RunSummary) -> bool:
-    return _can_end(run) and not is_elsewhere(run)
+    return _is_live(run) and not is_elsewhere(run)
 
 
 def _has_ended(run: RunSummary) -> bool:
@@ -63,9 +63,9 @@ class Verb:
 
 
 VERBS = (
-    Verb("stop", "stop", "it finishes its step and saves", _can_end),
+    Verb("stop", "stop", "it finishes its step and saves; what waits leaves the queue", _can_end),
     Verb("resume", "resume", "from its newest checkpoint", _can_go_on),
-    Verb("resume_with", "resume with changes, or longer", "other settings, or more steps", _has_ended),
+    Verb("resume_with", "resume with changes, or longer", "other settings, more steps", _has_ended),
     Verb("pause", "pause, or continue", "it keeps its slot", _is_live),
     Verb("fork", "fork", "a new run from a checkpoint", _has_begun, alone=True),
     Verb("compare", "compare", "side by side", _has_begun),

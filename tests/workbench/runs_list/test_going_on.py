@@ -107,7 +107,7 @@ def test_a_run_of_another_host_is_asked_and_not_killed(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with opened(file) as (app, pilot):
-            await until(pilot, lambda: "cluster-7 trains it" in screen_text(app))
+            await until(pilot, lambda: "cluster-7 works on it" in screen_text(app))
             assert app.runs[0].phase == "running" and "cluster-7 works on it" in app.runs[0].reason
             await pilot.press("K")
             assert app.screen is app.place, "it can be killed only there"

@@ -13,6 +13,7 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.scrolling import ScrollingDialog
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ class DoctorScreen(ScrollingDialog[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog wide"):
             yield Static(Content.styled("this machine and these runs", "bold"))
+            yield Static(id="verdict")  # above: what is found may be longer than the screen
             yield Static(id="found", classes="space")
-            yield Static(id="verdict", classes="space")
+            yield Answers()
 
     def on_mount(self) -> None:
         self._begin()

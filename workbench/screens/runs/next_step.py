@@ -43,8 +43,7 @@ def _state_of(run: RunSummary, now: float) -> State:
     reason = run.reason if run.reason != word else ""
     elsewhere = host_elsewhere(run.folder, run.status)
     if elsewhere is not None and run.observed.is_live:
-        said = f"{elsewhere} trains it: s asks it through its folder, r takes it over, K works only there"
-        return State(word, reason, tone, said)
+        return State(word, reason, tone, "s asks it through its folder, r takes it over; kill it there")
     if word == "damaged":
         return State(word, reason, tone, "! says what can be mended; x deletes it")
     if word == "finished":
@@ -53,12 +52,14 @@ def _state_of(run: RunSummary, now: float) -> State:
         return State(_since(run, now), reason, tone, f"r {_from(run)}, f forks it")
     if word in ("failed", "interrupted"):
         return State(_since(run, now), reason, tone, f"r {_from(run)}, enter shows its log")
+    if word == "queued" and reason.startswith("the queue is paused"):
+        return State(word, "the queue is on hold", tone, "Q and then p lets it go on, s takes this run out of it")
     if word == "queued":
         return State(word, reason, tone, "< and > move it, s takes it out of the queue")
     if word == "silent":
         return State(word, reason, tone, "K kills it; what it saved stays, and r goes on from there")
     if word == "paused":
-        return State(word, reason, tone, "P lets it go on, s frees its slot too")
+        return State(word, _going(run, reason), tone, "P lets it go on, s frees its slot too")
     return State(word, _going(run, reason), tone)
 
 
