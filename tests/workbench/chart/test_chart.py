@@ -363,13 +363,16 @@ def test_long_curves_are_looked_through_beside_the_event_loop_and_what_is_seen_s
             may_draw.set()
             await until(pilot, lambda: "long 8.8" in app.text())
             count = sum(threads)
-            await pilot.press("g", "right", "plus")
-            await until(pilot, lambda: "zoomed" in app.text())
+            await pilot.press("g", "right")
             assert sum(threads) == count == 1, "what is known is drawn at once"
+            may_draw.clear()
+            await pilot.press("plus", "plus")  # the second goes on from the first, which is not seen yet
+            assert chart.x_range is not None and chart.x_range[1] - chart.x_range[0] == pytest.approx(29_999 / 4)
+            may_draw.set()
+            await until(pilot, lambda: "zoomed" in app.text())
             await pilot.press("S")
             await until(pilot, lambda: "lightly smoothed" in app.text())
-            assert sum(threads) == 2
-            assert chart.drawing is not None
+            assert sum(threads) >= 3 and chart.drawing is not None
             again = draw_plot(
                 [long], width=100, height=20, title="loss", x_label="step", axis=AXES["step"], view=chart.view()
             )

@@ -10,6 +10,7 @@ from workbench.widgets.chart.picture import Picture, Range
 
 if TYPE_CHECKING:
     from craft.analysis.plots import Drawing
+    from craft.analysis.scales import Scale
 
 
 class Moving(Picture):
@@ -111,15 +112,23 @@ class Moving(Picture):
             self.set_range(x_range)
             self.ranged(x_range)
 
+    def _part(self, drawing: Drawing) -> Scale | None:
+        """The part of the x axis that is asked for, which a drawing under way may not show yet."""
+        from craft.analysis.scales import Scale
+
+        if self.x_range is None or drawing.x is None:
+            return drawing.whole_x
+        return Scale(*self.x_range, drawing.x.log) if self.x_range[0] > 0 or not drawing.x.log else drawing.x
+
     def zoom(self, factor: float, around: float | None = None) -> None:
         from workbench.widgets.chart.ranging import zoomed
 
         drawing = self.drawing
-        if drawing is None or drawing.x is None or drawing.whole_x is None:
+        if drawing is None or (shown := self._part(drawing)) is None or drawing.whole_x is None:
             return
         if around is None:
-            around = drawing.x.place(self.cross) if self.cross is not None and drawing.x.holds(self.cross) else 0.5
-        self.choose(zoomed(drawing.x, drawing.whole_x, factor, around))
+            around = shown.place(self.cross) if self.cross is not None and shown.holds(self.cross) else 0.5
+        self.choose(zoomed(shown, drawing.whole_x, factor, around))
 
     def zoom_y(self, factor: float, around: float = 0.5) -> None:
         from workbench.widgets.chart.ranging import zoomed
@@ -137,8 +146,8 @@ class Moving(Picture):
         from workbench.widgets.chart.ranging import panned
 
         drawing = self.drawing
-        if drawing is not None and drawing.x is not None and drawing.whole_x is not None:
-            self.choose(panned(drawing.x, drawing.whole_x, by))
+        if drawing is not None and (shown := self._part(drawing)) is not None and drawing.whole_x is not None:
+            self.choose(panned(shown, drawing.whole_x, by))
 
     def pan_y(self, by: float) -> None:
         from workbench.widgets.chart.ranging import panned

@@ -168,9 +168,12 @@ class Picture(Widget):
         from craft.analysis.curves import Curves
 
         self._curves = self._curves or Curves()
-        asked = (self.series, self._sizes, self.log_x, self.log_y, self.smoothing, self.robust)
-        if sum(self._sizes) <= _LONG or asked == self._looked_through:
+        looks = (self.log_x, self.log_y, self.smoothing, self.robust, self.x_range)
+        asked = (self.series, self._sizes, *looks)
+        is_short = sum(self._sizes) <= _LONG
+        if is_short or asked == self._looked_through:
             self._take_drawing(self._plot()(curves=self._curves))
+            self._looked_through = () if is_short else asked  # what is known is of these curves
         elif not self._under_way:  # what is seen stays until then
             self._under_way = True
             self._look_through(asked, self._plot(), self._curves.copy())
