@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -79,7 +78,5 @@ def test_copying_reaches_tmux(tmp_path: Path) -> None:
     with tmux(tmp_path) as terminal:
         terminal.start(shlex.join([COMMAND[0], str(script)]))
         terminal.until(lambda text: "taken True" in text)
-        held = subprocess.run(
-            ["tmux", "-S", str(tmp_path / "tmux"), "show-buffer"], capture_output=True, text=True, check=True
-        ).stdout
+        held = terminal._call("show-buffer")
     assert held == "eleven \u2713 words\n" * 11
