@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from craft.runs.store import RunSummary
 
 _END_WITHIN = 3.0  # seconds after a signal
-_KEEP_AFTER = 0.5  # seconds until what was chosen or typed is on disk
 _THREADS = 64  # at most; each is begun when it is needed
 
 
@@ -110,7 +109,6 @@ class Workbench(ReadingApp):
         self.theme_changed_signal.subscribe(self, lambda theme: self.memory.set("theme", theme.name))
         # The first frame stands before anything is read, or imported for reading.
         self.call_after_refresh(self.start_reading)
-        self.set_interval(_KEEP_AFTER, self.keep)
 
     async def on_event(self, event: events.Event) -> None:
         """Keys that came with the one that ends the program open nothing any more."""

@@ -21,6 +21,8 @@ from workbench.project import Check, Project, check_project, read_project, stamp
 from workbench.screens.base import WorkbenchScreen
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from craft.runs.store import RunSummary
     from workbench.memory import Memory
     from workbench.screens.base import Reading
@@ -63,6 +65,10 @@ class ReadingApp(App[None]):
         """A short note in the corner, from any thread; `text` may hold foreign text."""
         self.notify(clean(text), severity=severity, markup=False, timeout=4 if severity == "information" else 10)
 
+    def keep(self) -> None:
+        """Put what was chosen or typed on disk, where that was not done at once."""
+        raise NotImplementedError
+
     def start_reading(self) -> None:
         """Look for the first time, and again and again from then on."""
         from workbench.watch import RunsReader
@@ -71,6 +77,12 @@ class ReadingApp(App[None]):
         self._tell(lambda screen: screen.show_rest())
         self._runs_reader = RunsReader(self.project.runs_dir)
         self._tick()
+
+    def get_driver_class(self) -> type[Driver]:
+        from workbench.driver import WaitingDriver
+
+        found = super().get_driver_class()
+        return WaitingDriver if found in WaitingDriver.__bases__ else found
 
     # --- reading, in threads ---
 
@@ -82,6 +94,7 @@ class ReadingApp(App[None]):
     def _tick(self) -> None:
         if self._ends:
             return
+        self.keep()
         now = time.monotonic()
         self.set_timer(TICK if now < self._touched + _AWAY_AFTER else 2 * TICK, self._tick)
         listed = now >= self._next_listing

@@ -1,0 +1,56 @@
+"""How keys come in: waited for. Textual's own driver looks for them ten times a second, which takes a processor away
+from the training that is watched each time, although nobody types."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from codecs import getincrementaldecoder
+from typing import Any
+
+from textual._parser import ParseError
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+
+_ROUND = 0.1  # seconds
+_ROUNDS = 5  # after something came, in which the parser may have to give up waiting for the rest of a key
+
+
+class WaitingDriver(LinuxDriver):
+    """Textual's driver for terminals, with another loop that reads."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._woken, self._waking = os.pipe()
+
+    def disable_input(self) -> None:
+        os.write(self._waking, b".")  # it looks a few times whether it shall end
+        super().disable_input()
+
+    def run_input_thread(self) -> None:
+        """Hand on what comes, until it is told to end."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")().decode
+        quiet = 0
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                ready = [key.fd for key, _ in selector.select(_ROUND if quiet < _ROUNDS else None)]
+                quiet = 0 if ready else quiet + 1
+                if self._woken in ready:
+                    os.read(self._woken, 4096)
+                if self.fileno in ready:
+                    read = os.read(self.fileno, 4096)
+                    if not read:
+                        time.sleep(_ROUND)  # the terminal is gone
+                    for event in parser.feed(decode(read)) if read else ():
+                        self.process_message(event)
+                for event in parser.tick():
+                    self.process_message(event)
+        try:
+            for _ in parser.feed(""):
+                pass
+        except (EOFError, ParseError):
+            pass
