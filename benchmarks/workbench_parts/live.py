@@ -47,7 +47,7 @@ def measure(place: Path, seconds: float = 20.0) -> bool:
         program.until(CURVE)
         program.read_for(3)
         before, began = program.cpu_seconds(), time.perf_counter()
-        written = program.read_for(seconds)
+        written = program.attend(seconds)
         share = (program.cpu_seconds() - before) / (time.perf_counter() - began)
         # Among the runs that ended nothing moves but the cursor, so its mark is the answer.
         program.press(b"G")

@@ -27,8 +27,6 @@ _T_95 = 2.093  # Student's t for 19 degrees of freedom
 _WARM_UP = 20.0  # seconds of training before the first pair
 _UNTOUCHED = 7.0  # seconds until the workbench takes it that nobody is there
 _SETTLE = 1.5  # seconds after a turn that belong to neither half
-_MOVED = b"\x1b[<35;2;2M"
-"""What a terminal writes when the mouse moves."""
 _SYNCHRONISED, _DRAWN = b"\x1b[?2026;2$y", b"\x1b[?2026h"
 """What a terminal answers that shows each drawing at once, and what then comes before each."""
 _FILE = """craft = 1
@@ -88,22 +86,15 @@ class _Pair:
         self.redraws = 0
         for watched in (first_watched, not first_watched):
             os.kill(program.pid, signal.SIGCONT if watched else signal.SIGSTOP)
-            self._watch(program, _SETTLE, attended=attended and watched)
+            look = program.attend if attended and watched else program.read_for
+            look(_SETTLE)
             program.written = b""  # to add to what is long takes time too
             before, cpu = _last(folder), program.cpu_seconds()
-            self._watch(program, seconds, attended=attended and watched)
+            look(seconds)
             after = _last(folder)
             self.speeds[watched] = (after[0] - before[0]) / (after[1] - before[1])
             self.cpu += program.cpu_seconds() - cpu
             self.redraws += program.written.count(_DRAWN)
-
-    @staticmethod
-    def _watch(program: Program, seconds: float, *, attended: bool) -> None:
-        stop = time.perf_counter() + seconds
-        while (left := stop - time.perf_counter()) > 0:
-            if attended:
-                program.press(_MOVED)
-            program.read_for(min(left, 2.0))
 
 
 def _last(folder: Path) -> tuple[float, float]:
@@ -117,7 +108,7 @@ def _last(folder: Path) -> tuple[float, float]:
 
 def _wait_for(log: Path, records: int) -> None:
     """Wait until the run has begun in earnest."""
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 300
     while not log.exists() or log.read_bytes().count(b"train/loss") < records:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{log} does not grow")

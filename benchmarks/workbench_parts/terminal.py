@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 
 ROWS, COLUMNS = 48, 160
+_MOVED = b"\x1b[<35;2;2M"
+"""What a terminal writes when the mouse moves."""
 CURVE = "\u2500 train ".encode()
 """The line of a drawn curve in a chart's legend, before its last value."""
 
@@ -39,6 +41,14 @@ class Program:
         while (left := stop - time.perf_counter()) > 0:
             if select.select([self._terminal], [], [], left)[0]:
                 self.written += os.read(self._terminal, 65_536)
+        return len(self.written) - before
+
+    def attend(self, seconds: float) -> int:
+        """The same while the mouse moves now and then: where nobody is there, it looks half as often."""
+        before, stop = len(self.written), time.perf_counter() + seconds
+        while (left := stop - time.perf_counter()) > 0:
+            self.press(_MOVED)
+            self.read_for(min(left, 2.0))
         return len(self.written) - before
 
     def until(self, words: bytes, *, start: int = 0, patience: float = 60.0) -> float:
