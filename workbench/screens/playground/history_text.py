@@ -91,7 +91,7 @@ def parts(record: Record) -> Iterator[Part]:
     sources = [source.label for one in record.get("sources") or [] if (source := read_source(one)) is not None]
     asked = [("asked", when), ("of", ", ".join(sources))]
     if (reason := record.get("reason")) != "finished":
-        asked.append(("ended", {"asked": "no answer was kept"}.get(str(reason), str(reason))))
+        asked.append(("ended", {"asked": "not yet, or its answer was not kept"}.get(str(reason), str(reason))))
     settings = next((one for result in results if (one := _table(result.get("settings")))), None)
     for name, value in (settings or _table(request.get("settings"))).items():
         if value not in ([], ()):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from rich.segment import Segment
 from textual.geometry import Region
+from textual.timer import Timer
 
 from workbench.actions import bindings_of
 from workbench.screens.playground.score_figures import UNITS, Scored, difference, level_of_difference
@@ -53,6 +54,7 @@ class ScoreText(TokenText, inherit_bindings=False):
         self._making = self._wrapped
         """The lines that are made; until they come to what is looked at, those that were seen stay."""
         self._breaking = False
+        self._next: Timer | None = None
 
     def show_scores(self, scored: Scored, other: Scored | None) -> None:
         """Other scores of a text, whole or still coming. The cursor stays where it is."""
@@ -101,8 +103,9 @@ class ScoreText(TokenText, inherit_bindings=False):
             self._draw_all()
             if self.cursor is not None:
                 self.call_after_refresh(self._scroll_to_cursor)
-        if self._breaking:
-            self.set_timer(_PAUSE, self._go_on_breaking)
+        if self._next is not None:
+            self._next.stop()  # of lines that were begun before these
+        self._next = self.set_timer(_PAUSE, self._break_more) if self._breaking else None
 
     def _is_enough(self, lines: Wrapped) -> bool:
         """Whether there are lines for all that is looked at, and for the cursor."""
@@ -117,10 +120,6 @@ class ScoreText(TokenText, inherit_bindings=False):
             self._strips.pop(number, None)
         if line < self.scroll_offset.y + self.size.height:
             self.refresh(Region(0, max(0, line - self.scroll_offset.y), self.size.width, self.size.height))
-
-    def _go_on_breaking(self) -> None:
-        if self._breaking:
-            self._break_more()
 
     def figure(self, place: int) -> float | None:
         """What stands behind a token: its surprise, or how much more it surprised than it did the other."""
