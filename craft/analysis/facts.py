@@ -175,6 +175,11 @@ def _value(value: Any) -> Value:
 
 def last_value(log: Path, name: str) -> float | None:
     """The newest value of a metric that counts, looked for in the last megabytes of the log; None where none is."""
+    return next(last_values(log, name), None)
+
+
+def last_values(log: Path, name: str) -> Iterator[float | None]:
+    """The values of a metric that count, the newest first, in the last megabytes of the log; None: was not finite."""
     wanted = json.dumps(name).encode()  # as the log has it: whatever is not ASCII is escaped
     until = math.inf  # a resume takes back what was measured after its step
     for line in _from_the_end(log, (wanted, _RESUMED)):
@@ -186,8 +191,7 @@ def last_value(log: Path, name: str) -> float | None:
         if resumed_from is not None:
             until = min(until, resumed_from)
         elif name in record and (step is None or step <= until):
-            return _number(record[name])
-    return None
+            yield _number(record[name])
 
 
 def _from_the_end(log: Path, wanted: Sequence[bytes]) -> Iterator[bytes]:

@@ -13,12 +13,14 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 from craft import platform
 from craft.analysis.dry_runs import DryRunResult, kept_result, kept_results
-from craft.analysis.facts import last_value
+from craft.analysis.facts import last_value, last_values
 from craft.analysis.numbers import format_duration
 from craft.config.estimate.figures import Estimate, Range
 from craft.config.schema import ExperimentConfig
@@ -26,7 +28,8 @@ from craft.runs.folder import RunFolder, load_identity
 from craft.runs.store import RunSummary
 
 _LOOKED_AT = 300  # the newest runs; older ones say nothing that these do not
-_FEWEST_STEPS, _FEWEST_SECONDS = 10, 1.0
+_FEWEST_STEPS, _FEWEST_SECONDS = 10, 0.25
+_RECORDS = 200  # the newest, whose speeds a median is taken of
 _FARTHEST = math.log(8)  # how many times larger or smaller a model may be that is taken for alike
 _MOST_SOURCES = 5
 
@@ -43,11 +46,18 @@ class PastSpeed:
     precision: str
     flops_per_token: float | None
     tokens_per_second: float
-    """Of training steps alone."""
+    """Of training steps alone: the median of the newest records, of which a single one may be twice as fast."""
     seconds_per_step: float | None
     """With the run's own evaluations and saves; None where that is not known."""
     whole_seconds: float | None = None
     """Of a run that was trained to its end."""
+    whole_tokens_per_second: float | None = None
+    """With the run's own evaluations and saves."""
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Tokens a second, at least and at most, of a run that may evaluate and save more or less often."""
+        return tuple(rate for rate in (self.tokens_per_second, self.whole_tokens_per_second) if rate)
 
 
 @dataclass(frozen=True)
@@ -133,14 +143,14 @@ def expected_time(
     fitting = fitting or [one for one in _dry_runs(disturbed=True) if _computes_alike(one, config, figures)]
     shape = shape_of(config.model_dump(mode="json"))
     if alike := [one for one in fitting if one.shape == shape][:_MOST_SOURCES]:
-        speed = Range.of(one.tokens_per_second for one in alike)
+        speed = Range.of(rate for one in alike for rate in one.rates)
         return ExpectedTime(_time(figures, speed), speed, "shape", _names(alike))
     near = sorted((distance, i) for i, one in enumerate(fitting) if (distance := _distance(one, figures)) <= _FARTHEST)
     if not near:
         return None
     # Of the sizes around, the nearest: what is much smaller uses a machine worse.
     chosen = [fitting[i] for distance, i in near if distance <= near[0][0] + math.log(1.5)][:_MOST_SOURCES]
-    rates = [one.tokens_per_second * one.flops_per_token for one in chosen if one.flops_per_token]
+    rates = [rate * one.flops_per_token for one in chosen if one.flops_per_token for rate in one.rates]
     speed = Range(min(rates) / figures.flops_per_token.high, max(rates) / figures.flops_per_token.low)
     return ExpectedTime(_time(figures, speed), speed, "alike", _names(chosen))
 
@@ -203,14 +213,14 @@ def _speed(run: RunSummary) -> PastSpeed | None:
         return None  # its clock began on its parent's machine
     try:
         stat = run.folder.definition.stat()
-        seconds = _seconds(run.folder, run.phase, run.step, run.updated)
+        seconds, speed = _pace(run.folder, run.phase, run.step, run.updated)
     except OSError:
         return None
     known = _settled(run.folder.path, stat.st_mtime_ns, run.folder.run_json.stat().st_mtime_ns)
-    if known is None or seconds is None or run.step < _FEWEST_STEPS or seconds < _FEWEST_SECONDS:
+    speed = speed or run.tokens_per_second
+    if known is None or seconds is None or not speed or run.step < _FEWEST_STEPS or seconds < _FEWEST_SECONDS:
         return None
     definition_hash, shape, model_type, device, precision, flops = known
-    assert run.tokens_per_second
     return PastSpeed(
         name=run.name,
         definition_hash=definition_hash,
@@ -219,16 +229,21 @@ def _speed(run: RunSummary) -> PastSpeed | None:
         device=device,
         precision=precision,
         flops_per_token=flops,
-        tokens_per_second=run.tokens_per_second,
+        tokens_per_second=speed,
         seconds_per_step=seconds / run.step,
         whole_seconds=seconds if run.phase == "finished" and run.step == run.max_steps else None,
+        whole_tokens_per_second=run.status.tokens / seconds if run.status.tokens else None,
     )
 
 
 @lru_cache(maxsize=2_000)
-def _seconds(folder: RunFolder, phase: str, step: int, updated: float) -> float | None:
-    """Seconds of training up to the newest record. The arguments after the first say when to look again."""
-    return last_value(folder.metrics, "time")
+def _pace(folder: RunFolder, phase: str, step: int, updated: float) -> tuple[float | None, float | None]:
+    """Seconds of training up to the newest record, and tokens a second of its steps lately.
+
+    The arguments after the first say when to look again.
+    """
+    rates = [rate for rate in islice(last_values(folder.metrics, "train/tokens_per_second"), _RECORDS) if rate]
+    return last_value(folder.metrics, "time"), median(rates) if rates else None
 
 
 @lru_cache(maxsize=2_000)
