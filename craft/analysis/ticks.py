@@ -94,7 +94,7 @@ def log_time_ticks(low: float, high: float, most: int) -> list[float]:
     for steps in (_TIME_DECADES, _TIME_STEPS):
         places = [1e-3, 1e-2, 0.1, *steps, *(_DAY * 10**power for power in range(8))]
         found = [place for place in places if low <= place <= high]
-        if len(found) >= 3:
+        if len(found) >= 3 and (len(found) >= most or high > 30 * low):  # else they leave gaps
             return found[:: math.ceil(len(found) / max(most, 2))]
     return time_ticks(low, high, most)
 

@@ -35,6 +35,19 @@ def test_time_is_marked_as_clocks_are_read(high: float, labels: list[str]) -> No
     assert [label for _, label in AXES["time"].ticks(0.0, high, 6)] == labels
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (0.2, 3000.0, ["1s", "10s", "1m", "10m"]),
+        (50.0, 90_000.0, ["1m", "10m", "1h", "10h", "1d"]),
+        (1.25, 17.5, ["5s", "10s", "15s"]),
+        (1.0, 1e7, ["1s", "1m", "1h", "1d", "100d"]),
+    ],
+)
+def test_time_is_marked_so_on_a_logarithmic_axis_too(low: float, high: float, labels: list[str]) -> None:
+    assert [label for _, label in AXES["time"].ticks(low, high, 5, log=True)] == labels
+
+
 @given(st.floats(0, 1e15), st.floats(0, 1e15), st.integers(2, 9))
 def test_times_lie_inside_and_are_told_apart(a: float, b: float, most: int) -> None:
     low, high = min(a, b), max(a, b)
