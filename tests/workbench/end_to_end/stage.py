@@ -78,7 +78,10 @@ class Person:
 
         def seen(screen: str) -> bool:
             assert "Traceback" not in screen, screen
-            return what in screen if isinstance(what, str) else what(screen)
+            if what in screen if isinstance(what, str) else what(screen):
+                return True
+            assert "left with " not in screen, f"the program has ended:\n{screen}"
+            return False
 
         return self.terminal.until(seen, within)
 
