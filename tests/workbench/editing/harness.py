@@ -9,6 +9,7 @@ from pathlib import Path
 from textual import on
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 import workbench.app
 from craft.config.experiments import inspect_experiments
@@ -18,6 +19,34 @@ from workbench.screens.experiments.editing.buffer import Buffer
 from workbench.screens.experiments.editing.panel import EditPanel
 from workbench.themes import THEMES
 
+TEXT = """craft = 1
+[defaults.optimizer]
+type = "muon"                     # the usual one
+lr = 0.02
+[template.small.model]
+type = "transformer"
+num_layers = 2
+
+[experiment.a]                    # kept
+extends = "small"
+model.num_layers = 4
+
+[experiment.b]
+extends = "a"
+"""
+NAMES = {
+    " ": "space",
+    "=": "equals_sign",
+    '"': "quotation_mark",
+    ".": "full_stop",
+    "_": "underscore",
+    "[": "left_square_bracket",
+    "]": "right_square_bracket",
+    "#": "number_sign",
+    "-": "minus",
+    "{": "left_curly_bracket",
+    "\x1b": "escape",
+}
 _WORKBENCH = Path(workbench.app.__file__).parent
 
 
@@ -81,3 +110,21 @@ async def edited(
         app.workers.cancel_all()
         with contextlib.suppress(Exception):
             await app.workers.wait_for_complete()
+
+
+async def type_in(pilot: Pilot[None], text: str) -> None:
+    """Press the keys of a text."""
+    await pilot.press(*(NAMES.get(char, char) for char in text))
+
+
+def shown(app: EditorApp, name: str) -> str:
+    """What a line of the editor says."""
+    return str(app.screen.query_one(name, Static).render())
+
+
+async def at(app: EditorApp, pilot: Pilot[None], *path: str) -> None:
+    """The form's cursor on a setting."""
+    rows = app.panel.form.rows
+    await until(pilot, lambda: rows.go_to(path) and rows.selected is not None and rows.selected.path == path)
+    rows.focus()
+    await pilot.pause()

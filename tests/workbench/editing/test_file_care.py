@@ -1,0 +1,144 @@
+"""A file that others write too, drafts that were left, and files that are no text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workbench.editing.harness import TEXT, at, edited, type_in
+from tests.workbench.harness import play, screen_text, until
+from workbench.screens.experiments.editing import file_care
+from workbench.screens.experiments.editing.buffer import Buffer
+from workbench.screens.experiments.editing.notice import NoticeBar
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_care, "LOOK_EVERY", 0.05)
+
+
+def test_a_file_that_another_program_wrote_is_taken_or_asked_about(file: Path) -> None:
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            file.write_text(TEXT + "# theirs\n")
+            await until(pilot, lambda: app.buffer.text.endswith("# theirs\n"))
+            assert not app.buffer.dirty, "nothing was typed, so nothing is asked"
+            app.panel.go_to(1)
+            await type_in(pilot, "# mine ")
+            file.write_text(TEXT + "# theirs again\n")
+            bar = app.query_one(NoticeBar)
+            await until(pilot, lambda: bool(bar.notice and "changed by another program" in bar.notice.text))
+            mine = app.buffer.text
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            assert file.read_text() == TEXT + "# theirs again\n", "not overwritten unasked"
+            await pilot.press("enter")
+            await until(pilot, lambda: app.buffer.text == TEXT + "# theirs again\n")
+            await pilot.press("ctrl+z")
+            assert app.buffer.text == mine, "what was typed is one undo away"
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: file.read_text() == mine)
+            assert bar.notice is None
+            await type_in(pilot, "# more ")
+            mine = app.buffer.text
+            file.unlink()
+            await until(pilot, lambda: bool(bar.notice and "removed by another program" in bar.notice.text))
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await type_in(pilot, "over")
+            await pilot.press("enter")
+            await until(pilot, lambda: file.exists() and file.read_text() == mine)
+
+    play(story())
+
+
+def test_a_draft_that_was_left_is_offered_and_taken(file: Path) -> None:
+    killed = Buffer(file)
+    killed.set_text(TEXT.replace("0.02", "0.05"))
+    killed.close()
+    file.write_text(TEXT + "# newer\n")
+
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            bar = app.query_one(NoticeBar)
+            await until(pilot, lambda: bar.notice is not None)
+            assert bar.notice is not None
+            assert bar.notice.text.endswith(", 2 lines; the file changed since")
+            app.panel.focus_face()
+            await pilot.press("ctrl+o")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await pilot.press("enter")
+            await until(pilot, lambda: "lr = 0.05" in app.buffer.text)
+            assert app.buffer.dirty and file.read_text() == TEXT + "# newer\n"
+        assert [draft.text for draft in Buffer(file).drafts()] == [app.buffer.text], "closed unsaved: offered again"
+
+    play(story())
+
+
+def test_a_program_that_wrote_other_line_ends_is_followed_to_the_byte(file: Path) -> None:
+    file.write_bytes(TEXT.replace("\n", "\r\n").encode())
+
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            windows = app.buffer.text
+            for text in (TEXT, TEXT.replace("kept", "a mix\r"), windows, TEXT):
+                file.write_bytes(text.encode())
+                await until(pilot, lambda text=text: app.buffer.text == text)  # type: ignore[misc]
+                assert not app.buffer.dirty
+            app.panel.focus_face()
+            await pilot.press("ctrl+z", "ctrl+z", "ctrl+z", "ctrl+z")
+            assert app.buffer.text == windows
+
+    play(story())
+
+
+def test_a_file_that_is_no_text_is_shown_and_nothing_changes_it(file: Path) -> None:
+    file.write_bytes(TEXT.encode() + b"# \xe9\n")
+
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            text = app.buffer.text
+            bar = app.query_one(NoticeBar)
+            assert bar.notice is not None and "not UTF-8: byte 0xe9 in line 15, column 3" in bar.notice.text
+            app.panel.go_to(1)
+            await type_in(pilot, "x")
+            app.panel.apply(text + "more", "copy")
+            await at(app, pilot, "data", "shuffle")
+            await pilot.press("space")
+            assert app.buffer.text == text and app.panel.toml.document.text == text
+            await pilot.press("ctrl+s")
+            await pilot.pause()
+            assert file.read_bytes() == TEXT.encode() + b"# \xe9\n"
+            await pilot.press("ctrl+o", "enter")
+            await until(pilot, lambda: "iconv -f WINDOWS-1252 -t UTF-8" in screen_text(app))  # type: ignore[arg-type]
+            await pilot.press("escape")
+            file.write_bytes(f"{TEXT}# \u00e9\n".encode())
+            await until(pilot, lambda: app.buffer.text == f"{TEXT}# \u00e9\n" and bar.notice is None)
+            app.panel.go_to(1)
+            await type_in(pilot, "# x")
+            assert app.buffer.text.startswith("# x")
+
+    play(story())
+
+
+def test_what_another_program_wrote_that_is_no_text_is_not_taken(file: Path) -> None:
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            bar = app.query_one(NoticeBar)
+            file.write_bytes(TEXT.encode() + b"# \xe9\n")
+            await until(pilot, lambda: any("not UTF-8" in said for said in app.said))
+            assert bar.notice is not None and "changed by another program" in bar.notice.text
+            assert app.buffer.text == TEXT, "a mark for what cannot be read would be saved over it"
+            app.panel.go_to(1)
+            await type_in(pilot, "# mine ")
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await pilot.press("escape")
+            await until(pilot, lambda: len(app.screen_stack) == 1)
+            await pilot.press("ctrl+z")
+            assert file.read_bytes() == TEXT.encode() + b"# \xe9\n"
+            file.write_text(TEXT + "# theirs\n")
+            await until(pilot, lambda: app.buffer.text.endswith("# theirs\n") and bar.notice is None)
+
+    play(story())
