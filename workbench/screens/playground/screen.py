@@ -6,6 +6,7 @@ sampler process. A tab is a `Mode`; its module is imported when it is first open
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 from typing import Any, ClassVar
@@ -169,6 +170,8 @@ class PlaygroundScreen(WorkbenchScreen):
             made: Mode = getattr(importlib.import_module(f"{_HERE}.{name}"), _MODES[name])()
             self._modes[name] = made
             await self.query_one("#modes", Container).mount(made)
+            if not self.app.is_headless:  # tests open a hundred workbenches in one process
+                gc.freeze()  # a tab stays: looking for garbage in it, too, would take twice as long, and keys wait
         for other in self._modes.values():
             other.display = self._tab == other.NAME
         mode = self._modes[self._tab]
