@@ -33,6 +33,7 @@ _FILE = """craft = 1
 [defaults.data]
 type = "python_stdlib"
 context_length = 64
+val_fraction = 0.001
 [experiment.watched]
 model = { type = "transformer", num_layers = 4, num_heads = 4, hidden_size = 128 }
 optimizer = { type = "adamw", lr = 1e-3 }
