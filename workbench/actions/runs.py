@@ -14,7 +14,7 @@ PLACES = {
         Action("play", ("p",), "let the selected or marked runs write in the playground"),
         Action("sort", ("o",), "sort by another column"),
         Action("back", ("escape",), "one level back: details, marks, filter", "back"),
-        Action("next_tab", ("right_square_bracket",), "next tab of the details"),
+        Action("next_tab", ("right_square_bracket",), "next tab of the details; the letter marked in a name goes to it"),
         Action("previous_tab", ("left_square_bracket",), "previous tab of the details"),
         Action("turn", ("O",), "the other way round"),
         Action("columns", ("v",), "which columns are shown; any setting or metric can be one"),

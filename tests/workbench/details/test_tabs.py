@@ -108,9 +108,9 @@ def test_another_run_replaces_all_of_the_one_before(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened(tmp_path / "experiments.toml") as (app, pilot):
             details = app.screen.query_one(RunDetails)
-            for name in TABS:
-                details.choose(name)
-                await until(pilot, lambda name=name: WORDS[name] in screen_text(app))
+            for name, (key, _, _) in TABS.items():
+                await pilot.press(key)  # which also the list knows, that has the keyboard
+                await until(pilot, lambda name=name: details.tab_name == name and WORDS[name] in screen_text(app))
             await pilot.press("down")
             for name in ("log", "samples", "events", "about"):
                 details.choose(name)

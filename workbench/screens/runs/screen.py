@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import events, on, work
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widgets import Static
 from textual.worker import get_current_worker
@@ -28,7 +29,7 @@ from workbench.messages import (
 from workbench.screens.runs.acting import ActingScreen
 from workbench.screens.runs.arrange import Arranged, Arranger, View
 from workbench.screens.runs.columns import COLUMNS, DEFAULT_KEYS, MORE_COLUMNS, columns_of
-from workbench.screens.runs.details.panel import RunDetails
+from workbench.screens.runs.details.panel import TABS, RunDetails
 from workbench.screens.runs.empty import empty_state
 from workbench.screens.runs.experiments_strip import ExperimentsView
 from workbench.screens.runs.filter_bar import FilterBar
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from workbench.screens.base import Reading
 
 _BESIDE = 190  # columns from which the details stand beside the list
-_NEEDS_RUNS = ("details", "next_tab", "previous_tab", "verbs", "sort", "turn", "columns", "fold", "filter")
+_NEEDS_RUNS = ("details", "next_tab", "previous_tab", "show_tab", "verbs", "sort", "turn", "columns", "fold", "filter")
 
 
 class RunsScreen(ActingScreen):
@@ -54,7 +55,11 @@ class RunsScreen(ActingScreen):
 
     PLACE = "runs"
     CSS_PATH = ["runs.tcss", "details/details.tcss"]
-    BINDINGS = bindings_of("runs")
+    BINDINGS = [
+        *bindings_of("runs"),
+        # In the help one line stands for them all, where the keyboard is not in the details.
+        *(Binding(key, f"show_tab('{name}')", name, show=False) for name, (key, _, _) in TABS.items()),
+    ]
     AUTO_FOCUS = "RunTable"  # not the filter, which is out of sight while there are no runs
 
     def __init__(self) -> None:
@@ -388,6 +393,9 @@ class RunsScreen(ActingScreen):
             self.refresh_bindings()
 
     def action_next_tab(self) -> None:
+    def action_show_tab(self, name: str) -> None:
+        self._details.choose(name)
+
         self._details.action_next_tab()
 
     def action_previous_tab(self) -> None:
