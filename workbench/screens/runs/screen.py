@@ -26,7 +26,6 @@ from workbench.messages import (
     SortAsked,
     StateRead,
 )
-from workbench.screens.runs.acting import ActingScreen
 from workbench.screens.runs.arrange import Arranged, Arranger, View
 from workbench.screens.runs.columns import COLUMNS, DEFAULT_KEYS, MORE_COLUMNS, columns_of
 from workbench.screens.runs.details.panel import TABS, RunDetails
@@ -36,7 +35,9 @@ from workbench.screens.runs.filter_bar import FilterBar
 from workbench.screens.runs.kept_view import keep_view, kept_view
 from workbench.screens.runs.next_step import State
 from workbench.screens.runs.state_line import StateLine
+from workbench.screens.runs.steering import Steering
 from workbench.screens.runs.table import RunTable
+from workbench.screens.runs.tending import Tending
 from workbench.widgets.bars import Part
 from workbench.widgets.split import Split
 
@@ -50,7 +51,7 @@ _BESIDE = 190  # columns from which the details stand beside the list
 _NEEDS_RUNS = ("details", "next_tab", "previous_tab", "show_tab", "verbs", "sort", "turn", "columns", "fold", "filter")
 
 
-class RunsScreen(ActingScreen):
+class RunsScreen(Steering, Tending):
     """Workers read folders and post what they found; the handlers here are the only ones to touch widgets."""
 
     PLACE = "runs"
@@ -392,10 +393,10 @@ class RunsScreen(ActingScreen):
             self._details.take_focus()
             self.refresh_bindings()
 
-    def action_next_tab(self) -> None:
     def action_show_tab(self, name: str) -> None:
         self._details.choose(name)
 
+    def action_next_tab(self) -> None:
         self._details.action_next_tab()
 
     def action_previous_tab(self) -> None:

@@ -1,0 +1,192 @@
+"""What the course of runs is steered by: ends, requests to those that train, going on, and the order of what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.worker import get_current_worker
+
+from workbench.screens.runs.acting import ActingScreen, imported, named
+from workbench.verbs.which import fitting, is_elsewhere
+
+if TYPE_CHECKING:
+    from craft.runs.folder import RunFolder
+    from craft.runs.store import RunSummary
+    from workbench.verbs.wish import Wish
+
+
+class Steering(ActingScreen):
+    """The verbs that change what runs do."""
+
+    # --- ends ---
+
+    def action_stop(self) -> None:
+        self.do("ending.stop", self.fitting("stop"))
+
+    def action_kill(self) -> None:
+        from workbench.dialogs.confirm import ConfirmScreen
+
+        folders = self.fitting("kill")
+        question = f"Kill {named(folders)}?"
+        detail = "It ends at once, and what came after its last checkpoint is lost. A stop saves first."
+
+        def decide(yes: bool | None) -> None:
+            if yes:
+                self.do("ending.kill", folders)
+
+        self.app.push_screen(ConfirmScreen(question, detail), decide)
+
+    def action_discard(self) -> None:
+        from workbench.dialogs.confirm import ConfirmScreen
+
+        folders = self.fitting("discard")
+        question = f"Stop {named(folders)} without saving?"
+        detail = "What came after its last checkpoint is lost. A stop saves first."
+
+        def decide(yes: bool | None) -> None:
+            if yes:
+                self.do("ending.discard", folders)
+
+        self.app.push_screen(ConfirmScreen(question, detail), decide)
+
+    # --- asked of runs that train ---
+
+    def action_pause(self) -> None:
+        runs = fitting("pause", self.targets)
+        paused = [run.folder for run in runs if run.phase == "paused"]
+        going = [run.folder for run in runs if run.phase != "paused"]
+        # Of several, those that go are paused; only where all stand still do they go on.
+        self.do(*(("asking.pause", going) if going else ("asking.go_on", paused)))
+
+    def action_save_now(self) -> None:
+        self.do("asking.checkpoint", self.fitting("save_now"))
+
+    def action_evaluate_now(self) -> None:
+        self.do("asking.evaluate", self.fitting("evaluate_now"))
+
+    def action_sample_now(self) -> None:
+        self.do("asking.sample", self.fitting("sample_now"))
+
+    def action_change(self) -> None:
+        from workbench.screens.runs.edits_screen import EditsScreen
+
+        folders = self.fitting("change")
+        dialog = EditsScreen(
+            f"Change {named(folders)} while training",
+            "From the next step on; it saves first.",
+            lambda edits: imported("changing.explain")(folders, edits),
+            lambda: imported("changing.settings_of")(folders[0]),
+            example="optimizer.lr=0.001",
+        )
+
+        def take(edits: list[str] | None) -> None:
+            if edits:
+                self.do("asking.change", folders, edits)
+
+        self.app.push_screen(dialog, take)
+
+    # --- going on ---
+
+    def action_resume(self) -> None:
+        runs = fitting("resume", self.targets)
+        here = [run for run in runs if not is_elsewhere(run)]
+        if not here:
+            self._take_over(runs)
+        elif all(run.phase == "finished" for run in here):
+            self.action_resume_with()  # it needs to be longer
+        else:
+            self.do("going_on.resume", [run.folder for run in here if run.phase != "finished"], ())
+
+    def _take_over(self, runs: Sequence[RunSummary]) -> None:
+        """Runs that other machines say they train: nobody here can know whether they do."""
+        from workbench.dialogs.confirm import ConfirmScreen
+
+        folders, hosts = [run.folder for run in runs], sorted({run.status.host or "" for run in runs})
+        detail = (
+            f"{' and '.join(hosts)} said that it trains there. If it does so still, both write into one folder, and "
+            "what it recorded from here on is worthless. Be certain that it does not."
+        )
+
+        def decide(yes: bool | None) -> None:
+            if yes:
+                self.do("going_on.resume_by_force", folders)
+
+        self.app.push_screen(ConfirmScreen(f"Go on with {named(folders)} on this machine?", detail), decide)
+
+    def action_resume_with(self) -> None:
+        self._longer(self.fitting("resume_with"))
+
+    @work(thread=True, group="verb plan", description="longer", exclusive=True, exit_on_error=False)
+    def _longer(self, folders: list[RunFolder]) -> None:
+        from workbench.verbs.going_on import longer
+
+        value = longer(folders[0])
+        if not get_current_worker().is_cancelled:
+            self.app.call_from_thread(self._ask_resume, folders, value)
+
+    def _ask_resume(self, folders: list[RunFolder], value: str) -> None:
+        from workbench.screens.runs.edits_screen import EditsScreen
+
+        if not self.is_waited_for(f"Resume {named(folders)}"):
+            return
+        dialog = EditsScreen(
+            f"Resume {named(folders)}",
+            "From the newest checkpoint, with these settings changed; none is fine too.",
+            lambda edits: imported("going_on.describe_resume")(folders, edits),
+            lambda: imported("changing.definition_of")(folders[0]),
+            value=value,
+        )
+
+        def take(edits: list[str] | None) -> None:
+            if edits is not None:
+                self.do("going_on.resume", folders, edits)
+
+        self.app.push_screen(dialog, take)
+
+    def action_retry(self) -> None:
+        self.do("going_on.retry", self.app.project.runs_dir)
+
+    def action_fork(self) -> None:
+        from workbench.screens.runs.fork_screen import ForkScreen
+
+        (folder,) = self.fitting("fork")
+        project = self.app.project
+        names = [one.name for one in project.experiments if not one.is_sweep] if project.exists else []
+
+        def take(wish: Wish | None) -> None:
+            if wish is not None:
+                self.do("forking.fork", folder, wish)
+
+        self.app.push_screen(ForkScreen(folder, project.file, names), take)
+
+    # --- the queue ---
+
+    def _move(self, action: str, where: str) -> None:
+        names = [folder.name for folder in self.fitting(action)]
+        self.do("queueing.move", self.app.project.runs_dir, names, where)
+
+    def action_queue_up(self) -> None:
+        self._move("queue_up", "up")
+
+    def action_queue_down(self) -> None:
+        self._move("queue_down", "down")
+
+    def action_queue_first(self) -> None:
+        self._move("queue_first", "first")
+
+    def action_queue_after(self) -> None:
+        from workbench.screens.runs.queue_screen import ask_after
+
+        (folder,) = self.fitting("queue_after")
+
+        def take(deed: str, others: list[str]) -> None:
+            self.do(f"queueing.{deed}", self.app.project.runs_dir, folder.name, others)
+
+        ask_after(self.app, folder.name, take)
+
+    def action_queue(self) -> None:
+        from workbench.screens.runs.queue_screen import QueueScreen
+
+        self.app.push_screen(QueueScreen(self.app.project.runs_dir, self.do))
