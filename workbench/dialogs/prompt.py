@@ -42,7 +42,11 @@ class PromptScreen(Dialog[str | None]):
             yield Static(id="fault")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        fault = self._check(event.value)
+        self._fault_in(event.value)
+
+    def _fault_in(self, value: str) -> str:
+        """What is wrong with it, which is shown; empty when nothing is."""
+        fault = self._check(value)
         self.query_one("#fault", Static).update(Content.styled(self.text(fault), "$text-error"))
 
     def on_input_submitted(self) -> None:
@@ -50,7 +54,7 @@ class PromptScreen(Dialog[str | None]):
 
     def action_accept(self) -> None:
         value = self.query_one(Input).value
-        if not self._check(value):
+        if not self._fault_in(value):
             self.dismiss(value)
 
     def action_cancel(self) -> None:
