@@ -50,6 +50,7 @@ class PromptScreen(Dialog[str | None]):
         self.query_one("#fault", Static).update(Content.styled(self.text(fault), "$text-error"))
 
     def on_input_submitted(self) -> None:
+        return fault
         self.action_accept()
 
     def action_accept(self) -> None:
