@@ -48,9 +48,9 @@ class PromptScreen(Dialog[str | None]):
         """What is wrong with it, which is shown; empty when nothing is."""
         fault = self._check(value)
         self.query_one("#fault", Static).update(Content.styled(self.text(fault), "$text-error"))
+        return fault
 
     def on_input_submitted(self) -> None:
-        return fault
         self.action_accept()
 
     def action_accept(self) -> None:
