@@ -9,7 +9,7 @@ import contextlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -245,7 +245,7 @@ class CostsReader:
         known |= {name: own for name in missing if (own := self._failed.get(self._code_of(name))) is not None}
         return known, named - known.keys()
 
-    def describe(self, references: frozenset[str]) -> None:
+    def describe(self, references: Iterable[str]) -> None:
         """Have processes import these classes to say what they take. Takes seconds; `known_own` knows them then."""
         found = describe_own_code(self._folder, references, ask=True)
         self._failed |= {self._code_of(name): own for name, own in found.items() if own.fault}

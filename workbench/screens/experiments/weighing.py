@@ -159,8 +159,8 @@ class Weighing(Measuring):
     @work(thread=True, group="own code", description="check code", exit_on_error=False)
     def _check_code(self, inspection: Inspection, text: str, names: frozenset[str], unknown: frozenset[str]) -> None:
         try:
-            if unknown:
-                self.reader.describe(unknown)
+            for module in sorted({name.partition(":")[0] for name in unknown}):  # one may hang: the others do not wait
+                self.reader.describe(name for name in unknown if name.partition(":")[0] == module)
                 self.app.call_from_thread(self.weigh_again)
             if names:
                 self.reader.check_code(inspection, text, names)
