@@ -137,6 +137,13 @@ def test_the_runs_of_a_group_are_one_line_with_their_best(tmp_path: Path) -> Non
     assert opened.keys == ["alone-001", "group lr", "lr-003", "lr-002", "lr-001"]
     assert [row.inside for row in opened.rows] == [False, False, True, True, True]
     assert Arranger().arrange(runs, View("lr-001", fold=True)).keys == ["lr-001"], "one alone is no group"
+    # The group has runs of 1.8 to 2.0, and shows 1.8: there it stands, whichever way round.
+    alone = make_run(tmp_path, "between", age=5, val_loss=1.9, best=1.9)
+    runs = RunsReader(tmp_path).read()
+    for sort in ("val/loss", "best"):
+        keys = Arranger().arrange(runs, View(sort=sort, fold=True)).keys
+        assert keys.index("group lr") < keys.index(alone.name), sort
+        assert Arranger().arrange(runs, View(sort=sort, turned=True, fold=True)).keys == keys[::-1], sort
 
 
 def test_the_best_is_the_most_where_the_most_is_wanted(tmp_path: Path) -> None:

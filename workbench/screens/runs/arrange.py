@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from craft.text import width_of
 from workbench.screens.runs.columns import number, phase_word
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from craft.analysis.facts import RunFacts
     from craft.analysis.filters import Filter, Value
     from craft.runs.store import RunSummary
+
+T = TypeVar("T")
 
 TIMED = {"age", "eta", "time"}
 """What changes without any news of a run."""
@@ -148,7 +150,7 @@ class Arranger:
         fault = self._take_filter(runs, view)
         through = self._let_through(runs) if self._filter is not None and self._words.strip() else list(runs)
         ordered = self._sorted(through, view) if view.sort else through
-        rows = _folded(ordered, view.open_groups) if view.fold else [Row(run) for run in ordered]
+        rows = self._folded(ordered, view) if view.fold else [Row(run) for run in ordered]
         keys = [row.key for row in rows]
         counts: dict[str, int] = {}
         for run in runs:
@@ -225,18 +227,46 @@ class Arranger:
                 self._values[run.path] = known
             else:
                 self._values[run.path] = run, sort_value(run, view.sort)
-        known_runs = [run for run in runs if self._values[run.path][1] is not None]
-        known_runs.sort(key=lambda run: _order(self._values[run.path][1]), reverse=view.turned)
-        return [*known_runs, *(run for run in runs if self._values[run.path][1] is None)]
+        return _in_order(runs, lambda run: self._values[run.path][1], view.turned)
+
+    def _folded(self, runs: Sequence[RunSummary], view: View) -> list[Row]:
+        """The runs of each group as one line, which stands where the figure that it shows belongs."""
+        blocks = _blocks(runs, view.open_groups)
+        if view.sort:
+            blocks = _in_order(blocks, lambda block: self._value_of(block[0], view.sort), view.turned)
+        return [row for block in blocks for row in block]
+
+    def _value_of(self, row: Row, sort: str) -> Value:
+        """What a line is sorted by: a group by what stands in its line, or else by the first of its runs."""
+        group = row.group
+        if group is None:
+            return self._values[row.run.path][1]
+        if sort in ("val/loss", "best"):
+            return group.best
+        if sort == "progress":
+            return group.progress
+        return _natural(group.name) if sort == "run" else self._values[group.runs[0].path][1]
 
 
 def sort_value(run: RunSummary, name: str) -> Value:
     """The figure or setting that a run is sorted by."""
     if name == "run":
-        # Numbers in names by their value, so that lr-10 comes after lr-9.
-        return "".join(part.zfill(12) if part.isdecimal() else part for part in _NUMBERED.split(run.name))
+        return _natural(run.name)
     value = facts_of(run)(name)
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _natural(name: str) -> str:
+    """Numbers in names by their value, so that lr-10 comes after lr-9."""
+    return "".join(part.zfill(12) if part.isdecimal() else part for part in _NUMBERED.split(name))
+
+
+def _in_order(items: Iterable[T], value_of: Callable[[T], Value], turned: bool) -> list[T]:
+    """Numbers before texts; those that have no value last, whichever way round."""
+    valued = [(value_of(item), item) for item in items]
+    known = [one for one in valued if one[0] is not None]
+    known.sort(key=lambda one: _order(one[0]), reverse=turned)
+    return [item for _, item in known] + [item for value, item in valued if value is None]
 
 
 def facts_of(run: RunSummary) -> RunFacts:
@@ -252,22 +282,20 @@ def _order(value: Value) -> tuple[bool, float, str]:
     return True, 0.0, str(value)
 
 
-def _folded(runs: Sequence[RunSummary], opened: frozenset[str]) -> list[Row]:
-    """The runs of each group as one line, where the first of them stands; a group of one is no group."""
+def _blocks(runs: Sequence[RunSummary], opened: frozenset[str]) -> list[list[Row]]:
+    """A line for each run or group, with those that stand below it; a group of one is no group."""
     from craft.analysis.facts import best_of
 
     members: dict[str, list[RunSummary]] = {}
     for run in runs:
         if run.group:
             members.setdefault(run.group, []).append(run)
-    rows: list[Row] = []
+    blocks: list[list[Row]] = []
     for run in runs:
         group = members.get(run.group or "", [])
         if len(group) < 2:
-            rows.append(Row(run))
+            blocks.append([Row(run)])
         elif run is group[0] and run.group:
             fold = Fold(run.group, tuple(group), run.group not in opened, best_of(group) or group[0])
-            rows.append(Row(fold.best_run, fold))
-            if not fold.folded:
-                rows += [Row(one, inside=True) for one in group]
-    return rows
+            blocks.append([Row(fold.best_run, fold), *(Row(one, inside=True) for one in group if not fold.folded)])
+    return blocks
