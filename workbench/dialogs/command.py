@@ -116,7 +116,7 @@ class CommandScreen(Dialog[None]):
         else:
             said = f"it ended with status {status}" if status and status > 0 else "it was ended by a signal"
             look = "$text-warning"
-        self._say(f"{said}; esc closes, e runs it again with other words, Y copies all", look)
+        self._say(said, look)
         self.refresh_bindings()
         self.app.look_soon()
 
