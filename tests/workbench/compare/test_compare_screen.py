@@ -455,6 +455,8 @@ def test_curves_are_hidden_by_keys_and_mouse_and_keep_their_looks(tmp_path: Path
             await until(pilot, seen("lr-001", "lr-002", "small-001", said="A 1 hidden"))
             await pressed(pilot, "p", "G", "v", "g", "v")  # the sweep is two curves, and all are hidden then
             await until(pilot, lambda: "all curves are hidden; A shows them again" in screen_text(app))
+            await pilot.resize_terminal(*SmallScreen)
+            await until(pilot, lambda: "A 4 hidden" in screen_text(app) and "A shows" not in screen_text(app))
 
     def spot_of(app: Workbench, text: str) -> tuple[int, int]:
         return next((line.index(text) + 1, y) for y, line in enumerate(screen_text(app).splitlines()) if text in line)

@@ -122,8 +122,12 @@ class Showing(Choosing):
         """What each pane holds, and what can be done there by mouse too."""
         shown, marked, every = self._shown, len(self._names), self._wanted().every_setting
         runs = f"{marked} of {len(self.app.runs)}" if marked else "space marks one"
+        many = len(self._hidden_looks())
+        # Where the chart stands beside the list, it is said there.
+        is_alone = not self.query_one("#chart-pane").display
+        hidden = [("A", f"{many} hidden", "show_curves")] if many and is_alone else []
         heads: dict[Pane, tuple[str, list[tuple[str, str, str]]]] = {
-            "runs": (f"runs  {runs}", [("u", "none", "unmark_all"), ("/", "filter", "filter")]),
+            "runs": (f"runs  {runs}", [*hidden, ("u", "none", "unmark_all"), ("/", "filter", "filter")]),
             "settings": ("settings", []),
             "figures": ("figures", []),
             "words": ("what follows", [("y", "copy", "copy"), ("e", "export", "export")] if shown else []),
