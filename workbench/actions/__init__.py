@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from textual.actions import parse
 from textual.binding import ActiveBinding, BindingType
+from textual.dom import DOMNode
 
 from workbench.actions import (
     chart,
@@ -44,7 +45,10 @@ for _actions in PLACES.values():
     for _action in _actions:
         parse(_action.name)
 
-__all__ = ["PLACES", "Action", "bindings_of", "bound_now", "key_name"]
+_BY_ID = {identifier(place, action): (place, action) for place, actions in PLACES.items() for action in actions}
+_ORDER = {name: number for number, name in enumerate(_BY_ID)}
+
+__all__ = ["PLACES", "Action", "actions_of", "bindings_of", "bound_now", "key_name"]
 
 
 def bindings_of(place: str, *names: str, but: tuple[str, ...] = ()) -> list[BindingType]:
@@ -61,3 +65,14 @@ def bound_now(active: Mapping[str, ActiveBinding]) -> Iterator[tuple[str, Action
             keys = [key for key in action.keys if key in active and active[key].binding.id == name]
             if keys and active[keys[0]].enabled:
                 yield place, action, keys
+
+
+def actions_of(node: DOMNode) -> Iterator[tuple[str, Action]]:
+    """Place and action of all that `node` itself can do now, in the order of the lists, also where what has the focus
+    takes the keys."""
+    known = {one.id for same in node._bindings.key_to_bindings.values() for one in same if one.id in _BY_ID}
+    for name in sorted((name for name in known if name), key=_ORDER.__getitem__):
+        place, action = _BY_ID[name]
+        _, called, arguments = parse(action.name)
+        if node.check_action(called, arguments):
+            yield place, action

@@ -5,7 +5,7 @@ from workbench.actions.action import Action
 PLACES = {
     "confirm": (
         Action("confirm", ("y",), "yes", "yes"),
-        Action("refuse", ("escape", "n", "q", "enter"), "no", "no"),
+        Action("refuse", ("n", "escape", "q", "enter"), "no", "no"),
     ),
     "prompt": (
         Action("accept", ("enter",), "take it", "ok"),
@@ -51,4 +51,5 @@ PLACES = {
         Action("scroll_home", ("home", "g"), "to the top"),
         Action("scroll_end", ("end", "G"), "to the end"),
     ),
+    "dialog": (Action("show_help", ("f1", "question_mark"), "these keys", "keys"),),
 }

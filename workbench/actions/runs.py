@@ -85,6 +85,11 @@ PLACES = {
         Action("as_at_first", ("ctrl+r",), "the columns that were there at first", "as at first"),
         Action("cancel", ("escape",), "leave them as they were", "leave"),
     ),
+    "fork": (
+        Action("accept", ("enter",), "make the new run, and start it", "fork"),
+        Action("cancel", ("escape",), "leave it", "leave"),
+        Action("app.focus_next", ("tab",), "to the checkpoint, the definition, the edits, the name", "next field"),
+    ),
     "edits": (
         Action("accept", ("enter",), "do it", "do it"),
         Action("cancel", ("escape",), "leave it", "leave"),

@@ -13,6 +13,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.widgets.choices import Choices
 from workbench.widgets.typed import Line
@@ -28,6 +29,12 @@ class Choice(Generic[T]):
     value: T
     name: str
     about: str = ""
+    words: str = ""
+    """Others by which it is found too."""
+
+    @property
+    def found_by(self) -> str:
+        return f"{self.name} {self.about} {self.words}".lower()
 
 
 class ChooseScreen(Dialog[T | None]):
@@ -45,6 +52,7 @@ class ChooseScreen(Dialog[T | None]):
             yield Static(Content.styled(self.line(self._question), "bold"))
             yield Line(placeholder="type to find", classes="space")
             yield Choices(classes="space")
+            yield Answers()
 
     def on_mount(self) -> None:
         self._list("")
@@ -53,13 +61,15 @@ class ChooseScreen(Dialog[T | None]):
 
     def _list(self, words: str) -> None:
         wanted = words.lower().split()
-        found = [one for one in self._choices if all(word in f"{one.name} {one.about}".lower() for word in wanted)]
+        found = [one for one in self._choices if all(word in one.found_by for word in wanted)]
         self._shown = found[:_MOST]
-        options = self.query_one(OptionList)
+        options = self.query_one(Choices)
         options.clear_options()
         options.add_options(Option(self._line(one)) for one in self._shown)
         if self._shown:
             options.highlighted = 0
+        elif wanted:
+            options.say_nothing_matches(words, ascii_only=self.app.ascii_only)
 
     def _line(self, one: Choice[T]) -> Content:
         return Content.assemble(self.line(one.name), (f"  {self.line(one.about)}", "$foreground 55%"))

@@ -16,6 +16,7 @@ from textual.worker import get_current_worker
 
 from craft.analysis.numbers import format_duration
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.dialogs.prompt import PromptScreen
 from workbench.project import DEFAULT_FILE
@@ -62,6 +63,7 @@ class CommandScreen(Dialog[None]):
             yield Static(Content.styled(self.line(shlex.join(("craft", *self._words))), "bold"))
             yield Output(ascii_only=self.app.ascii_only, follows=True)
             yield Static(id="command-end")
+            yield Answers()
 
     def on_mount(self) -> None:
         self.output.wraps = True

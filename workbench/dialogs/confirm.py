@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 
 
@@ -28,14 +28,10 @@ class ConfirmScreen(Dialog[bool]):
             yield Static(Content(self.text(detail)), classes="space")
             if command:
                 yield Static(Content.styled(f"  {self.line(command)}", "$text-accent"))
-            with Horizontal(classes="answers space"):
-                yield Static(Content.assemble(("y", "bold $text-accent"), " yes     "), id="yes")
-                yield Static(Content.assemble(("n", "bold $text-accent"), " no"), id="no")
+            yield Answers()
 
-    @on(events.Click, "#yes")
     def action_confirm(self) -> None:
         self.dismiss(True)
 
-    @on(events.Click, "#no")
     def action_refuse(self) -> None:
         self.dismiss(False)

@@ -10,6 +10,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
 from craft.text import clean, clean_line
+from workbench.actions import bindings_of
 
 if TYPE_CHECKING:
     from workbench.app import Workbench
@@ -29,6 +30,7 @@ class Dialog(ClosesOnce[T], ModalScreen[T]):
     """A question over the screen; what is inside stands in a container of class `dialog`."""
 
     app: Workbench
+    BINDINGS = bindings_of("dialog")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (86, "-medium")]
     KEEPS_TYPED: ClassVar[bool] = False
     """Whether what is typed is an answer, to be found again when the program ended before it was given."""
@@ -52,6 +54,9 @@ class Dialog(ClosesOnce[T], ModalScreen[T]):
         if self._kept_as:
             typed = [field.value for field in self.query(Input)]
             self.app.session.keep_unfinished(self._kept_as, typed if tuple(typed) != self._at_first else [])
+
+    def action_show_help(self) -> None:
+        self.app.action_show_help()
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         if self._kept_as:

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.widgets.typed import Line
 
@@ -40,6 +41,7 @@ class PromptScreen(Dialog[str | None]):
                 yield Static(Content(self.text(self._detail)), classes="space")
             yield Line(self._value, placeholder=self._placeholder, classes="space")
             yield Static(id="fault")
+            yield Answers()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._fault_in(event.value)

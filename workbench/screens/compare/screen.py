@@ -145,6 +145,7 @@ class CompareScreen(Hiding):
         if self._shown is None:
             return
         from workbench.dialogs.choose import Choice, ChooseScreen
+        from workbench.screens.runs.details.metric_help import about
 
         names = self._shown.metrics
         at = names.index(self._shown.wanted.metric) if self._shown.wanted.metric in names else 0
@@ -153,7 +154,9 @@ class CompareScreen(Hiding):
             if name is not None:
                 self._set("metric", name)
 
-        self.app.push_screen(ChooseScreen("Compare by", [Choice(name, name) for name in names], at=at), take)
+        titles = {name: known.title for name in names if (known := about(name))}
+        choices = [Choice(name, name, titles.get(name, "")) for name in names]
+        self.app.push_screen(ChooseScreen("Compare by", choices, at=at), take)
 
     def _set(self, name: str, value: str | bool) -> None:
         """Look at the comparison in another way."""

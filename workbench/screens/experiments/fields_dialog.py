@@ -12,6 +12,7 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.widgets.typed import Line
 
@@ -48,6 +49,7 @@ class FieldsScreen(Dialog[list[str] | None]):
                 suggester = SuggestFromList(field.suggestions, case_sensitive=False) if field.suggestions else None
                 yield Line(field.value, placeholder=field.placeholder, suggester=suggester)
             yield Static(id="fault", classes="space")
+            yield Answers()
 
     def on_mount(self) -> None:
         self.query(Input).first().focus()

@@ -15,6 +15,7 @@ from textual.worker import get_current_worker
 
 from craft.errors import ConfigError, CraftError
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.widgets.typed import Line
 
@@ -52,12 +53,7 @@ class LaunchScreen(Dialog["Order | None"]):
                 yield Line(str(self._slots), id="slots", type="integer")
             # What is wrong, and what the keys do, stay in view where the rest has to scroll.
             yield Static(id="fault")
-            yield Static(
-                Content.assemble(
-                    ("enter", "bold $text-accent"), " start     ", ("esc", "bold $text-accent"), " cancel"
-                ),
-                classes="space",
-            )
+            yield Answers()
 
     def on_resize(self) -> None:
         self.query_one("#order").styles.max_height = max(self.app.size.height - _AROUND, 3)

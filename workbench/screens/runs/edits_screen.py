@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.widgets.typed import Line
 
@@ -90,13 +91,7 @@ class EditsScreen(Dialog[list[str] | None]):
             )  # fmt: skip
             with VerticalScroll(classes="space plan"):
                 yield Static(id="plan")
-            yield Static(self._keys(), classes="space")
-
-    def _keys(self) -> Content:
-        key = "bold $text-accent"
-        return Content.assemble(
-            ("enter", key), " do it     ", ("esc", key), " leave it     ", ("right", key), " take what is offered"
-        )
+            yield Answers()
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()

@@ -16,6 +16,7 @@ from textual.widgets import Input, Select, Static
 from textual.worker import get_current_worker
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.screens.runs.edits_screen import STYLES, Paths, words_of
 from workbench.verbs.wish import Sketch, Wish
@@ -33,7 +34,7 @@ _TONES = {"continues": "good", "anew": "warn", "cannot": "bad"}
 class ForkScreen(Dialog[Wish | None]):
     """Gives what is asked of the fork, or None."""
 
-    BINDINGS = bindings_of("edits")
+    BINDINGS = bindings_of("fork")
     KEEPS_TYPED = True
 
     def __init__(self, parent: RunFolder, file: Path, experiments: Sequence[str]) -> None:
@@ -60,13 +61,7 @@ class ForkScreen(Dialog[Wish | None]):
             yield Line(placeholder="a name for it; else that of its experiment", id="name")
             with VerticalScroll(classes="space plan"):
                 yield Static(id="plan")
-            yield Static(self._keys(), classes="space")
-
-    def _keys(self) -> Content:
-        key = "bold $text-accent"
-        return Content.assemble(
-            ("enter", key), " fork     ", ("esc", key), " leave it     ", ("tab", key), " checkpoint, definition, name"
-        )
+            yield Answers()
 
     def on_mount(self) -> None:
         if self.app.ascii_only:

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from craft.text import clean_line
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.scrolling import ScrollingDialog
 
 _MOST = 2_000  # lines of a difference that are shown
@@ -36,3 +37,4 @@ class DifferenceScreen(ScrollingDialog[None]):
             said.append(Content("Nothing differs but blanks at the ends of lines."))
         with VerticalScroll(classes="dialog difference"):
             yield Static(Content("\n").join(said))
+            yield Answers()

@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.screens.runs.details.metric_help import About
 from workbench.screens.runs.details.panels import Panel
@@ -35,6 +36,7 @@ class MetricHelp(Dialog[None]):
             lines += [Content(""), Content.assemble(("What to look out for  ", "bold"), known.bad)]
         with VerticalScroll(classes="dialog"):
             yield Static(Content("\n").join(lines))
+            yield Answers()
 
     def action_back(self) -> None:
         self.dismiss(None)

@@ -11,6 +11,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.screens.runs.details.panels import Panel
 from workbench.widgets.choices import Choices
@@ -31,11 +32,9 @@ class MetricPicker(Dialog[list[str] | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content.styled("Which metrics are shown?", "bold"))
-            yield Static(
-                Content.styled("enter takes or leaves one, ctrl+a all or none, esc is done", "$foreground 55%")
-            )
             yield Line(placeholder="type to find", classes="space")
             yield Choices(classes="space")
+            yield Answers()
 
     def on_mount(self) -> None:
         self._list("")
@@ -43,11 +42,13 @@ class MetricPicker(Dialog[list[str] | None]):
     def _list(self, words: str) -> None:
         wanted = words.lower().split()
         self._shown = [panel for panel in self._panels if all(word in panel.words for word in wanted)]
-        options = self.query_one(OptionList)
+        options = self.query_one(Choices)
         options.clear_options()
         options.add_options(Option(self._line(panel)) for panel in self._shown)
         if self._shown:
             options.highlighted = 0
+        else:
+            options.say_nothing_matches(words, ascii_only=self.app.ascii_only)
 
     def _line(self, panel: Panel) -> Content:
         mark = "[x]" if panel.key in self._chosen else "[ ]"
