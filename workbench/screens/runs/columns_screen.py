@@ -14,15 +14,16 @@ from textual.widgets.selection_list import Selection
 from textual.worker import get_current_worker
 
 from workbench.actions import bindings_of
+from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.screens.runs.columns import COLUMNS, MORE_COLUMNS
+from workbench.screens.runs.details.metric_help import about
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
     from craft.runs.folder import RunFolder
 
 _MOST = 300  # that are listed at once; typing finds the others
-_RECORDS = 65_536  # bytes of a log in which its metrics are looked for
 
 
 class ColumnsScreen(Dialog[list[str] | None]):
@@ -44,6 +45,7 @@ class ColumnsScreen(Dialog[list[str] | None]):
             yield Static(Content.styled(hint, "$foreground 60%"))
             yield Line(placeholder="type to find, or a name and enter", classes="space")
             yield SelectionList[str](classes="space")
+            yield Answers()
 
     def on_mount(self) -> None:
         self._list("")
@@ -55,15 +57,11 @@ class ColumnsScreen(Dialog[list[str] | None]):
         """The settings and metrics of the selected run."""
         if self._folder is None:
             return
+        from craft.analysis.facts import metric_names
         from workbench.verbs.changing import definition_of
 
         found = definition_of(self._folder)
-        try:
-            with self._folder.metrics.open("rb") as file:
-                names = _names(file.read(_RECORDS))
-        except OSError:
-            names = set()
-        offered = dict.fromkeys(sorted(names), "") | found
+        offered = {name: known.title if (known := about(name)) else "" for name in metric_names(self._folder)} | found
         if not get_current_worker().is_cancelled:
             self.app.call_from_thread(self._offer, offered)
 
@@ -74,12 +72,15 @@ class ColumnsScreen(Dialog[list[str] | None]):
 
     def _list(self, words: str) -> None:
         wanted = words.lower().split()
-        names = [name for name in self._offered if all(word in name.lower() for word in wanted)][:_MOST]
+        found = ((name, f"{name} {about}".lower()) for name, about in self._offered.items())
+        names = [name for name, text in found if all(word in text for word in wanted)][:_MOST]
         options = self.query_one(SelectionList)
         options.clear_options()
         options.add_options(Selection(self._line(name), name, name in self._keys) for name in names)
         if names:
             options.highlighted = 0
+        elif wanted:
+            options.add_option(Selection(Content(f"nothing matches '{self.line(words)}'"), "", disabled=True))
 
     def _line(self, name: str) -> Content:
         about = self._offered[name]
@@ -118,16 +119,3 @@ class ColumnsScreen(Dialog[list[str] | None]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
-
-
-def _names(data: bytes) -> set[str]:
-    """The metrics that the first records of a log have."""
-    from craft.runs.json_files import decode_object
-
-    names: set[str] = set()
-    for line in data.split(b"\n")[:-1]:
-        try:
-            names |= {name for name in decode_object(line) if "/" in name}
-        except ValueError:
-            continue
-    return names
