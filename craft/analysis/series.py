@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from craft.analysis.numbers import format_loss
 
 EMPTY = "no points yet"
+MOST_CURVES = 50
+"""In one plot: colours and marks tell so many apart, and a cursor that moves over them draws in time."""
 
 
 @dataclass(frozen=True)

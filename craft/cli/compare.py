@@ -104,10 +104,10 @@ def compare(
 
 def _tell(found: Comparison, *, log_x: bool, log_y: bool) -> None:
     from craft.analysis.axes import AXES
-    from craft.analysis.comparison.compare import MANY
     from craft.analysis.comparison.export import title_of
     from craft.analysis.comparison.table import difference
     from craft.analysis.plots import plot_text
+    from craft.analysis.series import MOST_CURVES
     from craft.cli.table import Column, render_table
     from craft.text import clean, shows_unicode
 
@@ -115,21 +115,21 @@ def _tell(found: Comparison, *, log_x: bool, log_y: bool) -> None:
     size = shutil.get_terminal_size((80, 24))
     plain = not shows_unicode(sys.stdout)
     series = found.series()
-    if len(series) <= MANY:
-        axis = AXES[found.axis]
-        plot = plot_text(
-            series,
-            width=size.columns,
-            height=_HEIGHT,
-            title=title_of(found),
-            x_label=axis.label,
-            log_x=log_x,
-            log_y=log_y,
-            axis=axis,
-        )
-        sys.stdout.write(plot + "\n\n")
-    else:
-        sys.stderr.write(f"{len(series)} curves are too many to be told apart; name some, or --seeds\n")
+    axis = AXES[found.axis]
+    plot = plot_text(
+        series[:MOST_CURVES],
+        width=size.columns,
+        height=_HEIGHT,
+        title=title_of(found),
+        x_label=axis.label,
+        log_x=log_x,
+        log_y=log_y,
+        axis=axis,
+    )
+    sys.stdout.write(plot + "\n\n")
+    if len(series) > MOST_CURVES:
+        sys.stdout.flush()
+        sys.stderr.write(f"the first {MOST_CURVES} of {len(series)} curves are drawn; name some, or --seeds\n")
     rows, reference = found.rows, found.reference_of(found.rows)
     columns = [
         Column("RUN", [row.name for row in rows], align="left"),

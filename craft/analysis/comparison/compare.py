@@ -19,9 +19,6 @@ from craft.analysis.series import Series
 from craft.errors import RunError, UsageError
 from craft.runs.folder import RunFolder
 
-MANY = 12
-"""More lines than this cannot be told apart in a plot."""
-
 
 @dataclass(frozen=True)
 class Comparison:

@@ -397,7 +397,7 @@ def test_more_curves_than_a_chart_holds_are_said(tmp_path: Path, monkeypatch: py
         async with opened(file) as (app, pilot):
             await at_compare(app, pilot, *(f"many-{number:03d}" for number in range(1, 15)))
             assert "are drawn" not in screen_text(app)
-            monkeypatch.setattr(showing, "DRAWN", 12)
+            monkeypatch.setattr(showing, "MOST_CURVES", 12)
             await pressed(pilot, "g", "v")
             await until(pilot, lambda: "12 of 13 curves are drawn; v hides one" in screen_text(app))
             assert len(rows_of(app)) == 14

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from craft.analysis.axes import AXES
+from craft.analysis.series import MOST_CURVES
 from craft.text import clean, clean_line
 from workbench.screens.compare.choosing import Choosing
 from workbench.screens.compare.panes import PANES, Pane
@@ -19,8 +20,6 @@ from workbench.screens.compare.tables import FitTable, figure_cells, setting_cel
 from workbench.widgets.chart.chart import Chart
 from workbench.widgets.chart.picture import LOOKS
 
-DRAWN = 50
-"""Curves at once, at most: colours and marks tell so many apart, and a cursor that moves over them draws in time."""
 _SEEDS_SAID = {"": "apart", "range": "as one, least to greatest", "std": "as one, mean and deviation"}
 
 
@@ -67,11 +66,11 @@ class Showing(Choosing):
     def _show_chart(self, shown: Shown) -> None:
         axis = AXES[shown.wanted.axis]
         visible = [one for one in shown.curves if one.look not in self._hidden_looks()]
-        drawn = visible[:DRAWN]
+        drawn = visible[:MOST_CURVES]
         self._drawn = {one.look for one in drawn}
         note = ("", "")
-        if len(visible) > DRAWN:
-            note = (f"{DRAWN} of {len(visible)} curves are drawn; v hides one, b takes seeds together", "warn")
+        if len(visible) > MOST_CURVES:
+            note = (f"{MOST_CURVES} of {len(visible)} curves are drawn; v hides one, b takes seeds together", "warn")
         empty = f"none of them has measured {shown.wanted.metric}; m chooses another metric"
         if shown.curves:
             empty = "all curves are hidden; A shows them again"
