@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workbench.screens.base import WorkbenchScreen
     from workbench.screens.runs.arrange import Arranged
     from workbench.screens.runs.next_step import State
+    from workbench.verbs.going_on import Retrying
     from workbench.verbs.removing import Deletion, Pruning
 
 
@@ -117,9 +118,9 @@ class VerbsAsked(Message):
     """What can be done with the selected run shall be shown."""
 
 
-class DeletionPlanned(Message):
-    """It is known what deleting or tidying up would take; `deed` does it."""
+class DeedPlanned(Message):
+    """It is known what a deed would do, which is asked about before `deed` does it."""
 
-    def __init__(self, plan: Deletion | Pruning, deed: str) -> None:
+    def __init__(self, plan: Deletion | Pruning | Retrying, deed: str) -> None:
         super().__init__()
         self.plan, self.deed = plan, deed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 from craft.errors import CraftError, RunBusyError
 from craft.launch.going_on.resume import Resumption, plan_resume
@@ -11,7 +11,11 @@ from craft.launch.going_on.resume import resume as go_on
 from craft.launch.groups import several
 from craft.launch.queue.dispatch import ensure_runner
 from craft.runs.folder import RunFolder
+from craft.runs.liveness import was_killed
+from craft.runs.store import RunSummary
 from workbench.verbs.telling import Telling
+
+_SHOWN = 8
 
 
 def resume(folders: Sequence[RunFolder], overrides: Sequence[str], told: Telling, *, force: bool = False) -> None:
@@ -34,15 +38,65 @@ def resume_by_force(folders: Sequence[RunFolder], told: Telling) -> None:
     resume(folders, (), told, force=True)
 
 
-def retry(runs_dir: Path, told: Telling) -> None:
-    """Let everything that failed or was interrupted go on; not what a person killed."""
-    broken = several.all_broken_runs(runs_dir)
-    if not broken:
-        told.say("nothing failed and nothing was interrupted")
-    plans, refused = several.plan_retry(broken)
-    refused += several.retry(plans)
+@dataclass(frozen=True)
+class Retrying:
+    """What of some runs failed or was interrupted, and how it would go on."""
+
+    plans: list[Resumption]
+    refused: list[str]
+    """Why others cannot."""
+    others: int
+    """How many more failed, which are not meant."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it can go on."""
+        return not self.plans
+
+    @property
+    def why_nothing(self) -> str:
+        """What is said then."""
+        if self.refused:
+            return "\n".join(self.refused[:_SHOWN])
+        return f"nothing of it failed and nothing was interrupted{f'; {self._others}' if self.others else ''}"
+
+    @property
+    def question(self) -> str:
+        """What is asked."""
+        what = "1 run" if len(self.plans) == 1 else f"{len(self.plans)} runs"
+        return f"Let {what} go on that failed or ended without a word?"
+
+    @property
+    def detail(self) -> str:
+        """Which, and from where."""
+        lines = [_line(plan) for plan in self.plans[:_SHOWN]]
+        if len(self.plans) > _SHOWN:
+            lines.append(f"and {len(self.plans) - _SHOWN} more")
+        lines += self.refused[:_SHOWN]
+        return "\n".join([*lines, *([self._others] if self.others else [])])
+
+    @property
+    def _others(self) -> str:
+        return f"{self.others} more, not marked or not shown, {'is' if self.others == 1 else 'are'} left alone"
+
+
+def plan_retry(runs: Sequence[RunSummary], every: Sequence[RunSummary]) -> Retrying:
+    """What of `runs` failed or was interrupted, and how many of `every` did beside them; not what a person killed."""
+    names = {run.name for run in runs}
+    broken = [run.folder for run in every if run.phase in several.BROKEN and not was_killed(run.status)]
+    meant = [folder for folder in broken if folder.name in names]
+    others = len(broken) - len(meant)
+    if meant:
+        meant = several.broken_runs(meant, meant[0].path.parent)  # they may have gone on since they were listed
+    plans, refused = several.plan_retry(meant)
+    return Retrying(plans, [_named(folder, error) for folder, error in refused], others)
+
+
+def retry(retrying: Retrying, told: Telling) -> None:
+    """Let them go on."""
+    refused = several.retry(retrying.plans)
     failed = {folder.path for folder, _ in refused}
-    for plan in plans:
+    for plan in retrying.plans:
         if plan.folder.path not in failed:
             told.say(_line(plan))
     for folder, error in refused:

@@ -15,7 +15,7 @@ from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from craft.errors import CraftError
-from workbench.messages import VerbsAsked
+from workbench.messages import DeedPlanned, VerbsAsked
 from workbench.screens.base import WorkbenchScreen
 from workbench.verbs.telling import Telling
 from workbench.verbs.which import BY_ACTION, VERBS, fitting
@@ -34,6 +34,11 @@ class ActingScreen(WorkbenchScreen):
     @property
     def targets(self) -> list[RunSummary]:
         """The runs that verbs act on."""
+        raise NotImplementedError
+
+    @property
+    def marked_or_shown(self) -> list[RunSummary]:
+        """The marked runs, or else all that a filter lets through."""
         raise NotImplementedError
 
     def fitting(self, action: str) -> list[RunFolder]:
@@ -68,6 +73,31 @@ class ActingScreen(WorkbenchScreen):
 
     def _note(self, text: str, severity: Any) -> None:
         self.app.say(text, severity)
+
+    @work(thread=True, group="verb plan", description="plan", exclusive=True, exit_on_error=False)
+    def ask_first(self, plan: str, deed: str, arguments: Sequence[Any]) -> None:
+        """Find out with one function of `workbench.verbs` what a deed would do, ask a person, and then do it."""
+        worker = get_current_worker()
+        found = imported(plan)(*arguments)
+        if not worker.is_cancelled:
+            self.post_message(DeedPlanned(found, deed))
+
+    @on(DeedPlanned)
+    def _ask_planned(self, message: DeedPlanned) -> None:
+        from workbench.dialogs.confirm import ConfirmScreen
+
+        plan = message.plan
+        if plan.is_empty:
+            self.app.say(plan.why_nothing, "warning")
+            return
+        if not self.is_waited_for(plan.question):
+            return
+
+        def decide(yes: bool | None) -> None:
+            if yes:
+                self.do(message.deed, plan)
+
+        self.app.push_screen(ConfirmScreen(plan.question, plan.detail), decide)
 
     # --- the menu ---
 

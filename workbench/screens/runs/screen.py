@@ -288,6 +288,13 @@ class RunsScreen(Steering, Tending):
             self._marked = marks, runs, [run for run in runs if run.name in marks]
         return self._marked[2]
 
+    @property
+    def marked_or_shown(self) -> list[RunSummary]:
+        """The marked runs, or else all that the filter lets through, also those of folded groups."""
+        if self._table.marks:
+            return self.targets
+        return [run for row in self._table.arranged.rows if not row.inside for run in row.runs]
+
     def _forget_gone(self) -> None:
         """A run that is not there any more is not marked."""
         if self._table.marks:

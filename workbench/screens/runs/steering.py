@@ -146,7 +146,8 @@ class Steering(ActingScreen):
         self.app.push_screen(dialog, take)
 
     def action_retry(self) -> None:
-        self.do("going_on.retry", self.app.project.runs_dir)
+        """What failed of those that are marked, or else seen: what a filter hides is not meant."""
+        self.ask_first("going_on.plan_retry", "going_on.retry", [self.marked_or_shown, self.app.runs])
 
     def action_fork(self) -> None:
         from workbench.screens.runs.fork_screen import ForkScreen

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-from textual import on, work
-from textual.worker import get_current_worker
+from typing import TYPE_CHECKING
 
 from craft.text import clean_line
-from workbench.messages import DeletionPlanned
-from workbench.screens.runs.acting import ActingScreen, imported, named
+from workbench.screens.runs.acting import ActingScreen, named
 from workbench.verbs.which import fitting
 
 if TYPE_CHECKING:
@@ -124,36 +120,11 @@ class Tending(ActingScreen):
     # --- deleting ---
 
     def action_remove(self) -> None:
-        self._plan("removing.plan_deletion", "removing.delete", [self.fitting("remove")])
+        self.ask_first("removing.plan_deletion", "removing.delete", [self.fitting("remove")])
 
     def action_prune(self) -> None:
         runs_dir = self.app.project.runs_dir
-        self._plan("removing.plan_pruning", "removing.prune", [runs_dir, self.fitting("prune")])
-
-    @work(thread=True, group="verb plan", description="plan", exclusive=True, exit_on_error=False)
-    def _plan(self, plan: str, deed: str, arguments: Sequence[Any]) -> None:
-        """Look at what would go; then a person is asked."""
-        worker = get_current_worker()
-        found = imported(plan)(*arguments)
-        if not worker.is_cancelled:
-            self.post_message(DeletionPlanned(found, deed))
-
-    @on(DeletionPlanned)
-    def _ask_deletion(self, message: DeletionPlanned) -> None:
-        from workbench.dialogs.confirm import ConfirmScreen
-
-        plan = message.plan
-        if plan.is_empty:
-            self.app.say(plan.why_nothing, "warning")
-            return
-        if not self.is_waited_for(plan.question):
-            return
-
-        def decide(yes: bool | None) -> None:
-            if yes:
-                self.do(message.deed, plan)
-
-        self.app.push_screen(ConfirmScreen(plan.question, plan.detail), decide)
+        self.ask_first("removing.plan_pruning", "removing.prune", [runs_dir, self.fitting("prune")])
 
 
 def _damaged_notes(runs: Sequence[RunSummary]) -> str:
