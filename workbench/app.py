@@ -25,7 +25,7 @@ from craft.text import shows_unicode
 from workbench import memory
 from workbench.actions import bindings_of
 from workbench.arguments import arguments, fail
-from workbench.plain import choose_scroll_bars
+from workbench.plain import AsciiOnly, choose_scroll_bars
 from workbench.project import DEFAULT_FILE
 from workbench.reading import ReadingApp
 from workbench.screens.base import PLACES, WorkbenchScreen
@@ -92,6 +92,8 @@ class Workbench(ReadingApp):
         self.ascii_only = ascii_only
         self.set_class(ascii_only, "-ascii")
         choose_scroll_bars(ascii_only)
+        if ascii_only:
+            self._filters.append(AsciiOnly())
         self._demo_runs = False
         for theme in THEMES:
             self.register_theme(theme)
