@@ -7,7 +7,9 @@ PLACES = {
         Action("details", ("enter",), "the details of the selected run, alone; esc comes back", "details"),
         Action("verbs", ("m",), "everything that can be done with the selected or marked runs", "menu"),
         Action("stop", ("s",), "stop; it finishes its step and saves", "stop"),
-        Action("resume", ("r",), "resume from the newest checkpoint, at once", "resume"),
+        Action(
+            "resume", ("r",), "resume from the newest checkpoint, at once", "resume", words="start train continue go on"
+        ),
         Action("filter", ("slash",), "filter by words and expressions: val/loss < 1.9 and lr > 1e-3", "filter"),
         Action("fork", ("f",), "fork: a new run from a checkpoint, with edits", "fork"),
         Action("compare", ("c",), "compare the selected or marked runs"),
@@ -36,7 +38,7 @@ PLACES = {
         Action("queue_after", ("ampersand",), "begin after another run"),
         Action("kill", ("K",), "kill; what came after the last checkpoint is lost"),
         Action("discard", ("ctrl+k",), "stop without saving"),
-        Action("remove", ("x", "delete"), "delete runs for good"),
+        Action("remove", ("x", "delete"), "delete runs for good", words="remove"),
         Action("prune", ("X",), "delete older checkpoints; the best and the newest stay"),
         Action("copy_path", ("y",), "copy the path of the run's folder"),
         Action("copy_command", ("Y",), "copy the command that resumes it"),
@@ -80,8 +82,9 @@ PLACES = {
     ),
     "columns": (
         Action("accept", ("ctrl+s", "f2"), "take these columns", "take"),
-        Action("cursor_down", ("j",), "next"),
-        Action("cursor_up", ("k",), "previous"),
+        Action("take_or_leave", ("enter",), "this column, or not; what was typed where nothing matches", "this or not"),
+        Action("cursor_down", ("down",), "next"),
+        Action("cursor_up", ("up",), "previous"),
         Action("as_at_first", ("ctrl+r",), "the columns that were there at first", "as at first"),
         Action("cancel", ("escape",), "leave them as they were", "leave"),
     ),

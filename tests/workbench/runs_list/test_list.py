@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from textual.widgets import SelectionList
 
 from craft.runs.folder import RunIdentity
 from craft.runs.json_files import sealed
@@ -20,6 +19,7 @@ from tests.workbench.runs import make_demo, make_project, make_run
 from workbench.screens.runs.filter_bar import FilterBar
 from workbench.screens.runs.table import RunTable
 from workbench.watch import RunsReader
+from workbench.widgets.choices import Choices
 
 
 @pytest.mark.parametrize("size", [(160, 50), SmallScreen], ids=str)
@@ -56,9 +56,12 @@ def test_a_setting_of_choice_becomes_a_column_that_is_kept(tmp_path: Path) -> No
             await until(pilot, lambda: len(table.runs) == 1)
             await pilot.press("v")
             await until(pilot, lambda: "model.num_layers" in screen_text(app) or "train/lr" in screen_text(app))
-            await pilot.press("shift+tab", *"num_layers")
-            await until(pilot, lambda: app.screen.query_one(SelectionList).option_count == 1)
-            await pilot.press("tab", "space", "ctrl+s")
+            assert "[x] val/loss" in screen_text(app) and "[ ] best" in screen_text(app), "not by colour alone"
+            await pilot.press(*"num_layers")
+            await until(pilot, lambda: app.screen.query_one(Choices).option_count == 1)
+            await pilot.press("enter")
+            await until(pilot, lambda: "[x] model.num_layers" in screen_text(app))
+            await pilot.press("ctrl+s")
             await until(pilot, lambda: "num_layers" in screen_text(app).splitlines()[1])
             await until(pilot, lambda: " 4 " in screen_text(app).splitlines()[2])
             await pilot.press("o", *"num_layers", "enter")

@@ -9,8 +9,8 @@ from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Input, SelectionList, Static
-from textual.widgets.selection_list import Selection
+from textual.widgets import Input, Static
+from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
 from workbench.actions import bindings_of
@@ -18,11 +18,13 @@ from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.screens.runs.columns import COLUMNS, MORE_COLUMNS
 from workbench.screens.runs.details.metric_help import about
+from workbench.widgets.choices import Choices
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
     from craft.runs.folder import RunFolder
 
+_QUIET = "$foreground 60%"
 _MOST = 300  # that are listed at once; typing finds the others
 
 
@@ -36,20 +38,20 @@ class ColumnsScreen(Dialog[list[str] | None]):
         self._keys = list(keys)
         self._folder = folder
         known = {column.key: column.title for column in (*COLUMNS, *MORE_COLUMNS)}
+        self._shown: list[str] = []
         self._offered = {key: known.get(key, "") for key in [*keys, *known]}
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content.styled("Columns", "bold"))
             hint = "any setting or metric can be one; narrow terminals drop some"
-            yield Static(Content.styled(hint, "$foreground 60%"))
-            yield Line(placeholder="type to find, or a name and enter", classes="space")
-            yield SelectionList[str](classes="space")
+            yield Static(Content.styled(hint, _QUIET))
+            yield Line(placeholder="type to find, or a name", classes="space")
+            yield Choices(classes="space")
             yield Answers()
 
     def on_mount(self) -> None:
         self._list("")
-        self.query_one(SelectionList).focus()
         self._read()
 
     @work(thread=True, group="columns", exit_on_error=False)
@@ -73,45 +75,62 @@ class ColumnsScreen(Dialog[list[str] | None]):
     def _list(self, words: str) -> None:
         wanted = words.lower().split()
         found = ((name, f"{name} {about}".lower()) for name, about in self._offered.items())
-        names = [name for name, text in found if all(word in text for word in wanted)][:_MOST]
-        options = self.query_one(SelectionList)
+        options, before = self.query_one(Choices), self._here
+        self._shown = [name for name, text in found if all(word in text for word in wanted)][:_MOST]
         options.clear_options()
-        options.add_options(Selection(self._line(name), name, name in self._keys) for name in names)
-        if names:
-            options.highlighted = 0
-        elif wanted:
-            options.add_option(Selection(Content(f"nothing matches '{self.line(words)}'"), "", disabled=True))
+        options.add_options(Option(self._line(name)) for name in self._shown)
+        if self._shown:
+            # What files say comes a little later: whoever went somewhere meanwhile stays there.
+            options.highlighted = self._shown.index(before) if before in self._shown else 0
+        elif " " in words.strip():
+            options.say_nothing_matches(words, ascii_only=self.app.ascii_only)
+        else:
+            said = f"nothing known matches; enter takes '{self.line(words)}' as it is"
+            options.add_option(Option(Content.styled(said, "$foreground 55%"), disabled=True))
+
+    @property
+    def _here(self) -> str:
+        """The name under the cursor; empty where there is none."""
+        place = self.query_one(Choices).highlighted
+        return self._shown[place] if place is not None and place < len(self._shown) else ""
 
     def _line(self, name: str) -> Content:
-        about = self._offered[name]
-        return Content.assemble(self.line(name), (f"  {self.line(about)[:40]}", "$foreground 55%"))
+        mark, title = "[x]" if name in self._keys else "[ ]", self.line(self._offered[name])[:40]
+        return Content.assemble(f"{mark} {self.line(name)}", (f"  {title}" if title != name else "", _QUIET))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._list(event.value)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        name = event.value.strip()
-        if name and " " not in name:
-            self._keys.append(name)
-            self._offered.setdefault(name, "")
-            self.query_one(Input).value = ""
-        self.action_accept()
+    def on_input_submitted(self) -> None:
+        self.action_take_or_leave()
 
-    def on_selection_list_selection_toggled(self, event: SelectionList.SelectionToggled[str]) -> None:
-        key = event.selection.value
-        if key in self._keys:
-            self._keys.remove(key)
-        else:
-            self._keys.append(key)
+    def on_option_list_option_selected(self) -> None:
+        self.action_take_or_leave()
+
+    def action_take_or_leave(self) -> None:
+        """The column under the cursor; where none is, the name that was typed."""
+        field = self.query_one(Input)
+        name, typed = self._here, field.value.strip()
+        if not name and typed and " " not in typed:
+            name = typed
+            self._offered[name] = ""
+            field.value = ""
+        if name in self._keys:
+            self._keys.remove(name)
+        elif name:
+            self._keys.append(name)
+        if self._here:
+            options = self.query_one(Choices)
+            options.replace_option_prompt_at_index(self._shown.index(self._here), self._line(self._here))
 
     def action_accept(self) -> None:
         self.dismiss(list(dict.fromkeys(self._keys)))
 
     def action_cursor_down(self) -> None:
-        self.query_one(SelectionList).action_cursor_down()
+        self.query_one(Choices).action_cursor_down()
 
     def action_cursor_up(self) -> None:
-        self.query_one(SelectionList).action_cursor_up()
+        self.query_one(Choices).action_cursor_up()
 
     def action_as_at_first(self) -> None:
         """The columns that a new project has."""
