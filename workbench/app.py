@@ -30,7 +30,7 @@ from workbench.project import DEFAULT_FILE
 from workbench.reading import ReadingApp
 from workbench.screens.base import PLACES, WorkbenchScreen
 from workbench.stylesheet import KeptStylesheet
-from workbench.themes import THEMES
+from workbench.themes import OFFERED, THEMES
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -99,7 +99,7 @@ class Workbench(ReadingApp):
             self.register_theme(theme)
         theme_name = self.memory.get("theme", THEMES[0].name)
         if "TEXTUAL_THEME" not in os.environ:
-            self.theme = theme_name if theme_name in self.available_themes else THEMES[0].name
+            self.theme = theme_name if theme_name in self.themes() else THEMES[0].name
         self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
 
     def on_mount(self) -> None:
@@ -204,7 +204,7 @@ class Workbench(ReadingApp):
         from workbench.dialogs.choose import Choice, ChooseScreen
         from workbench.palette import Commands
 
-        choices = [Choice(command.do, command.name, command.about) for command in Commands(self.screen).all()]
+        choices = [Choice(one.do, one.name, one.about, one.words) for one in Commands(self.screen).all()]
         self.push_screen(ChooseScreen("Every command", choices), lambda do: self.call_next(do) if do else None)
 
     def action_craft(self) -> None:
@@ -212,6 +212,10 @@ class Workbench(ReadingApp):
 
         if len(self.screen_stack) == 1:  # a dialog is answered first
             ask_for_command(self)
+
+    def themes(self) -> dict[str, str]:
+        """What can be chosen, with a few words: Textual's others only where its own variable asks for one of them."""
+        return OFFERED if "TEXTUAL_THEME" not in os.environ else dict.fromkeys(self.available_themes, "") | OFFERED
 
     def action_zoom(self) -> None:
         screen = self.screen
@@ -221,11 +225,11 @@ class Workbench(ReadingApp):
             screen.maximize(screen.focused)
 
     def action_toggle_theme(self) -> None:
-        names = [*(theme.name for theme in THEMES), "ansi-dark"]
+        names = list(OFFERED)
         place = names.index(self.theme) if self.theme in names else -1
         self.theme = names[(place + 1) % len(names)]
-        if self.theme == "ansi-dark":
-            self.say("the terminal's own colours")
+        if self.theme not in {theme.name for theme in THEMES}:
+            self.say(OFFERED[self.theme])
 
     def action_resize(self, direction: Literal["left", "right", "up", "down"]) -> None:
         """Move the divider of the focused pane."""

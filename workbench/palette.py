@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.fuzzy import Matcher
 from textual.markup import escape
 
 from craft.text import clean_line
-from workbench.actions import bound_now, key_name
+from workbench.actions import actions_of, key_name
 
 if TYPE_CHECKING:
     from workbench.app import Workbench
@@ -28,6 +29,8 @@ class Command:
     name: str
     about: str
     do: Callable[[], Any]
+    words: str = ""
+    """Others by which it is found."""
 
 
 def _highlighted(name: str, query: str, matcher: Matcher) -> Content:
@@ -51,7 +54,7 @@ class Commands(Provider):
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for command in self.all(query):
-            if score := matcher.match(command.name):
+            if score := max(matcher.match(command.name), matcher.match(command.words)):
                 found = _highlighted(command.name, query, matcher)
                 yield Hit(score, found, command.do, command.name, escape(command.about))
 
@@ -63,17 +66,29 @@ class Commands(Provider):
         yield from self._runs(words)
 
     def _actions(self) -> Iterator[Command]:
-        active = self.screen.active_bindings
-        for place, action, keys in bound_now(active):
-            if action.name != "command_palette":
-                about = f"{place}, key {key_name(keys[0], ascii_only=self.app.ascii_only)}"
-                yield Command(action.help, about, partial(self.app.run_action, action.name, active[keys[0]].node))
-        yield Command("panes as at first", "everywhere", self.app.action_reset_panes)
-        yield Command("a picture of this screen, as SVG", "everywhere", self.app.action_picture)
+        told = set[tuple[str, str]]()
+        for node in self._nodes():
+            for place, action in actions_of(node):
+                if action.name != "command_palette" and (place, action.name) not in told:
+                    told.add((place, action.name))
+                    about = f"{place}, key {key_name(action.keys[0], ascii_only=self.app.ascii_only)}"
+                    do = partial(self.app.run_action, action.name, node)
+                    yield Command(action.help, about, do, action.words)
+        yield Command("panes as at first", "everywhere", self.app.action_reset_panes, "reset layout")
+        yield Command("a picture of this screen, as SVG", "everywhere", self.app.action_picture, "screenshot export")
+
+    def _nodes(self) -> Iterator[DOMNode]:
+        """What has the focus and all that holds it, then the other parts that are seen: lists and texts among them are
+        moved in with their keys, once they have the focus."""
+        chain = [node for node, _ in self.screen._modal_binding_chain]
+        yield from chain
+        for widget in self.screen.query("*"):
+            if not widget.can_focus and widget not in chain and widget.region:
+                yield widget
 
     def _themes(self) -> Iterator[Command]:
-        for name in self.app.available_themes:
-            yield Command(f"theme {name}", "colours", partial(setattr, self.app, "theme", name))
+        for name, about in self.app.themes().items():
+            yield Command(f"theme {name}", about, partial(setattr, self.app, "theme", name), "colours colors")
 
     def _experiments(self) -> Iterator[Command]:
         for experiment in self.app.project.experiments:

@@ -1,4 +1,4 @@
-"""Craft's own colours: one theme for dark terminals, one for light ones; Textual brings others."""
+"""Craft's own colours: one theme for dark terminals, one for light ones; and those of the terminal."""
 
 from __future__ import annotations
 
@@ -34,3 +34,10 @@ THEMES = (
         dark=False,
     ),
 )
+
+OFFERED = {
+    "craft-dark": "colours for a dark room",
+    "craft-light": "colours for a light one",
+    "ansi-dark": "the terminal's own colours",
+}
+"""What is looked after. In Textual's other themes some words can hardly be read."""

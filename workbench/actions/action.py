@@ -20,6 +20,8 @@ class Action:
     label: str = ""
     section: str = ""
     """The heading in the help; empty: that of its place."""
+    words: str = ""
+    """Others that people type to find it in the palette."""
 
     def binding(self, place: str) -> Binding:
         """As Textual wants it."""

@@ -30,7 +30,9 @@ PLACES: dict[str, tuple[Action, ...]] = {
     "batch": (
         Action("file", ("ctrl+o",), "the prompts of a file, or again those that are typed", "file"),
         Action("copy_row", ("y",), "copy prompt and text of the selected row", "copy"),
-        Action("export", ("x",), "write all texts to a file: JSON lines, CSV or Markdown", "export"),
+        Action(
+            "export", ("x",), "write all texts to a file: JSON lines, CSV or Markdown", "export", words="export save"
+        ),
         Action("copy_all", ("Y",), "copy all texts"),
     ),
     "batch prompts": (Action("leave", ("escape",), "from the prompts to the texts", "to the texts"),),
@@ -45,7 +47,9 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("unit", ("m",), "nats or bits"),
         Action("worst(-1)", ("N",), "to the surprising token before"),
         Action("copy", ("y",), "copy totals and text as Markdown", "copy"),
-        Action("export", ("x",), "write the scores to a file: JSON lines, CSV or Markdown", "export"),
+        Action(
+            "export", ("x",), "write the scores to a file: JSON lines, CSV or Markdown", "export", words="export save"
+        ),
     ),
     "history": (
         Action("again", ("enter",), "ask again: its prompt, settings and sources in the tab that asked", "ask again"),
@@ -53,7 +57,9 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("copy", ("y",), "copy all of it as text", "copy"),
         Action("copy_command", ("c",), "copy the command that asks the same", "command"),
         Action("mark", ("space",), "mark it, to be written to a file", "mark"),
-        Action("export", ("x",), "write the marked ones, or all that are seen, to a file", "export"),
+        Action(
+            "export", ("x",), "write the marked ones, or all that are seen, to a file", "export", words="export save"
+        ),
         Action("delete", ("delete", "D"), "delete it for good", "delete"),
     ),
     "history list": _ROWS,
