@@ -304,13 +304,13 @@ def test_pausing_measuring_and_writing_change_no_bit(tmp_path: Path, text: Path)
 
 
 def test_paused_then_killed_then_resumed_ends_in_the_same_bits(tmp_path: Path, text: Path) -> None:
-    training = {"max_steps": 700, "eval_every": 0, "log_every": 100}
-    config = runs.definition(text, training=training, checkpoint={"every": 200})
+    training = {"max_steps": 400, "eval_every": 0, "log_every": 100}
+    config = runs.definition(text, training=training, checkpoint={"every": 150})
     untouched, killed = (runs.make_run(tmp_path / "runs", config) for _ in range(2))
     process = runs.start(killed)
     runs.wait_for_step(killed, 5, process)
     step = ask(killed, "pause")["step"]
-    assert step < 700
+    assert step < 400
     ask(killed, "evaluate")
     runs.kill(process)
     look = observe(killed)
