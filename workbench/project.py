@@ -13,7 +13,9 @@ from typing import Any
 from craft.config.document import read_document
 from craft.errors import ConfigError, CraftError
 
+Stamp = tuple[int, int] | None
 DEFAULT_FILE = Path("experiments.toml")
+_MOST_FILES = 200  # that are looked at for changes
 _HEADING = re.compile(r"\s*\[([^\[\]]*)\]")
 _RUNS_DIR = {"project": re.compile(r"\s*runs_dir\s*="), "": re.compile(r"\s*project\s*(\.\s*runs_dir\s*)?=")}
 
@@ -67,7 +69,8 @@ class Project:
 class Check:
     """The verdict on a file: problems by experiment, a line each, those of none under the empty name."""
 
-    stamp: tuple[int, int] | None
+    stamps: dict[Path, Stamp]
+    """Of all files that it was read from, as they were before: see `files_of`."""
     problems: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -100,7 +103,7 @@ def read_project(file: Path, runs_dir: Path | None = None, known: Path | None = 
 
 def check_project(file: Path) -> Check:
     """Every problem that the whole schema finds in `file`, sweeps expanded. Imports pydantic: 0.1 s."""
-    stamp = stamp_of(file)
+    stamps = {one: stamp_of(one) for one in files_of(file)}
     from craft.config.experiments import load_experiments
 
     try:
@@ -112,19 +115,36 @@ def check_project(file: Path) -> Check:
             place = f"line {problem.line}" if problem.line else ""
             said = ": ".join(filter(None, (place, problem.path, problem.message)))
             problems.setdefault(problem.experiment, []).append(said + (f" ({problem.hint})" if problem.hint else ""))
-        return Check(stamp, problems or {"": [str(error)]})
+        return Check(stamps, problems or {"": [str(error)]})
     except CraftError as error:
-        return Check(stamp, {"": [str(error)]})
-    return Check(stamp)
+        return Check(stamps, {"": [str(error)]})
+    return Check(stamps)
 
 
-def stamp_of(file: Path) -> tuple[int, int] | None:
+def stamp_of(file: Path) -> Stamp:
     """Changes when the file does; None while there is none."""
     try:
         status = file.stat()
-    except OSError:
+    except (OSError, ValueError):  # a name with a zero in it
         return None
     return status.st_mtime_ns, status.st_size
+
+
+def files_of(file: Path) -> list[Path]:
+    """The experiments file and all that it is read with, there or not: what it includes, and its plugins."""
+    found = [file]
+    for one in found:
+        try:
+            data = read_document(one).data
+        except (CraftError, ValueError):
+            continue
+        included, plugins = _table(data, "project").get("include"), data.get("plugins") if one is file else None
+        for names in (included, plugins):
+            for name in names if isinstance(names, list) else ():
+                path = Path(os.path.normpath(one.parent / name)) if isinstance(name, str) else one
+                if path not in found and len(found) < _MOST_FILES:
+                    found.append(path)
+    return found
 
 
 def _runs_dir_in(data: dict[str, Any]) -> str:

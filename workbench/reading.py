@@ -46,6 +46,7 @@ class ReadingApp(App[None]):
     def __init__(self, file: Path, runs_dir: Path | None) -> None:
         super().__init__()
         self.own_runs_dir = runs_dir
+        self._stamps = {file: stamp_of(file)}  # of the experiments file and of what it is read with
         kept = self.session.get("runs_dir", "")
         self.project: Project = read_project(file, runs_dir, Path(kept) if kept else None)
         self._keep_runs_dir()
@@ -54,7 +55,6 @@ class ReadingApp(App[None]):
         self.runs_read = False
         self.is_reading = False
         """Whether the first frame stands, so that the rest can follow."""
-        self._file_stamp = stamp_of(file)
         self._next_listing = 0.0
         self._touched = time.monotonic()
         self._next_runner = 0.0
@@ -103,9 +103,9 @@ class ReadingApp(App[None]):
         along = self.place.reading(listed=listed) if self.place.is_ready else None
         if listed or along is not None:
             self._look(listed, self.place, along)
-        stamp = stamp_of(self.project.file)
-        if stamp != self._file_stamp:
-            self._file_stamp = stamp
+        stamps = {file: stamp_of(file) for file in self._stamps}
+        if stamps != self._stamps:
+            self._stamps = stamps
             self._read_file()
 
     def look_soon(self) -> None:
@@ -209,6 +209,8 @@ class ReadingApp(App[None]):
     @on(ProjectChecked)
     def _take_check(self, message: ProjectChecked) -> None:
         self.check = message.check
+        file = self.project.file  # looked at since the check began: only what it is read with is news
+        self._stamps = message.check.stamps | {file: self._stamps[file]}
         self._tell(lambda screen: screen.show_check())
 
 

@@ -44,7 +44,8 @@ def check_template(tree: Tree, own_types: Mapping[str, str]) -> list[Fault]:
         if name in fields.sections()
         and name not in fields.NAMED
         and fields.is_union(name)
-        and not (isinstance(table, dict) and isinstance(table.get("type"), Leaf))
+        and isinstance(table, dict)
+        and not isinstance(table.get("type"), Leaf)
     }
     values = plain(tree)
     faults = list(islice(type_faults(values, own_types, is_template=True), _MOST))
@@ -53,9 +54,9 @@ def check_template(tree: Tree, own_types: Mapping[str, str]) -> list[Fault]:
     except ValidationError as error:
         faults += faults_of(error, values, sections_of_unknown_type(faults) | untyped)
     for (name,) in sorted(untyped):
-        table = tree[name]
-        keys = table if isinstance(table, dict) else ()
-        unknown = [(name, key) for key in keys if not fields.exists((name, key))]
+        section = tree[name]
+        assert isinstance(section, dict)
+        unknown = [(name, key) for key in section if not fields.exists((name, key))]
         faults += [Fault(path, "unknown key", fields.hint_for(path), "key") for path in unknown]
     return [fault for fault in faults if fault.at in ("key", "value") and not _depends_on_type(tree, fault)]
 

@@ -181,7 +181,7 @@ class Inspection:
     entries: list[Entry]
     """Templates and experiments, sound or not, in the order of the file and those it includes."""
     broken: frozenset[str]
-    """Names of experiments that have a problem."""
+    """Names of experiments that have a problem; all of them where one is the file's own, and nobody's."""
 
 
 def inspect_experiments(path: Path, text: str | None = None) -> Inspection:
@@ -192,6 +192,8 @@ def inspect_experiments(path: Path, text: str | None = None) -> Inspection:
     except ConfigError as error:
         return Inspection(error.problems, None, [], frozenset())
     broken = problems.broken() | (structure.entries.keys() - experiments.keys())
+    if any(is_of_file(problem) for problem in problems.all()):
+        broken |= experiments.keys()
     sound = {name: experiment for name, experiment in experiments.items() if name not in broken}
     entries = list(structure.entries.values())
     return Inspection(
@@ -200,6 +202,25 @@ def inspect_experiments(path: Path, text: str | None = None) -> Inspection:
         entries,
         frozenset(entry.name for entry in entries if entry.kind == "experiment" and entry.name in broken),
     )
+
+
+def is_of_file(problem: Problem) -> bool:
+    """Whether a problem is that of no template or experiment: as long as it stands, nothing of the file can be run."""
+    return not problem.experiment and not problem.where
+
+
+def load_sound(path: Path, names: Sequence[str]) -> ExperimentsFile:
+    """The sound experiments of the file at `path`, whatever is wrong with others than these names.
+
+    Raises ConfigError with the problems that keep one of them from running.
+    """
+    found = inspect_experiments(path)
+    wrong = found.broken.intersection(names)
+    if found.file is None or wrong:
+        whose = {f"experiment '{name}'" for name in wrong}
+        own = (one for one in found.problems if one.experiment in wrong or one.where in whose or is_of_file(one))
+        raise ConfigError(problems=list(own) or found.problems)
+    return found.file
 
 
 def _read(document: Document, problems: Problems) -> tuple[Structure, dict[str, Experiment]]:
@@ -214,6 +235,7 @@ def _read(document: Document, problems: Problems) -> tuple[Structure, dict[str, 
         has_experiments |= entry.kind == "experiment"
         tree = resolver.resolve(entry)
         if tree is None:
+            _check_own_part(entry, structure.own_types, problems)
             continue
         if entry.kind == "template":
             problems.add_faults(tree, check_template(tree, structure.own_types), entry.source, "")
@@ -226,6 +248,14 @@ def _read(document: Document, problems: Problems) -> tuple[Structure, dict[str, 
         hint = "it needs an [experiment.NAME] table; 'craft init' writes one"
         problems.at(Source("file", document, ()), "the file has no experiment", hint=hint)
     return structure, experiments
+
+
+def _check_own_part(entry: Entry, own_types: Mapping[str, str], problems: Problems) -> None:
+    """What can be said of a table whose parents cannot be followed: what it writes itself is wrong in any case."""
+    experiment = entry.name if entry.kind == "experiment" else ""
+    problems.add_faults(entry.body, check_template(entry.body, own_types), entry.source, experiment)
+    if entry.sweep is not None:
+        read_sweep(entry.sweep, _sweep_of(entry), problems)
 
 
 def _check_experiment(entry: Entry, tree: Tree, own_types: Mapping[str, str], problems: Problems) -> Experiment | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from craft.config.check import Problems
-from craft.config.experiments import inspect_experiments, load_experiments
+from craft.config.experiments import inspect_experiments, load_experiments, load_sound
 from craft.errors import ConfigError
 from tests.config.files import RICH, load, problems_of
 
@@ -121,7 +121,30 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> N
     text = HEAD + "[experiment.b]\nseed = -1\ntraining.log_every = 0\n[experiment.a]\nextends = 'c'\nseed = 'x'\n"
     text += "[projct]\n"
     found = [(p.line, p.path) for p in problems_of(tmp_path, text)]
-    assert found == [(5, "seed"), (6, "training.log_every"), (8, "extends"), (10, "projct")]
+    assert found == [(5, "seed"), (6, "training.log_every"), (8, "extends"), (9, "seed"), (10, "projct")]
+
+
+def test_a_sound_experiment_runs_beside_a_wrong_one_and_none_of_a_wrong_file(tmp_path: Path) -> None:
+    file, text = tmp_path / "experiments.toml", f"{HEAD}[experiment.a]\nsed = 1\n[experiment.b]\n[experiment.d]\n"
+    file.write_text(text)
+    assert load_sound(file, ["b", "d"]).names == ("b", "d")
+    with pytest.raises(ConfigError) as caught:
+        load_sound(file, ["b", "a"])
+    assert [(p.line, p.experiment) for p in caught.value.problems] == [(5, "a")]
+    for wrong in (text.replace("craft = 1", "craft = 2"), f'{text}[project]\ninclude = ["gone.toml"]\n'):
+        file.write_text(wrong)
+        assert inspect_experiments(file).broken == {"a", "b", "d"}
+        with pytest.raises(ConfigError) as caught:
+            load_sound(file, ["b"])
+        assert [(p.line, p.where) for p in caught.value.problems] == [(1 if "craft = 2" in wrong else 9, "")]
+
+
+def test_where_parents_cannot_be_followed_all_else_is_said_too(tmp_path: Path) -> None:
+    own = "model = 7\nextends = 4\nsweep = 'no'\nunset = 3\nlr = 3\n"
+    text = f"craft = 1\n[template.t]\n{own}[experiment.x]\n{own}[experiment.y]\nextends = 'x'\nseed = 'z'\n"
+    found = [(p.line, p.path) for p in problems_of(tmp_path, text)]
+    keys = ("model", "extends", "sweep", "unset", "lr")
+    assert found == [*((start + i, key) for start in (3, 9) for i, key in enumerate(keys)), (16, "seed")]
 
 
 def test_a_problem_that_many_inherit_stands_once_where_it_was_written(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from craft.runs.store import RunStore, RunSummary
 from tests.workbench.harness import opened, play, screen_text, until
 from tests.workbench.runs import EXPERIMENTS, make_project, make_run, make_waiting, working
 from workbench import memory
-from workbench.project import check_project, read_project, stamp_of
+from workbench.project import check_project, files_of, read_project, stamp_of
 from workbench.screens.runs.columns import COLUMNS, columns_for, gap_for, progress
 from workbench.screens.runs.rows import cells_of, header
 from workbench.watch import ListedRun, RunsReader
@@ -109,6 +109,16 @@ def test_the_schema_says_which_experiment_is_wrong(tmp_path: Path) -> None:
     file.write_text(EXPERIMENTS.replace("model.hidden_size = 256", "model.hidden_sze = 256"))
     check = check_project(file)
     assert list(check.problems) == ["wide"] and "hidden_size" in check.problems["wide"][0]
+
+
+def test_what_a_file_is_read_with_is_known_also_where_it_is_missing(tmp_path: Path) -> None:
+    file = tmp_path / "experiments.toml"
+    file.write_text('plugins = ["own.py"]\n[project]\ninclude = ["sub/a.toml", "gone.toml", "\\u0000", 7]\n')
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/a.toml").write_text('[project]\ninclude = ["../experiments.toml", "b.toml"]\n')
+    found = [str(one.relative_to(tmp_path)) for one in files_of(file)]
+    assert found == ["experiments.toml", "sub/a.toml", "gone.toml", "\0", "own.py", "sub/b.toml"]
+    assert [stamp_of(one) is None for one in files_of(file)] == [False, False, True, True, True, True]
 
 
 def test_a_run_without_news_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ class WorkbenchScreen(Screen[None]):
         """All run folders were looked at: `self.app.runs`."""
 
     def show_project(self) -> None:
-        """The experiments file changed on disk: `self.app.project`."""
+        """The experiments file, or one that it is read with, changed on disk: `self.app.project`."""
 
     def show_check(self) -> None:
         """The schema has seen the file on disk: `self.app.check`."""

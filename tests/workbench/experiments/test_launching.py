@@ -56,6 +56,38 @@ def test_a_run_is_launched_after_its_costs_were_seen_and_is_gone_to(tmp_path: Pa
     play(story())
 
 
+def test_a_sound_one_can_be_launched_beside_a_wrong_one_and_none_of_a_wrong_file(tmp_path: Path) -> None:
+    text = TEXT.replace("model.hidden_size = 32", "model.hidden_sze = 32")
+    file = make_project(tmp_path, text)
+
+    async def story() -> None:
+        async with experiments(file) as (app, pilot, screen):
+            await choose(pilot, screen, "wide")
+            await pilot.press("r")
+            await until(pilot, lambda: "did you mean 'hidden_size'?" in " ".join(screen_text(app).split()))
+            assert app.screen is screen
+            screen.listing.focus()
+            await choose(pilot, screen, "tiny")
+            await pilot.press("r")
+            await until(pilot, lambda: "of checkpoints" in screen_text(app))
+            assert not app.screen._fault  # type: ignore[attr-defined]
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is screen)
+            assert screen.panel is not None
+            screen.panel.apply(text.replace("craft = 1", "craft = 2"), "another format")
+            await until(pilot, lambda: all(row.verdict == "wrong" for row in screen.listing.rows[1:]))
+            screen.listing.focus()
+            await pilot.press("r")
+            await until(pilot, lambda: "line 1: craft: unknown format" in " ".join(screen_text(app).split()))
+            assert app.screen is screen
+            screen.listing.focus()
+            await pilot.press("ctrl+z")
+            assert screen.panel.buffer.text == text
+            app.clear_notifications()
+
+    play(story())
+
+
 def test_marked_ones_and_a_sweep_are_launched_together_and_the_text_is_saved_first(tmp_path: Path) -> None:
     file, runs_dir = make_project(tmp_path), tmp_path / "runs"
     changed = TEXT.replace("max_steps = 20", "max_steps = 6")

@@ -192,6 +192,23 @@ def test_a_template_of_another_file_is_listed_and_not_edited_here(tmp_path: Path
     play(story())
 
 
+def test_an_included_file_that_changes_or_appears_is_noticed(tmp_path: Path) -> None:
+    shared = tmp_path / "shared.toml"
+    file = make_project(tmp_path, TEXT.replace("[defaults]", '[project]\ninclude = ["shared.toml"]\n[defaults]', 1))
+
+    async def story() -> None:
+        async with experiments(file) as (app, pilot, screen):
+            await until(pilot, lambda: app.check is not None)
+            assert rows_of(screen.listing)["tiny"][1] == "wrong"
+            shared.write_text("craft = 1\n[template.added]\nseed = 3\n")
+            await until(pilot, lambda: rows_of(screen.listing).get("added") == ("template", "ok", None))
+            assert rows_of(screen.listing)["tiny"][1] == "ok"
+            shared.write_text("craft = 1\n[template.other]\nseed = 3\n")
+            await until(pilot, lambda: "other" in rows_of(screen.listing))
+
+    play(story())
+
+
 def test_another_program_that_writes_the_file_is_noticed(tmp_path: Path) -> None:
     file = make_project(tmp_path)
 

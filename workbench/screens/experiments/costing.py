@@ -27,7 +27,7 @@ from craft.launch.costs import Costs, Totals, costs_of, costs_of_all
 from craft.launch.dry_run import code_hash_of
 from craft.launch.own_code import check_own_code, describe_own_code
 from workbench.screens.experiments.editing.own import OwnTypes
-from workbench.screens.experiments.rows import Brief, Kind, about_of
+from workbench.screens.experiments.rows import Brief, Kind, about_of, concerns
 
 if TYPE_CHECKING:
     from craft.config.resolve import Entry
@@ -102,9 +102,10 @@ class CostsReader:
         return True
 
     def forget(self) -> None:
-        """A dry run measured something: ask anew."""
+        """A dry run measured something, or a file is another: ask anew."""
         with self._lock:
             self._known.clear()
+            self._saved = None
             self._generation += 1
 
     def inspect(self, text: str | None) -> Inspection:
@@ -117,7 +118,7 @@ class CostsReader:
     def weigh(self, inspection: Inspection, saved: str, name: str, kind: Kind, version: int) -> Weighed:
         """All about one experiment or template. `saved`: the text on disk, to compare with."""
         entry = next((one for one in inspection.entries if one.name == name and one.kind == kind), None)
-        problems = tuple(problem for problem in inspection.problems if _concerns(problem, name, kind))
+        problems = tuple(problem for problem in inspection.problems if concerns(problem, name, kind))
         found = Weighed(name, kind, version, problems=problems)
         if inspection.file is None:
             return replace(found, problems=tuple(inspection.problems[:1]), note="not TOML at this moment")
@@ -334,7 +335,3 @@ def short_time(costs: Costs, runs: int) -> str:
     middle = format_duration(runs * (low + high) / 2).split(" ")[0]
     is_rough = costs.expected.is_about or high > 1.2 * low or runs > 1
     return f"~{middle}" if is_rough else middle
-
-
-def _concerns(problem: Problem, name: str, kind: Kind) -> bool:
-    return (problem.experiment == name and kind == "experiment") or problem.where == f"{kind} '{name}'"

@@ -11,6 +11,8 @@ from textual.content import Content
 from craft.text import clean_line, shorten, width_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from craft.analysis.dry_runs import DryRunResult
     from craft.config.estimate import Range
     from craft.errors import Problem
@@ -315,11 +317,14 @@ class CostsText:
             yield Content.styled(" " * indent + shorten(part, room, ascii_only=self.ascii_only), look)
 
 
-def problem_words(problem: Problem) -> str:
-    """A fault in a line, with what to do."""
-    place = f"line {problem.line}: " if problem.line else ""
+def problem_words(problem: Problem, *, of: Path | None = None) -> str:
+    """A fault in a line, with what to do. `of`: the experiments file, for those who do not see whose fault it is."""
+    place = f"line {problem.line}" if problem.line else ""
+    if place and of is not None and problem.file not in (None, of):
+        place += f" of {problem.file.name}"
+    whose = problem.where if of is not None else ""
     hint = f" ({problem.hint})" if problem.hint else ""
-    return f"{place}{': '.join(filter(None, (problem.path, problem.message)))}{hint}"
+    return f"{': '.join(filter(None, (place, whose, problem.path, problem.message)))}{hint}"
 
 
 def number(write: Callable[[float], str]) -> Callable[[Range], str]:

@@ -94,10 +94,9 @@ class LaunchScreen(Dialog["Order | None"]):
         try:
             totals, on_cpu = self._weigh(order)
         except ConfigError as error:
-            words = [
-                ": ".join(filter(None, (one.path, one.message))) + (f" ({one.hint})" if one.hint else "")
-                for one in error.problems
-            ]
+            from workbench.screens.experiments.costs_text import problem_words
+
+            words = [problem_words(one, of=self.app.project.file) for one in error.problems]
             said = "\n".join(words[:4]) or str(error)
         except CraftError as error:
             said = str(error)

@@ -26,7 +26,10 @@ class Order:
 
 
 class Launching(Parts):
-    """A launch uses the saved file, as `craft run` does; the runs freeze what it says at that moment."""
+    """A launch uses the saved file, as `craft run` does; the runs freeze what it says at that moment.
+
+    Unlike there, only what is wrong with the chosen ones, or with the file itself, keeps them from running.
+    """
 
     _awaited = ""
     """A run that was made here and is to be shown."""
@@ -106,10 +109,10 @@ class Launching(Parts):
 
     def _weigh_order(self, order: Order) -> tuple[Totals, bool]:
         """What an order costs, and whether it computes on the CPU; called in a thread. Raises CraftError."""
-        from craft.config.experiments import load_experiments
+        from craft.config.experiments import load_sound
         from craft.launch.costs import costs_of_all, device_here
 
-        runs = load_experiments(self.app.project.file).plan(order.names, order.overrides)
+        runs = load_sound(self.app.project.file, order.names).plan(order.names, order.overrides)
         totals = costs_of_all(runs, self.reader.past, measure=True)
         return totals, any(device_here(run.config.device) == "cpu" for run in runs)
 
@@ -120,7 +123,7 @@ class Launching(Parts):
 
     @work(thread=True, group="launch", description="launch", exit_on_error=False)
     def _launch(self, order: Order) -> None:
-        from craft.config.experiments import load_experiments
+        from craft.config.experiments import load_sound
         from craft.launch.standby import Standby
         from craft.launch.start import launch
 
@@ -131,7 +134,7 @@ class Launching(Parts):
                 return None
 
         try:
-            experiments = load_experiments(self.app.project.file)
+            experiments = load_sound(self.app.project.file, order.names)
             place = self.app.own_runs_dir or experiments.runs_dir
             planned = experiments.plan(order.names, order.overrides)
             folders = launch(place.absolute(), planned, cpu_slots=order.slots, standby=standby)

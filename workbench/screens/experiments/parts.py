@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.screens.base import WorkbenchScreen
 from workbench.screens.experiments.listing import ExperimentList
+from workbench.screens.experiments.rows import Kind, concerns
 
 if TYPE_CHECKING:
     from craft.config.experiments import Inspection, PlannedRun
@@ -58,15 +59,16 @@ class Parts(WorkbenchScreen):
         if problem is None:
             self.app.say("there is nothing to run yet")
             return
-        place = f"line {problem.line}: " if problem.line else ""
-        self.app.say(f"{place}{': '.join(filter(None, (problem.where, problem.path, problem.message)))}", "error")
+        from workbench.screens.experiments.costs_text import problem_words
+
+        self.app.say(problem_words(problem, of=self.app.project.file), "error")
         self.go_to_problem(problem)
 
     def first_problem(self, names: list[str]) -> Problem | None:
         """The first problem of some experiments or templates, else the first of all."""
         problems = self.inspection.problems if self.inspection is not None else []
-        templates = {f"template '{name}'" for name in names}
-        own = [one for one in problems if one.experiment in names or one.where in templates]
+        kinds: tuple[Kind, ...] = ("experiment", "template")
+        own = [one for one in problems for name in names for kind in kinds if concerns(one, name, kind)]
         return next(iter([*own, *problems]), None)
 
     def go_to_problem(self, problem: Problem) -> None:

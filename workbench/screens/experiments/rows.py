@@ -10,6 +10,7 @@ from craft.text import width_of
 
 if TYPE_CHECKING:
     from craft.config.experiments import Inspection
+    from craft.errors import Problem
     from craft.runs.store import RunSummary
     from workbench.project import Experiment
 
@@ -77,9 +78,7 @@ def rows_of(inspection: Inspection, before: Sequence[Row], *, main: str, uncheck
     rows = []
     for entry in inspection.entries:
         old = known.get((entry.name, entry.kind), Row(entry.name, entry.kind))
-        problems = sum(
-            _is_of(problem.experiment, problem.where, entry.name, entry.kind) for problem in inspection.problems
-        )
+        problems = sum(concerns(problem, entry.name, entry.kind) for problem in inspection.problems)
         is_broken = entry.name in inspection.broken if entry.kind == "experiment" else problems > 0
         verdict: Verdict = "wrong" if is_broken else "not checked" if entry.name in unchecked else "ok"
         document = entry.source.document
@@ -99,8 +98,12 @@ def rows_of(inspection: Inspection, before: Sequence[Row], *, main: str, uncheck
     return rows
 
 
-def _is_of(experiment: str, where: str, name: str, kind: Kind) -> bool:
-    return (experiment == name and kind == "experiment") or where == f"{kind} '{name}'"
+def concerns(problem: Problem, name: str, kind: Kind) -> bool:
+    """Whether a problem is that of an experiment or template; one of the file itself is every experiment's."""
+    from craft.config.experiments import is_of_file
+
+    is_its = problem.experiment == name or is_of_file(problem)
+    return (is_its and kind == "experiment") or problem.where == f"{kind} '{name}'"
 
 
 def about_of(body: object) -> str:

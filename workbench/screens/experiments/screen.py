@@ -110,6 +110,9 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
             self.show_empty()
             if self.app.is_reading:
                 self.show_rest()
+        else:
+            self.reader.forget()
+            self.inspect_soon(0.0)  # what it includes may be another, under the same text
 
     def show_runs(self) -> None:
         made = made_by(self.app.runs)
