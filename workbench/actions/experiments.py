@@ -4,7 +4,13 @@ from workbench.actions.action import Action
 
 PLACES: dict[str, tuple[Action, ...]] = {
     "experiments": (
-        Action("launch", ("r", "f6"), "run the marked experiments, or the chosen one, after showing the costs", "run"),
+        Action(
+            "launch",
+            ("r", "f6"),
+            "run the marked experiments, or the chosen one, after showing the costs",
+            "run",
+            words="launch start train",
+        ),
         Action("measure", ("f5",), "a dry run: a few real steps, timed; nothing stays", "dry run"),
         Action("edit", ("enter", "e"), "edit the chosen one", "edit"),
         Action(
@@ -16,7 +22,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("copy", ("c",), "a copy of the chosen one under another name"),
         Action("rename", ("m",), "another name for the chosen one, also where others extend it"),
         Action("delete", ("d", "delete"), "take the chosen one out of the text"),
-        Action("undo", ("u",), "take back the last change of the text"),
+        Action("undo", ("u", "ctrl+z"), "take back the last change of the text"),
         Action("save", ("ctrl+s", "s"), "save the file"),
         Action("external_editor", ("E",), "edit the text with $VISUAL or $EDITOR"),
         Action(
