@@ -167,8 +167,8 @@ class Recorder:
 
     # Records -----------------------------------------------------------------------------------------------------
 
-    def metrics(self, record: dict[str, Any]) -> None:
-        """Append a metrics record, and keep the claim's figures."""
+    def metrics(self, record: dict[str, Any], *, tokens_per_second: float | None = None) -> None:
+        """Append a metrics record, and keep the claim's figures; the speed is that of the last records together."""
         self._metrics.append(record)
         waiting = self._metrics.held_back
         if waiting and not self._disk_was_full:
@@ -184,10 +184,11 @@ class Recorder:
                 ("tokens", "tokens"),
                 ("train_loss", "train/loss"),
                 ("val_loss", "val/loss"),
-                ("tokens_per_second", "train/tokens_per_second"),
             )
             if name in record
         }
+        if tokens_per_second is not None:
+            changes["tokens_per_second"] = round(tokens_per_second, 1)
         for field in ("train_loss", "val_loss"):
             if field in changes and not abs(changes[field]) < float("inf"):
                 changes[field] = None

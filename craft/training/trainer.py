@@ -382,7 +382,8 @@ class Trainer(ABC):
                 "time": round(self.progress.seconds, 4),
                 "tokens": self.loop.tokens,
                 **figures,
-            }
+            },
+            tokens_per_second=self.progress.tokens_per_second,
         )
 
     # State -------------------------------------------------------------------------------------------------------

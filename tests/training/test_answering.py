@@ -124,6 +124,21 @@ def test_the_clock_of_training_knows_nothing_of_a_pause(monkeypatch: pytest.Monk
     assert tracker.seconds == 11.0
 
 
+def test_the_speed_that_people_are_told_is_that_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(progress, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    tracker = progress.ProgressTracker(max_steps=30)
+    tracker.start(0, 0, 0.0)
+    assert tracker.tokens_per_second is None
+    tokens = 0
+    for spent in (4.0, *(0.5, 1.5) * 10):  # the first step compiles; then some are three times as fast
+        clock[0] += spent
+        tokens += 100
+        tracker.measure(tokens)
+        told = tracker.tokens_per_second
+    assert told == pytest.approx(100, rel=0.15)
+
+
 def test_a_signal_ends_a_pause_and_nothing_is_lost(worker: tuple[RunFolder, subprocess.Popen[bytes]]) -> None:
     folder, process = worker
     step = ask(folder, "pause")["step"]
