@@ -99,14 +99,25 @@ def test_a_text_that_is_no_toml_keeps_the_list(tmp_path: Path) -> None:
     file = make_project(tmp_path)
 
     async def story() -> None:
-        async with experiments(file) as (_, pilot, screen):
+        async with experiments(file) as (app, pilot, screen):
             assert screen.panel is not None
+            await choose(pilot, screen, "tiny")
             screen.panel.toml.replace_text(TEXT + "[experiment.new\n")
-            await until(pilot, lambda: rows_of(screen.listing)["tiny"][1] == "wrong")
+            line = f"line {TEXT.count(chr(10)) + 1}: "
+            await until(
+                pilot, lambda: line in screen_text(app) and "list and costs are those of before" in screen_text(app)
+            )
+            assert {row[1] for row in rows_of(screen.listing).values()} == {"ok"}
             assert set(rows_of(screen.listing)) == {"base", "tiny", "wide", "lr"}
+            await choose(pilot, screen, "wide")
+            assert screen.weighed is not None and screen.weighed.costs is not None
+            await pilot.press("r")
+            await until(pilot, lambda: screen.panel is not None and screen.panel.toml.has_focus)
+            assert app.screen is screen, "nothing is launched from a broken text"
+            app.clear_notifications()
             screen.panel.toml.replace_text(TEXT + "[experiment.new]\nextends = 'tiny'\nseed = 2\n")
             await until(pilot, lambda: "new" in rows_of(screen.listing))
-            assert rows_of(screen.listing)["tiny"][1] == "ok"
+            assert rows_of(screen.listing)["tiny"][1] == "ok" and not screen.has_class("-stale")
 
     play(story())
 
@@ -132,6 +143,32 @@ def test_a_small_terminal_shows_the_list_or_the_editor_and_three_lines_of_costs(
             await pilot.press("escape")
             await until(pilot, lambda: screen.listing.has_focus)
             assert "lr" in screen_text(app)
+
+    play(story())
+
+
+def test_in_a_small_terminal_a_fault_and_what_is_asked_are_seen_whole(tmp_path: Path) -> None:
+    text = TEXT.replace("model.hidden_size = 32", "model.hidden_sze = 32")
+    file = make_project(tmp_path, text)
+
+    async def story() -> None:
+        async with experiments(file, size=SmallScreen) as (app, pilot, screen):
+            assert screen.panel is not None
+            screen.panel._set_face("form")
+            await choose(pilot, screen, "wide")
+            await pilot.press("p")
+            toml = screen.panel.toml
+            await until(pilot, lambda: toml.has_focus and "model.hidden_sze = 32" in screen_text(app))
+            assert toml.scroll_offset.x == 0
+            await pilot.press("end", "space")
+            toml.scroll_to(y=toml.cursor_location[0] - toml.size.height + 1, animate=False)  # the last line shown
+            file.write_text(f"{text}# theirs\n")
+            await until(pilot, lambda: "experiments.toml was changed by another program  ctrl+o" in screen_text(app))
+            await until(pilot, lambda: "model.hidden_sze = 32" in screen_text(app))
+            await pilot.press("escape")
+            await until(pilot, lambda: screen.listing.has_focus)
+            said = "experiments.toml was changed by another program  ctrl+o decide"
+            await until(pilot, lambda: said in screen_text(app) and "tiny" in screen_text(app))
 
     play(story())
 

@@ -121,7 +121,7 @@ class CostsReader:
         problems = tuple(problem for problem in inspection.problems if concerns(problem, name, kind))
         found = Weighed(name, kind, version, problems=problems)
         if inspection.file is None:
-            return replace(found, problems=tuple(inspection.problems[:1]), note="not TOML at this moment")
+            return replace(found, problems=tuple(inspection.problems[:1]))
         if entry is None:
             return replace(found, note="it is not in the text any more")
         found = replace(found, about=about_of(entry.body))

@@ -21,6 +21,8 @@ class Parts(WorkbenchScreen):
     def __init__(self) -> None:
         super().__init__()
         self.inspection: Inspection | None = None
+        self.sound: Inspection | None = None
+        """The last one of a text that could be read: the list and the costs are from it."""
         self.weighed: Weighed | None = None
         self.panel: EditPanel | None = None
         """The editor, once it is there."""

@@ -68,12 +68,11 @@ def first_rows(experiments: Iterable[Experiment]) -> list[Row]:
 def rows_of(inspection: Inspection, before: Sequence[Row], *, main: str, unchecked: frozenset[str]) -> list[Row]:
     """The rows of a text that was inspected. What is known of costs and runs by name is taken over from `before`.
 
-    A text that is no TOML at this moment keeps the rows that were there, all in doubt. `unchecked`: experiments with
-    code of a person's own that nobody has tried yet.
+    A text that is no TOML at this moment keeps the rows that were there. `unchecked`: experiments with code of a
+    person's own that nobody has tried yet.
     """
     if inspection.file is None:
-        count = len(inspection.problems)
-        return [replace(row, verdict="wrong", problems=count) for row in before]
+        return list(before)
     known = {(row.name, row.kind): row for row in before}
     rows = []
     for entry in inspection.entries:

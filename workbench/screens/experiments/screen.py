@@ -36,6 +36,7 @@ from workbench.widgets.split import Split
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
+    from workbench.screens.experiments.editing.notice import NoticeBar
     from workbench.screens.experiments.editing.panel import EditPanel
 
 
@@ -56,6 +57,8 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
         self.set_class(bool(words), "-filtering")
         listed = Container(
             Line(words, placeholder="words to look for", id="experiments-filter"),
+            Static(id="experiments-above", classes="above"),
+            Static(id="experiments-asked", classes="above"),
             ExperimentList(ascii_only=ascii_only, id="experiments-list"),
             Static(id="experiments-empty"),
             id="experiments-listed",
@@ -245,7 +248,23 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
         if event.name and self._editor_has_focus:
             self.listing.expect(event.name, "template" if event.kind == "template" else "experiment")
 
-    # --- what there is when there is nothing ---
+    # --- what is said above the list, and what there is when there is nothing ---
+
+    def show_above(self) -> None:
+        inspection = self.inspection
+        problem = inspection.problems[0] if inspection is not None and inspection.file is None else None
+        self.set_class(problem is not None and bool(self.listing.all_rows), "-stale")
+        if problem is not None:
+            place = f"line {problem.line}: " if problem.line else ""
+            words = clean_line(f"{place}{problem.message}; list and costs are those of before")
+            self.query_one("#experiments-above", Static).update(Content(words))
+
+    def on_notice_bar_shown(self, event: NoticeBar.Shown) -> None:
+        """The line above the text is repeated above the list, where that stands alone."""
+        self.set_class(event.notice is not None, "-asked")
+        if event.notice is not None:
+            how = ("  ctrl+o decide", "bold $text-accent") if event.notice.choices else ""
+            self.query_one("#experiments-asked", Static).update(Content.assemble(clean_line(event.notice.text), how))
 
     def show_empty(self) -> None:
         project = self.app.project
@@ -295,7 +314,7 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
             case "copy" | "rename" | "delete":
                 return row is not None and has_text and not row.elsewhere
             case "problem":
-                return row is not None and row.verdict == "wrong"
+                return row is not None and (row.verdict == "wrong" or self.has_class("-stale"))
             case "runs":
                 return row is not None and bool(row.made.newest)
             case "new" | "external_editor" | "reload":

@@ -68,11 +68,14 @@ class Weighing(Measuring):
     @on(TextInspected)
     def _take_inspection(self, message: TextInspected) -> None:
         self.inspection, self._version = message.inspection, message.version
+        if message.inspection.file is not None or self.sound is None:
+            self.sound = message.inspection
         if self.panel is not None and self.panel.buffer.version == message.version:
             self.panel.show_inspection(message.inspection, message.version, message.known)
         main, before = str(self.app.project.file), self.listing.all_rows
         self.listing.show(rows_of(message.inspection, before, main=main, unchecked=message.unchecked))
         self.show_empty()
+        self.show_above()
         self.show_title()
         self.refresh_bindings()
         self.weigh_chosen()
@@ -87,13 +90,17 @@ class Weighing(Measuring):
         """Say what to press where there is no experiment."""
         raise NotImplementedError
 
+    def show_above(self) -> None:
+        """Say above the list what holds for all of it."""
+        raise NotImplementedError
+
     # --- the chosen one ---
 
     def weigh_chosen(self) -> None:
         """Find out what the chosen one costs."""
         row = self.listing.selected
-        if row is not None and self.inspection is not None and self.panel is not None:
-            self._weigh(self.inspection, self.panel.buffer.saved_text, row, self._version)
+        if row is not None and self.sound is not None and self.panel is not None:
+            self._weigh(self.sound, self.panel.buffer.saved_text, row, self._version)
 
     def _look_at_memory(self) -> None:
         """What is free changes while nobody types."""
@@ -116,8 +123,8 @@ class Weighing(Measuring):
             weighed = replace(weighed, note="a process builds the model to find out its size ...")
         self.weighed = weighed
         self.show_costs()
-        if weighed.needs_measuring and self.inspection is not None:
-            inspection = self.inspection
+        if weighed.needs_measuring and self.sound is not None:
+            inspection = self.sound
             self._when_quiet("build", lambda: self._build_model(inspection, weighed.name))
 
     def show_costs(self) -> None:

@@ -130,12 +130,6 @@ class Buffer:
                 return "" if name == "UTF-8" else name
         return "LATIN1"
 
-    def keep_mine(self) -> None:
-        """Take the file as it is now for the one that was read: the next save writes over it."""
-        with self._writing:
-            self._base, self._stamp, _ = _read(self.path)
-            self.saved_text = _decoded(self._base)
-
     def take_disk(self) -> str:
         """Take what is on disk for what is saved, for the caller to make it the text. Where that is no text that could
         be edited and saved again without loss, nothing is taken, and this says why."""

@@ -120,11 +120,6 @@ class FileCare:
             self.panel.app.say(f"{self._refused}; what is here stays", "error")
         self._tell()
 
-    def _keep_mine(self) -> None:
-        self.buffer.keep_mine()
-        self._changed = False
-        self._tell()
-
     # --- saving ---
 
     def save(self, *, force: bool = False) -> None:
@@ -138,7 +133,7 @@ class FileCare:
         if isinstance(error, ChangedOnDiskError):
             self._changed = True
             self._tell()
-            self.ask(self._if_saved_over())
+            self.ask(self._if_changed("not saved: "))
         elif isinstance(error, CraftError):
             self.panel.app.say(str(error), "error")
         else:
@@ -196,7 +191,7 @@ class FileCare:
             said = f"{buffer.fault}; it can be looked at and not edited here"
             return Notice(said, (how,) if "UTF-8" in buffer.fault else (), is_fault=True)
         if self._changed:
-            return self._if_changed(Decision("keep mine", "go on; saving writes over the other", self._keep_mine))
+            return self._if_changed()
         if self._drafts:
             return self._offer(self._drafts[0])
         if buffer.draft_fault:
@@ -204,21 +199,18 @@ class FileCare:
             return Notice(said, is_fault=True)
         return None
 
-    def _if_changed(self, own: Decision) -> Notice:
-        """The file is another; `own` is what can be done for what was typed."""
+    def _if_changed(self, lead: str = "") -> Notice:
+        """The file is another."""
         what = "changed" if self.buffer.path.exists() else "removed"
         return Notice(
-            f"{self.buffer.path.name} was {what} by another program",
+            f"{lead}{self.buffer.path.name} was {what} by another program",
             (
                 Decision("reload", "what is on disk; what was typed stays in the undo history", self.reload),
-                own,
+                Decision("overwrite", "save what was typed over it", lambda: self.save(force=True)),
                 Decision("difference", "see what differs", self._show_difference),
                 Decision("save elsewhere", "under another name", self._save_elsewhere),
             ),
         )
-
-    def _if_saved_over(self) -> Notice:
-        return self._if_changed(Decision("overwrite", "save what was typed over it", lambda: self.save(force=True)))
 
     def _offer(self, draft: Draft) -> Notice:
         number = len(changed_lines(self.buffer.saved_text, draft.text))

@@ -231,6 +231,9 @@ class FormList(RowCursor, can_focus=True):
         if rows > 0 and not top <= index < top + rows:
             self.scroll_to(y=index if index < top else index - rows + 1, animate=False)
 
+    def on_resize(self) -> None:
+        self._bring_into_view(self.cursor)
+
     def action_next_section(self) -> None:
         later = (at for at in range(self.cursor + 1, len(self.rows)) if self.rows[at].kind == "section")
         self.cursor = next(later, self.cursor)

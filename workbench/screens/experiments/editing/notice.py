@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from rich.segment import Segment
 from textual import events
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from craft.text import shorten, width_of
+
+_KEY = "  ctrl+o decide  "
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,16 @@ class Notice:
 
 
 class NoticeBar(Widget):
-    """Shows one notice, or is not there."""
+    """Shows one notice, or is not there. Choices stand in it where all of them have room."""
 
     COMPONENT_CLASSES = {"notice--choice", "notice--fault"}
+
+    class Shown(Message):
+        """Another notice is shown, or none."""
+
+        def __init__(self, notice: Notice | None) -> None:
+            super().__init__()
+            self.notice = notice
 
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -48,6 +58,7 @@ class NoticeBar(Widget):
             self.notice = notice
             self.display = notice is not None
             self.refresh()
+            self.post_message(self.Shown(notice))
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -55,19 +66,19 @@ class NoticeBar(Widget):
             return Strip.blank(width, self.rich_style)
         choice = self.get_component_rich_style("notice--choice")
         plain = self.get_component_rich_style("notice--fault") if self.notice.is_fault else self.rich_style
-        tail = [("  ctrl+o ", plain), *((f" {one.name} ", choice) for one in self.notice.choices)]
-        size = sum(width_of(text) + 1 for text, _ in tail) if self.notice.choices else 0
-        text = " " + shorten(self.notice.text, max(width - size - 2, 12), ascii_only=self.ascii_only)
-        segments = [Segment(text, plain)]
         self._places = []
+        choices = self.notice.choices
+        key = _KEY if choices else ""
+        if width_of(self.notice.text) + sum(width_of(one.name) + 3 for one in choices) + len(_KEY) + 1 > width:
+            choices = ()
+        text = " " + shorten(self.notice.text, max(width - len(key) - 1, 12), ascii_only=self.ascii_only) + key
+        segments = [Segment(text, plain)]
         used = width_of(text)
-        if self.notice.choices:
-            segments.append(Segment(tail[0][0], plain))
-            used += width_of(tail[0][0])
-            for one, (name, style) in zip(self.notice.choices, tail[1:], strict=True):
-                segments += [Segment(name, style), Segment(" ", plain)]
-                self._places.append((used, used + width_of(name), one))
-                used += width_of(name) + 1
+        for one in choices:
+            name = f" {one.name} "
+            segments += [Segment(name, choice), Segment(" ", plain)]
+            self._places.append((used, used + width_of(name), one))
+            used += width_of(name) + 1
         return Strip(segments).adjust_cell_length(width, plain)
 
     def on_click(self, event: events.Click) -> None:

@@ -187,6 +187,18 @@ class TomlFace(KeysInOrder, TextArea):
         """The lines that something is wrong with, in order."""
         return sorted(self._problems)
 
+    def on_resize(self) -> None:
+        """A line above that appears, or this face itself, leaves the cursor in view."""
+        self.call_after_refresh(self._show_cursor)
+
+    def _show_cursor(self) -> None:
+        row, _ = self.cursor_location
+        line = self.gutter_width + width_of(clean(self.document[row]).expandtabs(self.indent_width))
+        if line < self.size.width:  # what was gone to while this had no width
+            self.scroll_to(x=0, animate=False)
+        if row >= self.scroll_offset.y:  # else somebody scrolled on
+            self.scroll_cursor_visible()
+
     # --- changes ---
 
     def edit(self, edit: Edit) -> EditResult:
