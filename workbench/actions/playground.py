@@ -49,6 +49,11 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("turn(1)", ("f8", "right_square_bracket"), "next tab", "next tab"),
         Action("turn(-1)", ("left_square_bracket",), "tab before"),
     ),
+    "prompt area": (Action("leave", ("escape",), "from the prompt to the texts", "leave the field"),),
+    "setting": (
+        Action("word(1)", ("space", "enter", "right"), "the next word of a setting that has a few", "other word"),
+        Action("word(-1)", ("left",), "the word before"),
+    ),
     "settings": (
         Action("field(1)", ("down",), "the setting below, then those of the next column", "settings"),
         Action("field(-1)", ("up",), "the setting above"),

@@ -52,7 +52,9 @@ PLACES: dict[str, tuple[Action, ...]] = {
         ),
     ),
     "history": (
-        Action("again", ("enter",), "ask again: its prompt, settings and sources in the tab that asked", "ask again"),
+        Action(
+            "again", ("enter",), "fill in prompt, settings and sources in the tab that asked; F5 asks again", "fill in"
+        ),
         Action("filter", ("slash",), "only what holds some words", "filter"),
         Action("copy", ("y",), "copy all of it as text", "copy"),
         Action("copy_command", ("c",), "copy the command that asks the same", "command"),

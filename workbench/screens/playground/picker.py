@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _MOST = 500  # runs that are listed at once; typing finds the others
 _QUIET = "$foreground 55%"
+_BOX = 4  # columns
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,20 @@ class _Listed(Message):
     def __init__(self, run: str, rows: list[_Row]) -> None:
         super().__init__()
         self.run, self.rows = run, rows
+
+
+class Boxes(Choices):
+    """A list whose lines begin with a box: a click on it marks the line."""
+
+    class Ticked(Message):
+        """The box of the highlighted line was clicked."""
+
+    def on_click(self, event: events.Click) -> None:
+        place = event.style.meta.get("option")
+        if place is not None and event.x < _BOX:
+            event.prevent_default()
+            self.highlighted = place
+            self.post_message(self.Ticked())
 
 
 class SourcePicker(Dialog[list[Source] | None]):
@@ -71,8 +86,8 @@ class SourcePicker(Dialog[list[Source] | None]):
             yield Static(Content.styled("Who writes?", "bold"))
             yield Line(placeholder="find a run, or type a path: a folder or file of weights", compact=True, id="find")
             with Horizontal(id="picker-lists"):
-                yield Choices(id="picker-runs", compact=True)
-                yield Choices(id="picker-steps", compact=True)
+                yield Boxes(id="picker-runs", compact=True)
+                yield Boxes(id="picker-steps", compact=True)
             yield Static(id="picker-chosen")
             yield Answers()
 
@@ -85,8 +100,8 @@ class SourcePicker(Dialog[list[Source] | None]):
         self._say()
 
     @property
-    def _list_of_runs(self) -> OptionList:
-        return self.query_one("#picker-runs", OptionList)
+    def _list_of_runs(self) -> Choices:
+        return self.query_one("#picker-runs", Choices)
 
     @property
     def _list_of_steps(self) -> OptionList:
@@ -98,22 +113,39 @@ class SourcePicker(Dialog[list[Source] | None]):
         wanted = words.lower().split()
         found = [run for run in self._runs if all(word in f"{run.name} {run.phase}".lower() for word in wanted)]
         self._shown = found[:_MOST]
-        runs = self._list_of_runs
-        runs.clear_options()
-        runs.add_options(Option(self._run_line(run)) for run in self._shown)
+        self._draw_runs()
         if self._shown:
-            runs.highlighted = 0
+            self._list_of_runs.highlighted = 0
         else:
             self._rows = []
             self._list_of_steps.clear_options()
+            if wanted and self._path is None:
+                self._list_of_runs.say_nothing_matches(words, ascii_only=self._ascii)
         self._say()
 
-    def _run_line(self, run: RunSummary) -> Content:
-        status = run.status
-        loss = status.best if isinstance(status.best, float) else None
-        figures = f"{run.phase}  step {run.step}" + (f"  best {format_loss(loss)}" if loss is not None else "")
-        name = fit(run.name, 26, ascii_only=self._ascii)
-        return Content.assemble(name, (f" {clean_line(figures)}", "$text-success" if run.observed.is_live else _QUIET))
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw_runs)
+
+    def _draw_runs(self) -> None:
+        runs = self._list_of_runs
+        at, room = runs.highlighted, runs.scrollable_content_region.width
+        figures = [_figures(run) for run in self._shown]
+        if room < 14 + max(map(len, figures), default=0):
+            figures = [_figures(run, with_step=False) for run in self._shown]
+        name = max(8, min(26, room - 5 - max(map(len, figures), default=0)))  # figures are never cut
+        with runs.prevent(OptionList.OptionHighlighted):
+            runs.clear_options()
+            runs.add_options(
+                Option(
+                    Content.assemble(
+                        (f"[{self._mark_of(run)}] ", _QUIET),
+                        fit(run.name, name, ascii_only=self._ascii),
+                        (f" {words}", "$text-success" if run.observed.is_live else _QUIET),
+                    )
+                )
+                for run, words in zip(self._shown, figures, strict=True)
+            )
+            runs.highlighted = at
 
     @on(OptionList.OptionHighlighted, "#picker-runs")
     def _look_into(self) -> None:
@@ -147,12 +179,15 @@ class SourcePicker(Dialog[list[Source] | None]):
         for row in self._rows:
             mark = self._mark(row.source)
             steps.add_option(
-                Option(Content.assemble((mark, "bold $text-accent"), f" {row.name}", (f"  {row.about}", _QUIET)))
+                Option(Content.assemble((f"[{mark}]", "bold $text-accent"), f" {row.name}", (f"  {row.about}", _QUIET)))
             )
         if self._rows:
             steps.highlighted = min(at, len(self._rows) - 1)
         else:
             steps.add_option(Option(Content("no checkpoint yet"), disabled=True))
+
+    def _mark_of(self, run: RunSummary) -> str:
+        return next((letter for letter, one in zip(LETTERS, self._chosen, strict=False) if one.run == run.name), " ")
 
     def _mark(self, source: Source) -> str:
         return LETTERS[self._chosen.index(source)] if source in self._chosen else " "
@@ -186,7 +221,8 @@ class SourcePicker(Dialog[list[Source] | None]):
         typed = self._path
         if self._chosen:
             names = "  ".join(f"{letter} {source.label}" for letter, source in zip(LETTERS, self._chosen, strict=False))
-            line = Content.assemble(("side by side: ", _QUIET), clean_line(names))
+            taken = "side by side" if self._is_marked_here(self._here) else "marked; enter takes the one here instead"
+            line = Content.assemble((f"{taken}: ", _QUIET), clean_line(names, ascii_only=self._ascii))
         elif typed is not None:
             there = is_there(typed_path(typed.path))
             words = "enter takes this path" if there else "there is no such file or folder"
@@ -202,6 +238,11 @@ class SourcePicker(Dialog[list[Source] | None]):
         path = self._path
         self._find("" if path is not None and "/" in path.path else event.value)
 
+    @on(OptionList.OptionHighlighted)
+    def _moved(self) -> None:
+        self._say()
+
+    @on(Boxes.Ticked)
     def action_mark(self) -> None:
         source = self._here
         if source is None:
@@ -210,15 +251,22 @@ class SourcePicker(Dialog[list[Source] | None]):
             self._chosen.remove(source)
         elif len(self._chosen) < len(LETTERS):
             self._chosen.append(source)
+        self._draw_runs()
         self._list_rows(self._list_of_steps.highlighted or 0)
         self._say()
 
     def action_accept(self) -> None:
         source = self._here
-        if self._chosen:
+        if self._is_marked_here(source):
             self.dismiss(self._chosen)
         elif source is not None:
             self.dismiss([source])
+
+    def _is_marked_here(self, source: Source | None) -> bool:
+        """Whether those that are marked are meant: the cursor is on one of them, on the run of one, or on nothing."""
+        if source is None or source in self._chosen:
+            return bool(self._chosen)
+        return self.focused is self._list_of_runs and any(one.run == source.run for one in self._chosen)
 
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
@@ -252,6 +300,12 @@ class SourcePicker(Dialog[list[Source] | None]):
     @property
     def _ascii(self) -> bool:
         return self.app.ascii_only
+
+
+def _figures(run: RunSummary, *, with_step: bool = True) -> str:
+    loss = run.status.best if isinstance(run.status.best, float) else None
+    step = f"  step {run.step}" if with_step else ""
+    return clean_line(f"{run.phase}{step}" + (f"  best {format_loss(loss)}" if loss is not None else ""))
 
 
 def _rows_of(folder: RunFolder, live: bool) -> list[_Row]:

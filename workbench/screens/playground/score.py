@@ -43,8 +43,7 @@ class TextToScore(Lines):
 
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         if action == "leave":  # while a text is scored escape stops it
-            mode = self.screen.query_one(ScoreMode)
-            return not mode.busy and bool(mode.judged)
+            return not self.screen.query_one(ScoreMode).busy
         return super().check_action(action, parameters)
 
 
@@ -136,7 +135,7 @@ class ScoreMode(Scoring):
         ascii_only = self.app.ascii_only
         side = self.query_one("#score-totals", Static)
         width = max(40, side.size.width)
-        side.update(score_words.totals_table(self.judged, self.shown, width, ascii_only=ascii_only))
+        side.update(score_words.totals_table(self.judged, self.shown, width, self.text.unit, ascii_only=ascii_only))
 
     @on(TokenText.Pointed)
     def _show_pointed(self, event: TokenText.Pointed) -> None:
@@ -230,6 +229,7 @@ class ScoreMode(Scoring):
         self.text.show_unit(unit)
         self.app.session.set("playground.score_unit", unit)
         self._list_worst()
+        self._show_totals()
         self._show_token()
         self._say()
 

@@ -45,12 +45,12 @@ class Judged:
         return f"{self.state}, {format_percent(self.read)} read" if self.state == "scoring" else self.state
 
 
-def totals_table(judged: Sequence[Judged], shown: int, width: int, *, ascii_only: bool) -> Content:
+def totals_table(judged: Sequence[Judged], shown: int, width: int, unit: str, *, ascii_only: bool) -> Content:
     """A line a source; the best of several by bits per byte, which does not depend on how a text is cut into tokens."""
     several = len(judged) > 1
-    name = max(8, min(max((width_of(one.label) for one in judged), default=0), width - (39 if several else 32)))
-    counted = width >= name + 49  # columns; which is best matters more than how many tokens there are
-    heading = f"{'':{4 if several else 2}}{'':{name}}  {'loss':>7} {'perplexity':>10} {'bits/byte':>9}"
+    name = max(8, min(max((width_of(one.label) for one in judged), default=0), width - (42 if several else 35)))
+    counted = width >= name + 52  # columns; which is best matters more than how many tokens there are
+    heading = f"{'':{4 if several else 2}}{'':{name}}  {unit + '/token':>10} {'perplexity':>10} {'bits/byte':>9}"
     heading += f" {'tokens':>8}" if counted else ""
     lines = [Content.styled(heading, QUIET)]
     known = [one.totals.bits_per_byte for one in judged if one.totals and one.totals.bits_per_byte is not None]
@@ -65,7 +65,8 @@ def totals_table(judged: Sequence[Judged], shown: int, width: int, *, ascii_only
             look = "$text-error" if one.fault else QUIET
             lines.append(Content.assemble((begin, style), (clean_line(one.words), look)))
             continue
-        figures = f"{format_loss(totals.loss):>7} {format_number(totals.perplexity):>10} "
+        loss = None if totals.loss is None else totals.loss * UNITS[unit]
+        figures = f"{format_loss(loss):>10} {format_number(totals.perplexity):>10} "
         bits = f"{format_loss(totals.bits_per_byte):>9}"
         tokens = f" {format_count(totals.tokens):>8}" if counted else ""
         is_best = best is not None and totals.bits_per_byte == best

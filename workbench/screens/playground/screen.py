@@ -44,6 +44,19 @@ _LOOKS = {"ended": "bad", "starting": "warn", "loading": "warn", "answering": "l
 class PromptArea(Lines):
     """The prompt, as it is: what a terminal would obey is shown as marks."""
 
+    BINDINGS = bindings_of("prompt area")
+
+    def action_leave(self) -> None:
+        assert isinstance(self.screen, PlaygroundScreen)
+        if self.screen.mode is not None:
+            self.screen.mode.focus_first()
+
+    def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
+        if action == "leave":  # while something is written escape stops it
+            assert isinstance(self.screen, PlaygroundScreen)
+            return self.screen.mode is not None and not self.screen.mode.busy
+        return super().check_action(action, parameters)
+
     def render_line(self, y: int) -> Strip:
         # Of no width, as for a moment in a tiny window, a placeholder cannot be broken into lines.
         return super().render_line(y) if self.content_size.width > 0 else Strip.blank(self.size.width)
@@ -214,6 +227,10 @@ class PlaygroundScreen(WorkbenchScreen):
             self.app.say(f"{len(tokens)} tokens were chosen after this prompt; choose them again", "warning")
         if run:
             mode.run()
+        else:
+            self.app.say("filled in as it was asked; F5 asks it again")
+            if own:
+                self.query_one(SettingsPanel).tell_seed_is_fixed()
 
     async def action_turn(self, by: int) -> None:
         await self.open_tab(self._tabs[(self._tabs.index(self._tab) + by) % len(self._tabs)])
@@ -246,9 +263,7 @@ class PlaygroundScreen(WorkbenchScreen):
 
     def action_settings(self) -> None:
         panel = self.query_one(SettingsPanel)
-        if self.focused is not None and panel in self.focused.ancestors:
-            self.prompt_area.focus()
-        else:
+        if self.focused is None or panel not in self.focused.ancestors:
             self.query_one("#playground").add_class("-setting")
             panel.focus_first()
 

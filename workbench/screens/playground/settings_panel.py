@@ -7,7 +7,7 @@ import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from textual import events, work
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Grid, Horizontal
 from textual.content import Content
@@ -19,6 +19,7 @@ from textual.worker import get_current_worker
 from craft.errors import UsageError
 from craft.runs.sampling_settings import SamplingSettings
 from craft.text import clean_line
+from workbench.actions import bindings_of
 from workbench.screens.playground.fields import Fields
 from workbench.screens.playground.settings_values import read_number, read_stops, written
 from workbench.widgets.typed import Line
@@ -75,6 +76,8 @@ def devices(gpus: int, chosen: str) -> tuple[str, ...]:
 class Choice(Widget, can_focus=True):
     """One of a few words; space, enter, a click and the arrows take the next."""
 
+    BINDINGS = bindings_of("setting")
+
     class Changed(Message):
         """Another word was taken by a person."""
 
@@ -108,10 +111,8 @@ class Choice(Widget, can_focus=True):
         self.put(self._words[(self._words.index(self.value) + by) % len(self._words)])
         self.post_message(self.Changed(self))
 
-    def on_key(self, event: events.Key) -> None:
-        if event.key in ("space", "enter", "right", "left"):
-            event.stop()
-            self.turn(-1 if event.key == "left" else 1)
+    def action_word(self, by: int) -> None:
+        self.turn(by)
 
     def on_click(self) -> None:
         self.turn(1)
@@ -140,6 +141,7 @@ class SettingsPanel(Fields):
         """What the run's definition says; None while that is not read."""
         self._help = dict(_HELP)
         self._fault: tuple[str, str] = ("", "")
+        self._on_seed = ""
 
     def compose(self) -> ComposeResult:
         with Grid(id="fields"):
@@ -241,7 +243,8 @@ class SettingsPanel(Fields):
         if self._fault[1]:
             help_line.update(Content.styled(f"! {clean_line(self._fault[1])}", "$text-error"))
         else:
-            text = self._help.get(name or "", "F4 takes the next preset")
+            text = self._on_seed or "F4 takes the next preset"
+            text = self._help.get(name or "", text)
             help_line.update(Content.styled(clean_line(" ".join(text.split())), "$foreground 55%"))
 
     # --- changing ---
@@ -265,6 +268,11 @@ class SettingsPanel(Fields):
         self._own = {name: section[name] for name in _KINDS if name in section and name != "seed"}
         if self._values["preset"] == _OWN:
             self._apply(_OWN)
+
+    def tell_seed_is_fixed(self) -> None:
+        """The seed came with what is asked again: said until it is no longer so."""
+        self._on_seed = f"seed {self._values['seed']}, fixed by the history: F3, then space on new_seed, draws new ones"
+        self._say()
 
     def next_preset(self) -> None:
         """The preset after this one."""
@@ -293,6 +301,8 @@ class SettingsPanel(Fields):
             self._values["preset"] = "mixed"  # a person was faster: what is read later does not replace it
         preset = self._preset_now()
         self._values["preset"] = preset
+        if {"seed", "new_seed"} & {*names}:
+            self._on_seed = ""
         self.query_one("#preset", Choice).put(preset)
         self._judge()
         self.app.session.set("playground.settings", dict(self._values))
