@@ -41,6 +41,8 @@ class Project:
     exists: bool = False
     experiments: tuple[Experiment, ...] = ()
     fault: str = ""
+    parents: dict[str, str] = field(default_factory=dict)
+    """What each experiment and template extends; of several the first."""
     is_stale: bool = False
     """Whether it cannot be read, and `runs_dir` is what it said before, or what one sound line of it says."""
 
@@ -98,7 +100,7 @@ def read_project(file: Path, runs_dir: Path | None = None, known: Path | None = 
     table = _table(data, "experiment")
     experiments = tuple(_experiment(name, body) for name, body in table.items())
     place = runs_dir or file.parent / (_runs_dir_in(data) or "runs")
-    return Project(file, place.absolute(), exists=True, experiments=experiments)
+    return Project(file, place.absolute(), exists=True, experiments=experiments, parents=_parents(data))
 
 
 def check_project(file: Path) -> Check:
@@ -177,6 +179,16 @@ def _experiment(name: str, body: Any) -> Experiment:
         return Experiment(name)
     about = next((body[key] for key in ("why", "description") if isinstance(body.get(key), str)), "")
     return Experiment(name, about, isinstance(body.get("sweep"), dict))
+
+
+def _parents(data: dict[str, Any]) -> dict[str, str]:
+    parents = {}
+    for name, body in {**_table(data, "template"), **_table(data, "experiment")}.items():
+        extended = body.get("extends") if isinstance(body, dict) else None
+        first = extended[0] if isinstance(extended, list) and extended else extended
+        if isinstance(first, str):
+            parents[name] = first
+    return parents
 
 
 def _table(data: dict[str, Any], name: str) -> dict[str, Any]:

@@ -117,6 +117,9 @@ def test_another_run_replaces_all_of_the_one_before(tmp_path: Path) -> None:
                 await until(pilot, lambda: "wide-001" in screen_text(app).split(" charts ")[-1].splitlines()[0])
                 await until(pilot, lambda name=name: WORDS[name] not in screen_text(app) or name == "about")
             assert "wide-001" in screen_text(app)
+            for key, names in (("enter", False), ("escape", True)):
+                await pilot.press(key)
+                await until(pilot, lambda names=names: ("is width worth" in screen_text(app)) is names)
 
     play(story())
 

@@ -9,10 +9,11 @@ from craft.runs.checkpoints import commit_checkpoint
 from craft.runs.events import append_event
 from craft.runs.folder import update_identity
 from craft.runs.notes import change_notes
+from craft.runs.store import RunStore
 from tests.workbench.details.stage import append, at_details, full_run, lines_view, row_with, shown_tab
 from tests.workbench.harness import play, screen_text, until
 from tests.workbench.runs import make_run, working
-from workbench.screens.runs.details.definition import toml_line
+from workbench.screens.runs.details.definition import _other_of, toml_line
 from workbench.screens.runs.details.machine import Gpu, Machine
 
 
@@ -65,6 +66,18 @@ def test_the_definition_with_changes_and_its_difference(tmp_path: Path) -> None:
             assert "\x1b" not in screen_text(app)
 
     play(story())
+
+
+def test_the_first_run_of_an_experiment_is_compared_with_one_of_what_it_extends(tmp_path: Path) -> None:
+    for name, age in (("base", 900), ("base", 800), ("leaf", 5)):
+        make_run(tmp_path, name, age=age)
+    runs = RunStore(tmp_path).list()
+    leaf = runs[-1]
+    # Over a template, which has no runs, and not round and round.
+    other, kind = _other_of(leaf, runs, {"leaf": "template", "template": "base", "base": "leaf"})
+    assert other is not None and other.name == "base-002"
+    assert kind == "the newest run of base, which leaf extends"
+    assert _other_of(leaf, runs, {"leaf": "none", "none": "leaf"}) == (None, "")
 
 
 def test_light_colours_change_no_character() -> None:

@@ -1,13 +1,14 @@
 """A run's definition as it was resolved, with what was changed while it trained; or in what it differs from another's.
 
-The other is the run's parent for a fork, else the newest earlier run of the same experiment.
+The other is the run's parent for a fork, else the newest earlier run of the same experiment, else that of the nearest
+experiment that this one extends.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,13 +87,13 @@ class DefinitionTab(TextTab):
         self.view.show(Lines(), keep=False)
 
     def what_to_read(self) -> Any:
-        return self._stamp, tuple(self.app.runs)
+        return self._stamp, tuple(self.app.runs), self.app.project.parents
 
     def read(self, run: RunSummary, wanted: Any) -> Any:
-        stamp, runs = wanted
-        other = _other_of(run, runs)
+        stamp, runs, parents = wanted
+        other, kind = _other_of(run, runs, parents)
         now = [_stamp_of(path) for path in (run.folder.definition, run.folder.changes)], other and other.path
-        return None if now == stamp else (now, read_definition(run, other, self.ascii_only))
+        return None if now == stamp else (now, read_definition(run, other, kind, self.ascii_only))
 
     def take(self, found: Any) -> None:
         first = self._definition is None
@@ -129,29 +130,35 @@ class DefinitionTab(TextTab):
         self._list(keep=False)
 
 
-def _other_of(run: RunSummary, runs: Sequence[RunSummary]) -> RunFolder | None:
-    """The run to compare with: the parent, else the newest one of the experiment that was made before."""
+def _other_of(run: RunSummary, runs: Sequence[RunSummary], parents: Mapping[str, str]) -> tuple[RunFolder | None, str]:
+    """The run to compare with, and what it is to this one."""
     if run.parent_run:
         identity, _ = load_identity(run.folder)
         known = identity.fork.get("path") if identity else None
         beside = RunFolder(run.path.with_name(Path(run.parent_run).name))
-        return RunFolder(Path(known)) if isinstance(known, str) and not beside.path.is_dir() else beside
-    earlier = [
-        other
-        for other in runs
-        if other.experiment == run.experiment and other.created < run.created and other.path != run.path
-    ]
-    return max(earlier, key=lambda other: other.created).folder if earlier else None
+        is_known = isinstance(known, str) and not beside.path.is_dir()
+        return (RunFolder(Path(str(known))) if is_known else beside), "its parent"
+    earlier = [one for one in runs if one.experiment == run.experiment and one.created < run.created]
+    if earlier:
+        return max(earlier, key=lambda one: one.created).folder, "the run of this experiment before it"
+    seen, above = {run.experiment}, parents.get(run.experiment)
+    while above is not None and above not in seen:
+        seen.add(above)
+        if found := [one for one in runs if one.experiment == above]:
+            newest = max(found, key=lambda one: one.created)
+            return newest.folder, f"the newest run of {above}, which {run.experiment} extends"
+        above = parents.get(above)
+    return None, ""
 
 
-def read_definition(run: RunSummary, other: RunFolder | None, ascii_only: bool) -> Definition:
+def read_definition(run: RunSummary, other: RunFolder | None, kind: str, ascii_only: bool) -> Definition:
     """All that the tab shows."""
     text = _text_of(run.folder)
     rows = [toml_line(line, ascii_only=ascii_only) for line in text.splitlines()]
     changes = _change_rows(run.folder, ascii_only)
     if changes:
         rows = [*changes, [], *rows]
-    return Definition(rows, _difference_rows(run, other, ascii_only), other.name if other else "")
+    return Definition(rows, _difference_rows(run, other, kind, ascii_only), other.name if other else "")
 
 
 def _text_of(folder: RunFolder) -> str:
@@ -179,10 +186,10 @@ def _change_rows(folder: RunFolder, ascii_only: bool) -> list[Row]:
     return [[("changed while it trained", "bold")], *rows] if rows else []
 
 
-def _difference_rows(run: RunSummary, other: RunFolder | None, ascii_only: bool) -> list[Row]:
+def _difference_rows(run: RunSummary, other: RunFolder | None, kind: str, ascii_only: bool) -> list[Row]:
     if other is None:
-        return [[("it is the first run of its experiment: there is nothing to compare it with", "quiet")]]
-    kind = "its parent" if run.parent_run else "the run of this experiment before it"
+        said = "it is the first run of its experiment, and what that extends has none: nothing is before it"
+        return [[(said, "quiet")]]
     ours, theirs = settings_of(run.folder), settings_of(other)
     title: Row = [plain(f"against {other.name}, {kind}", "bold", ascii_only=ascii_only)]
     missing = [folder.name for folder, found in ((run.folder, ours), (other, theirs)) if found is None]
