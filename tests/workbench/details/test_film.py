@@ -59,6 +59,11 @@ def test_odd_samples_break_nothing_and_no_samples_say_how(tmp_path: Path) -> Non
     async def story() -> None:
         async with at_details(tmp_path, "samples") as (app, pilot, details):
             await until(pilot, lambda: "sample_text = { every = 100 }" in screen_text(app))
+            # What it has is prompts that do not fit: that is what helps, and not how to write any.
+            why = "no text is sampled from the prompt 'Z': its vocabulary has no 'Z'"
+            append(folder.events, {"time": 1.0, "kind": "warning", "text": why})
+            shown_tab(details).look()
+            await until(pilot, lambda: why in screen_text(app) and "every = 100" not in screen_text(app))
             odd = [
                 {"step": "x"},
                 {"prompt": 1},

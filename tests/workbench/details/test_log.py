@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.events import MouseScrollUp
@@ -13,6 +14,7 @@ from tests.workbench.harness import play, screen_text, until
 from tests.workbench.runs import working
 from workbench.screens.runs.details import log_file
 from workbench.screens.runs.details.log_file import LogFile
+from workbench.screens.runs.details.text_lines import wrapped
 
 
 def test_it_follows_until_somebody_goes_up_and_counts_what_came(tmp_path: Path) -> None:
@@ -175,3 +177,20 @@ def test_what_is_no_file_is_no_log(tmp_path: Path) -> None:
         make(path)
         log = LogFile(path, ascii_only=False)
         assert log.poll() == (False, False) and len(log.lines()) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("", [""]),
+        ("short", ["short"]),
+        ("a line of some words that goes on", ["a line of ", "some ", "words ", "that ", "goes on"]),
+        ("0123456789abcdefghij", ["0123456789", "abcdefgh", "ij"]),
+        ("\u5b57" * 7, ["\u5b57" * 5, "\u5b57" * 2]),
+    ],
+)
+def test_rows_end_at_spaces_where_there_are_some(text: str, rows: list[str]) -> None:
+    sizes = wrapped(text, 10, 2, 99)
+    ends = [sum(sizes[: place + 1]) for place in range(len(sizes))]
+    assert [text[end - size : end] for size, end in zip(sizes, ends, strict=True)] == rows
+    assert wrapped(text, 10, 2, 1) == sizes[:1]

@@ -68,6 +68,10 @@ class EventLines(Lines):
             plain(words_of(event), "plain" if look != "bad" else "bad", ascii_only=self.ascii_only),
         ]
 
+    def indent(self, parts: Sequence[Part]) -> int:
+        """Below the words, beside time and kind."""
+        return sum(len(text) for text, _ in parts[:2])
+
 
 def words_of(event: Record) -> str:
     """What an event says, but its time and kind."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.cells import chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -21,7 +20,7 @@ from textual.strip import Strip
 
 from craft.text import clean_line
 from workbench.actions import bindings_of
-from workbench.screens.runs.details.text_lines import Lines, Part, from_column, split
+from workbench.screens.runs.details.text_lines import Lines, Part, from_column, split, wrapped
 
 if TYPE_CHECKING:
     from workbench.app import Workbench
@@ -142,13 +141,15 @@ class LinesView(ScrollView, can_focus=True):
 
     def _pieces(self, index: int) -> list[list[Part]]:
         """One line as rows."""
-        parts = self._with_found(self.lines.line(index))
+        line = self.lines.line(index)
+        parts = self._with_found(line)
         width = max(self.scrollable_content_region.width, 1)
         if not self.wraps:
             return [from_column(parts, self.shift)]
         text = "".join(text for text, _ in parts)
-        sizes = [len(row) for row in chop_cells(text, width)[:_LOOK_AHEAD]] if text else [0]
-        return split(parts, sizes)
+        indent = min(self.lines.indent(line), width // 3)
+        first, *others = split(parts, wrapped(text, width, indent, _LOOK_AHEAD))
+        return [first, *([(" " * indent, "plain"), *row] for row in others)]
 
     def _with_found(self, parts: Sequence[Part]) -> Sequence[Part]:
         """The pieces, with what is looked for as pieces of its own."""

@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from craft.runs.events import take_sample
 from craft.runs.jsonl import LineReader, Record
-from craft.text import clean, shorten
+from craft.text import clean, clean_line, shorten
 from workbench.actions import bindings_of
 from workbench.screens.runs.details.film import Frame, changed_pieces, frames_of
 from workbench.screens.runs.details.tab import DetailTab
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from craft.runs.store import RunSummary
 
 _FRAME_SECONDS = 0.5
+_MOST_REFUSED = 4  # prompts of which it is said why nothing was written
 _QUIET = "$foreground 55%"
 
 
@@ -74,6 +75,13 @@ class Reel(Widget):
         count, room = self._shown[1], self._room
         if offset is not None and offset.x < room and count:
             self.post_message(self.Chosen(round(offset.x * (count - 1) / max(room - 1, 1))))
+
+
+def _refusal(event: Record) -> str:
+    """What an event says of a prompt from which nothing is written; empty for all others."""
+    text = event.get("text")
+    is_one = event.get("kind") == "warning" and isinstance(text, str) and text.startswith("no text is sampled")
+    return str(text) if is_one else ""
 
 
 class FilmText(VerticalScroll):
@@ -138,7 +146,10 @@ class SamplesTab(DetailTab):
         self.follows = True
         self.marks_changes = True
         self._reader: LineReader | None = None
+        self._events: LineReader | None = None
         self._samples: list[Record] = []
+        self._refused: dict[str, None] = {}
+        """Why no text is written from some prompts, as the run said."""
         self._stepless = 0
         self._playing: Timer | None = None
 
@@ -162,23 +173,27 @@ class SamplesTab(DetailTab):
         assert self.run is not None
         self._stop()
         self._reader, self._samples, self._stepless = LineReader(self.run.folder.samples), [], 0
+        self._events, self._refused = LineReader(self.run.folder.events), {}
         self.films, self.at, self.follows = {}, 0, True
         self.query_one("#frame", Static).update(Content("reading ..."))
 
     def what_to_read(self) -> Any:
-        return self._reader
+        return self._reader, None if self.films else self._events
 
     def read(self, run: RunSummary, wanted: Any) -> Any:
-        restarts = wanted.restarts
-        new = wanted.poll()
-        return wanted, new, wanted.restarts != restarts
+        reader, events = wanted
+        restarts = reader.restarts
+        new = reader.poll()
+        refused = [why for event in events.poll() if (why := _refusal(event))] if events else []
+        return reader, new, reader.restarts != restarts, refused
 
     def take(self, found: Any) -> None:
-        reader, new, another = found
+        reader, new, another, refused = found
         if reader is not self._reader:
             return
         if another:
             self._samples, self._stepless = [], 0
+        self._refused |= dict.fromkeys(refused)
         for sample in new:
             self._stepless += not take_sample(self._samples, sample)
         if new or another or not self.films:
@@ -299,10 +314,19 @@ class SamplesTab(DetailTab):
             lines.insert(
                 1, Content.styled(f"{self._stepless:,} records of samples.jsonl say no step.", "$text-warning")
             )
-        if self.run_is_live:
+        if self._refused:
+            said = [clean_line(why, ascii_only=self.ascii_only) for why in list(self._refused)[:_MOST_REFUSED]]
+            lines += [*(Content.styled(why, "$text-warning") for why in said), Content("")]
+            lines.append(Content("Its prompts need letters that its vocabulary has; they stand under sample_text or"))
+            lines.append(Content("[generation] of the experiment, and other ones take effect with the next run."))
+        elif self.run_is_live:
             lines.append(Content("i, in the list of runs, asks it to write some now."))
         lines += [
             Content("p, in the list of runs, lets any of its checkpoints write in the playground."),
+        ]
+        if self._refused:
+            return Content("\n").join(lines)
+        lines += [
             Content("To have it write while it trains, put this into the experiment, or under [defaults]:"),
             Content(""),
             Content.styled("  [experiment.NAME.callbacks]", "bold $text-accent"),

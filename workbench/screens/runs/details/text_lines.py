@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.cells import chop_cells
+
 from craft.text import clean_line
 
 Part = tuple[str, str]
 """A piece of a line, and its look: one of `lines.LOOKS`."""
 _TAB = 4
+_HANGING = 2  # columns
 _AT_ONCE = 500  # lines that are looked through between two questions whether to go on
 
 
@@ -33,6 +36,11 @@ class Lines:
     def text(self, index: int) -> str:
         """One line without looks."""
         return "".join(text for text, _ in self.line(index))
+
+    def indent(self, parts: Sequence[Part]) -> int:
+        """How far to the right a wrapped line goes on: below its own beginning, and a little."""
+        text = "".join(text for text, _ in parts)
+        return len(text) - len(text.lstrip(" ")) + _HANGING
 
     def find(self, words: str, start: int, step: int, wanted: Callable[[], bool]) -> int | None:
         """The nearest line with `words` in it, from `start` on, downwards or upwards; small letters match both."""
@@ -70,6 +78,24 @@ def split(parts: Sequence[Part], sizes: Sequence[int]) -> list[list[Part]]:
                 place, at = place + 1, 0
         pieces.append(piece)
     return pieces
+
+
+def wrapped(text: str, width: int, indent: int, most: int) -> list[int]:
+    """How many characters stand in each of `most` rows: one ends behind a space where its second half has any, and all
+    but the first have `indent` columns less."""
+    sizes: list[int] = []
+    at, room = 0, width
+    while len(sizes) < most:
+        ahead = text[at : at + room]
+        row = ahead if ahead.isascii() else chop_cells(ahead, room)[0] or ahead[0]
+        if at + len(row) >= len(text):
+            return [*sizes, len(row)]
+        cut = row.rfind(" ") + 1
+        # A blank that would begin the next row ends this one.
+        size = len(row) + 1 if text[at + len(row)] == " " else cut if cut > len(row) // 2 else len(row)
+        sizes.append(size)
+        at, room = at + size, max(width - indent, 1)
+    return sizes
 
 
 def from_column(parts: Sequence[Part], column: int) -> list[Part]:
