@@ -72,14 +72,25 @@ def test_switches_choices_types_and_callbacks(file: Path) -> None:
             assert tomllib.loads(app.buffer.text)["experiment"]["a"]["model"]["bias"] is True
             await at(app, pilot, "optimizer", "type")
             await pilot.press("enter")
-            await type_in(pilot, "ada")
-            await pilot.press("down", "enter")
+            await type_in(pilot, "damw")
+            await pilot.press("enter")  # no type, and a part of one
             assert tomllib.loads(app.buffer.text)["experiment"]["a"]["optimizer"] == {"type": "adamw"}
             assert any("the section is replaced whole" in said for said in app.said)
             form = app.panel.form
             await until(pilot, lambda: bool(form.form and form.form.types.get("optimizer") == "adamw"))
             labels = [row.label for row in form.rows.rows if row.path[0] == "optimizer"]
             assert "eps" in labels and "ns_steps" not in labels
+            await at(app, pilot, "optimizer", "type")
+            await pilot.press("enter")
+            await type_in(pilot, "mine:Own")
+            await pilot.press("enter")
+            assert tomllib.loads(app.buffer.text)["experiment"]["a"]["optimizer"] == {"type": "mine:Own"}
+            await pilot.press("ctrl+z")
+            await at(app, pilot, "extends")
+            await pilot.press("enter")
+            await type_in(pilot, "sma")
+            await pilot.press("enter")
+            assert tomllib.loads(app.buffer.text)["experiment"]["a"]["extends"] == "small"
             await at(app, pilot, "callbacks")
             await pilot.press("a")
             await type_in(pilot, "norms")
@@ -136,6 +147,7 @@ def test_a_filter_finds_settings_and_the_view_leaves_out_what_nobody_sets(file: 
             await until(pilot, lambda: bool(rows.rows))
             rows.focus()
             await pilot.press("slash", *"layers", "enter")
+            assert rows.selected is not None and rows.selected.label == "num_layers"
             assert [row.label for row in rows.rows if row.kind == "setting"] == ["num_layers"]
             await pilot.press("escape")
             everything = len(rows.rows)

@@ -46,7 +46,9 @@ class Changing(Parts):
         from workbench.screens.experiments.starter import starters
 
         choices = [Choice(one, one.name, one.about) for one in starters(self.listing.all_rows)]
-        self.app.push_screen(ChooseScreen("A new experiment", choices), self._name_new)
+        self.app.push_screen(
+            ChooseScreen("A new experiment: what it begins as (its name is asked next)", choices), self._name_new
+        )
 
     def _name_new(self, starter: object) -> None:
         from workbench.screens.experiments.starter import Starter
@@ -127,10 +129,19 @@ class Changing(Parts):
             return
         from craft.config.edit import delete
 
+        def take_out(yes: bool | None) -> None:
+            if yes:
+                why = f"{row.kind} '{row.name}' is gone"
+                self._change(lambda text: delete(text, (row.kind, row.name)), why, select="")
+
         children = self._children(row.name)
-        self._change(lambda text: delete(text, (row.kind, row.name)), f"{row.kind} '{row.name}' is gone", select="")
-        if children:
-            self.app.say(f"{', '.join(children)} extended '{row.name}' and has to be mended", "warning")
+        if not children:
+            take_out(True)
+            return
+        shown = ", ".join(children[:3]) + (f" and {len(children) - 3:,} more" if len(children) > 3 else "")
+        extend, have = ("extends", "has") if len(children) == 1 else ("extend", "have")
+        detail = f"{shown} {extend} it and {have} to be mended then. ctrl+z takes it back."
+        self.app.push_screen(ConfirmScreen(f"Take {row.kind} '{row.name}' out of the text?", detail), take_out)
 
     def _children(self, name: str) -> list[str]:
         if self.inspection is None:

@@ -118,6 +118,10 @@ class FormList(RowCursor, can_focus=True):
                 return at is not None
         return False
 
+    def go_to_first_setting(self) -> None:
+        """What was looked for, and not the section that it stands in."""
+        self.cursor = next((at for at, row in enumerate(self.rows) if row.kind == "setting"), self.cursor)
+
     # --- drawing ---
 
     @property

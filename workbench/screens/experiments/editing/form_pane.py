@@ -272,6 +272,8 @@ class FormPane(TypingPane):
         event.stop()
         self.rows.words = event.value
         self.rows.choose_rows()
+        if event.value:
+            self.rows.go_to_first_setting()
         self._title()
 
     @on(Input.Submitted, "#form-words")

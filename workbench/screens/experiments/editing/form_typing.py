@@ -108,6 +108,7 @@ class TypingPane(Container):
             for one in choices
             if typed.lower() in one.lower()
         ]
+        found.sort(key=lambda one: not one.text.lower().startswith(typed.lower()))
         if not found or (typed and [one.text for one in found] == [typed]):
             self.popup.close()
             return
@@ -124,13 +125,21 @@ class TypingPane(Container):
             self.popup.move(1)
         elif key in ("up", "ctrl+p"):
             self.popup.move(-1)
-        elif key == "tab" or (key == "enter" and self.popup.chosen):
+        elif key == "tab" or (key == "enter" and (self.popup.chosen or self._is_begun)):
             one = self.popup.chosen or self.popup.first
             assert one is not None
             self._give(one.text, by_key=True)
         else:
             return False
         return True
+
+    @property
+    def _is_begun(self) -> bool:
+        """Whether what is typed is no value, and part of the first that is listed."""
+        typed, first, row = self.editor.value, self.popup.first, self.editing
+        if not typed or first is None or row is None or self._form is None or typed.lower() not in first.text.lower():
+            return False
+        return typed not in self._form.entries if row.path == ("extends",) else bool(self._fault_of(typed))
 
     @on(Popup.Taken)
     def _take_clicked(self, event: Popup.Taken) -> None:
@@ -148,16 +157,19 @@ class TypingPane(Container):
 
     def _say_value(self, typed: str) -> None:
         """Say what the schema says of what is typed."""
+        if self.editing is not None:
+            self.query_one("#form-help", Static).update(help_on(self.editing, self._fault_of(typed)))
+
+    def _fault_of(self, typed: str) -> str:
         from workbench.screens.experiments.editing.form_edits import value_of
 
         row = self.editing
         if row is None or self._form is None:
-            return
+            return ""
         try:
-            fault = self._form.fault_of(row.path, value_of(typed, row.facts))
+            return self._form.fault_of(row.path, value_of(typed, row.facts))
         except ConfigError as error:
-            fault = str(error)
-        self.query_one("#form-help", Static).update(help_on(row, fault))
+            return str(error)
 
     @on(ValueInput.Given)
     def _take_given(self, event: ValueInput.Given) -> None:
