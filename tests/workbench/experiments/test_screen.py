@@ -197,6 +197,22 @@ def test_filter_marks_and_place_survive_leaving_the_screen_and_the_program(tmp_p
     play(story())
 
 
+def test_what_was_chosen_is_in_view_after_a_restart(tmp_path: Path) -> None:
+    text = TEXT + "".join(f"[experiment.e{i}]\nextends = 'tiny'\nseed = {i}\n" for i in range(60))
+    file = make_project(tmp_path, text)
+
+    async def story() -> None:
+        for _ in range(2):
+            async with experiments(file) as (app, pilot, screen):
+                listing = screen.listing
+                if listing.selected is None or listing.selected.name != "e55":
+                    await choose(pilot, screen, "e55")
+                assert listing.scroll_offset.y <= listing.cursor < listing.scroll_offset.y + listing.size.height - 1
+                app.keep()
+
+    play(story())
+
+
 def test_names_and_values_of_others_are_shown_and_never_obeyed(tmp_path: Path) -> None:
     evil = "[bold red]\\u001b[2J[/]"
     file = make_project(tmp_path, TEXT.replace('"the smallest that learns"', f'"{evil}"'))
@@ -221,6 +237,16 @@ def test_a_template_of_another_file_is_listed_and_not_edited_here(tmp_path: Path
             assert rows_of(screen.listing)["tiny"][1] == "ok"
             await choose(pilot, screen, "base")
             assert "(template of" in screen_text(app)
+            assert screen.panel is not None
+            form = screen.panel.form
+            await until(pilot, lambda: "stands in shared.toml, line 2," in screen_text(app))
+            wide = next(row for row in form.rows.rows if row.path == ("model", "hidden_size"))
+            assert (wide.value, wide.origin, wide.line) == (16, "shared.toml, line 6", 0)
+            form.rows.go_to(("model", "hidden_size"))
+            form.rows.action_edit()
+            await until(pilot, lambda: "This cannot be changed here: it stands" in screen_text(app))
+            assert form.editing is None
+            screen.listing.focus()
             await pilot.press("enter")
             await until(pilot, lambda: "stands in shared.toml" in " ".join(screen_text(app).split()))
             assert screen.listing.has_focus

@@ -92,7 +92,9 @@ class ExperimentList(RowCursor, can_focus=True):
         self.virtual_size = Size(0, len(self.rows) + 1)
         here = (i for i, row in enumerate(self.rows) if Key(row.name, row.kind) == self._selected)
         place = next(here, min(self.cursor, max(len(self.rows) - 1, 0)))
-        self.set_reactive(ExperimentList.cursor, place)
+        if place != self.cursor:
+            self.set_reactive(ExperimentList.cursor, place)
+            self._bring_into_view()
         self.refresh()
         self._tell()
 
@@ -177,10 +179,16 @@ class ExperimentList(RowCursor, can_focus=True):
         for index in (old, new):
             if top <= index < top + self.size.height - 1:
                 self.refresh(Region(0, index - top + 1, self.size.width, 1))
-        rows = self.size.height - 1
-        if rows > 0 and not top <= new < top + rows:
-            self.scroll_to(y=new if new < top else new - rows + 1, animate=False)
+        self._bring_into_view()
         self._tell()
+
+    def on_resize(self) -> None:
+        self._bring_into_view()
+
+    def _bring_into_view(self) -> None:
+        top, rows, at = self.scroll_offset.y, self.size.height - 1, self.cursor
+        if rows > 0 and not top <= at < top + rows:
+            self.scroll_to(y=at if at < top else at - rows + 1, animate=False)
 
     def _tell(self) -> None:
         row = self.selected

@@ -102,7 +102,7 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
         await self.query_one("#experiments-editor").mount(panel)
         self.panel = panel
         self.inspect_soon(0.0)
-        if (row := self.listing.selected) is not None and not row.elsewhere:
+        if (row := self.listing.selected) is not None:
             panel.show_experiment(row.name, row.kind)
 
     # --- news ---
@@ -168,7 +168,7 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
         self.app.session.set("experiments.selected", row.name)
         self.app.session.set("experiments.kind", row.kind)
         self.dry_run_fault = ""
-        if self.panel is not None and not self._editor_has_focus and not row.elsewhere:
+        if self.panel is not None and not self._editor_has_focus:
             self.panel.show_experiment(row.name, row.kind)
         self.weigh_chosen()
 

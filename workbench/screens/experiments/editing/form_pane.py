@@ -92,13 +92,14 @@ class FormPane(TypingPane):
     # --- what is shown ---
 
     def show(self, form: Form) -> None:
-        """Show a form. One of a text that cannot be read keeps the rows that were there, and locks them."""
+        """Show a form. One of a text that cannot be read keeps the rows that were there, and locks them; so are those
+        of a table that stands in another file."""
         before = self._form
         same = before is not None and (before.kind, before.name) == (form.kind, form.name)
         if not same and self.editing is not None:
             self.close_editor()  # what is typed belongs to another table
         self._form = form
-        if not form.fault:
+        if form.rows or not form.fault:
             self.rows.show(form.rows)
             if not same:
                 self.rows.cursor = 0
@@ -173,7 +174,12 @@ class FormPane(TypingPane):
 
                 self.app.copy(f"{dotted(row.path)}={write_value(row.value)}", "setting")
         elif self._form.fault:
-            self.say(f"The form waits until the text is right again: {self._form.fault}", wrong=True)
+            why = (
+                "This cannot be changed here: it"
+                if self._form.rows
+                else "The form waits until the text is right again:"
+            )
+            self.say(f"{why} {self._form.fault}", wrong=True)
         elif event.what == "reset":
             self._reset(row)
         elif event.what == "add" or row.kind == "add":

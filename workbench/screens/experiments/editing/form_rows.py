@@ -6,6 +6,7 @@ Imports pydantic, and reads the whole text: for threads. A `Form` never changes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,16 +49,25 @@ def read_form(
         said = f"line {first.line}: {first.message}" if first and first.line else first.message if first else str(error)
         return Form(kind, name, text, fault=said, fault_line=first.line if first else 0)
     form = Form(kind, name, text, entries=tuple(structure.entries), own=OwnTypes(structure.own_types, known))
+    stands = document  # what the table stands in
     if kind != "defaults":
         entry = structure.entries.get(name)
         if entry is None or entry.kind != kind:
             return replace(form, fault=f"there is no {kind} '{name}' in the file")
-        if entry.source.document is not document:
-            other = entry.source.document.path.name if entry.source.document else "another file"
-            return replace(form, fault=f"{kind} '{name}' stands in {other}, which this file includes")
+        assert entry.source.document is not None
+        stands = entry.source.document
     tree, parents = _trees(structure, kind, name)
-    reader = _Reader(form, document, tree, parents, problems)
-    return replace(form, rows=tuple(reader.rows()), tree=tree, types=reader.types)
+    reader = _Reader(form, stands, tree, parents, problems)
+    form = replace(form, rows=tuple(reader.rows()), tree=tree, types=reader.types)
+    return form if stands is document else _only_to_look_at(form, stands)
+
+
+def _only_to_look_at(form: Form, stands: Document) -> Form:
+    """The form of a table that stands in an included file: nothing here changes that."""
+    line, other = stands.locate(form.home, key=True)[0], stands.path.name
+    rows = (replace(row, line=0, origin=re.sub("^here,", f"{other},", row.origin)) for row in form.rows)
+    fault = f"stands in {other}, line {line}, which this file includes"
+    return replace(form, rows=tuple(rows), fault=fault)
 
 
 def _trees(structure: Structure, kind: str, name: str) -> tuple[Tree, Tree]:
