@@ -33,7 +33,7 @@ PLACES: dict[str, tuple[Action, ...]] = {
         Action("log_y", ("L",), "logarithmic or linear values"),
         Action("log_x", ("X",), "a logarithmic or linear x axis"),
         Action("smoothing", ("S",), "smoothing: off, light, strong"),
-        Action("back", ("escape",), "one step back"),
+        Action("back", ("escape",), "one step back: to the list, then without its filter"),
     ),
     "compare picker": (
         Action("mark", ("space",), "take a run into the comparison, or a whole sweep; or out of it", "mark"),

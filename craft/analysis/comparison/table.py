@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from craft.analysis.axes import format_step
-from craft.analysis.comparison.differences import NOT_THERE, differing_settings
+from craft.analysis.comparison.differences import NOT_THERE, differing_settings, other_measure
 from craft.analysis.comparison.runs import ComparedRun
 from craft.analysis.comparison.seeds import mean_and_std, name_of
 from craft.analysis.numbers import NOTHING, format_count, format_duration, format_loss, format_number, format_rate
@@ -25,6 +25,8 @@ class Figure:
     write: Callable[[float | None], str]
     best_is: str = ""
     """"min" or "max" where one of two is better; the mode of the metric for the metric's own."""
+    metric: str = ""
+    """What was measured on a text; such figures compare only where that was done alike."""
 
     def mode(self, rows: Sequence[Row]) -> str:
         """Which is better; empty where none is."""
@@ -49,6 +51,10 @@ class Row:
         for run in self.runs:
             counts[run.phase] = counts.get(run.phase, 0) + 1
         return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{n} {phase}" for phase, n in counts.items())
+
+    def compares(self, other: Row, figure: Figure) -> bool:
+        """Whether both figures are of the same text, read by the same vocabulary, as far as that matters to them."""
+        return not figure.metric or not other_measure(self.runs[0], other.runs[0], figure.metric)
 
     def values(self, figure: Figure) -> list[float]:
         """Those that its runs have."""
@@ -116,10 +122,10 @@ def figures_of(metric: str) -> list[Figure]:
         return run.best.step if run.best else None
 
     return [
-        Figure("best", f"best {metric}", best, writer_of(metric), "mode"),
+        Figure("best", f"best {metric}", best, writer_of(metric), "mode", metric),
         Figure("best_step", "at step", best_step, format_step),
-        Figure("train/loss", "train/loss", _of("train/loss"), format_loss, "min"),
-        Figure("val/loss", "val/loss", _of("val/loss"), format_loss, "min"),
+        Figure("train/loss", "train/loss", _of("train/loss"), format_loss, "min", "train/loss"),
+        Figure("val/loss", "val/loss", _of("val/loss"), format_loss, "min", "val/loss"),
         Figure("steps", "steps", _of("steps"), format_step),
         Figure("tokens", "tokens", _of("tokens"), format_count),
         Figure("seconds", "time", _of("seconds"), format_duration, "min"),
@@ -138,14 +144,17 @@ def sort_rows(rows: Sequence[Row], figure: Figure, *, descending: bool | None = 
 
 
 def best_rows(rows: Sequence[Row], figure: Figure) -> set[int]:
-    """The places of the best rows by a figure; none where none is better, or all are alike. Of times only those for
-    the same steps compare: who stopped first was not the fastest."""
+    """The places of the best rows by a figure; none where none is better, all are alike, or not all compare. Of times
+    only those for the same steps do: who stopped first was not the fastest."""
     if figure.name == "seconds" and len({run.figures.get("steps") for row in rows for run in row.runs}) > 1:
         return set()
     mode = figure.mode(rows)
     means = [row.mean(figure) for row in rows]
     known = [mean for mean in means if mean is not None]
     if not mode or len(known) < 2 or min(known) == max(known):
+        return set()
+    measured = [row for row, mean in zip(rows, means, strict=True) if mean is not None]
+    if not all(row.compares(measured[0], figure) for row in measured):
         return set()
     best = min(known) if mode == "min" else max(known)
     return {place for place, mean in enumerate(means) if mean == best}
@@ -154,7 +163,7 @@ def best_rows(rows: Sequence[Row], figure: Figure) -> set[int]:
 def difference(figure: Figure, row: Row, reference: Row) -> str:
     """How far a row's figure is from the reference's, in per cent of that: +3.2%; empty where that says nothing."""
     ours, theirs = row.mean(figure), reference.mean(figure)
-    if row is reference or ours is None or not theirs:
+    if row is reference or ours is None or not theirs or not row.compares(reference, figure):
         return ""
     percent = 100 * (ours - theirs) / abs(theirs)
     if not math.isfinite(percent):

@@ -224,6 +224,10 @@ def test_figures_of_another_text_or_vocabulary_are_not_compared(tmp_path: Path) 
         "words-001 was measured by another vocabulary than one-001: their figures do not compare",
     ]
     assert other_measure(*found.runs[::2], "val/bits_per_byte") == ""
+    reference, speed = found.rows[0], next(one for one in found.figures if one.name == "tokens_per_second")
+    assert [difference(found.figures[0], row, reference) for row in found.rows] == ["", "", ""]
+    assert best_rows(found.rows, found.figures[0]) == set()
+    assert all(row.compares(reference, speed) for row in found.rows)
 
 
 def test_differences_are_in_per_cent_of_the_reference_and_the_best_is_known(tmp_path: Path) -> None:

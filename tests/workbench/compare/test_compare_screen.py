@@ -229,6 +229,8 @@ def test_warnings_stand_first_and_figures_of_other_texts_are_not_set_against_eac
             first, *others = words.splitlines()
             assert "code-001 was measured on another text than prose-001: their figures do not compare" in first
             assert not any("sooner" in line for line in others)
+            best = [row[1] for row in rows_of(app)]
+            assert not any(sign in text for text in best for sign in ("%", "\u2605")), best
 
     play(story())
 
@@ -330,6 +332,35 @@ def test_the_list_is_filtered_by_words_and_figures(tmp_path: Path) -> None:
             place(app).query_one("#filter", Input).value = ""
             await until(pilot, lambda: len(picker.items) == 9)
             await until(pilot, lambda: "filter:" not in screen_text(app))
+            place(app).query_one("#filter", Input).value = "nothing-like-it"
+            await until(pilot, lambda: "no run passes the filter" in screen_text(app))
+            place(app).query_one(Picker).focus()
+            await pilot.press("escape")
+            await until(pilot, lambda: "no run passes" not in screen_text(app) and "small-001" in screen_text(app))
+
+
+def test_the_table_is_seen_at_the_column_that_it_is_ordered_by(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with opened(make_comparable(tmp_path), size=SmallScreen) as (app, pilot):
+            await at_compare(app, pilot, *(f"lr-00{number}" for number in range(1, 4)))
+            await pilot.press("f")
+            for _ in range(len(place(app).query_one(FitTable).columns)):
+                await pilot.press("o")
+                figure = app.session.get("compare.sort", "")
+                await until(pilot, lambda figure=figure: (place(app)._shown.found.sort or "") == figure)
+                await until(
+                    pilot,
+                    lambda figure=figure: not figure or "\u25b2" in screen_text(app) or "\u25bc" in screen_text(app),
+                )
+
+    play(story())
+
+
+def test_what_to_do_without_runs_is_said(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with opened(make_project(tmp_path), size=SmallScreen) as (app, pilot):
+            await at_compare(app, pilot)
+            await until(pilot, lambda: "1, then r, launches one" in screen_text(app))
 
     play(story())
 

@@ -112,6 +112,8 @@ class Picker(RowCursor, can_focus=True):
         self.ascii_only = ascii_only
         self.runs: Sequence[RunSummary] = ()
         self.items: list[Item] = []
+        self.without: tuple[str, ...] = ()
+        """What is said where there are no lines."""
         self.marked: list[str] = []
         self._marked: frozenset[str] = frozenset()
         self.closed: set[str] = set()
@@ -125,6 +127,12 @@ class Picker(RowCursor, can_focus=True):
     def selected(self) -> Item | None:
         """What is under the cursor."""
         return self.items[self.cursor] if self.cursor < len(self.items) else None
+
+    def say_without(self, words: tuple[str, ...]) -> None:
+        """What to do where there is nothing to list."""
+        if words != self.without:
+            self.without = words
+            self.refresh()
 
     def show(
         self,
@@ -173,7 +181,9 @@ class Picker(RowCursor, can_focus=True):
         width = self.scrollable_content_region.width
         place = self.scroll_offset.y + y
         if place >= len(self.items):
-            return Strip.blank(width, self.rich_style)
+            words = self.without[y] if not self.items and y < len(self.without) else ""
+            said = Segment(f" {fit(words, max(width - 1, 0), ascii_only=self.ascii_only)}", self._look("quiet"))
+            return Strip([said]).adjust_cell_length(width, self.rich_style)
         item = self.items[place]
         at_cursor = place == self.cursor
         under = self.get_component_rich_style("pick--cursor", partial=True) if at_cursor else Style()

@@ -131,7 +131,7 @@ class CompareScreen(Hiding):
         if action == "unmark_all":
             return bool(self._names)
         if action == "back":
-            return isinstance(self.focused, Input) or self._pane != "runs"
+            return isinstance(self.focused, Input) or self._pane != "runs" or self._filter is not None
         return super().check_action(action, parameters)
 
     def _run_under_cursor(self) -> str:
@@ -201,6 +201,7 @@ class CompareScreen(Hiding):
     def _order_by(self, figure: str) -> None:
         self.app.session.set("compare.descending", "")
         self._set("sort", figure)
+        self.query_one("#figures", FitTable).show_column(figure)
 
     def action_turn_order(self) -> None:
         if self._shown is None or not self._wanted().sort:
@@ -251,5 +252,7 @@ class CompareScreen(Hiding):
     def action_back(self) -> None:
         if isinstance(self.focused, Input):
             self.query_one(Picker).focus()
-        else:
+        elif self._pane != "runs":
             self.action_pane("runs")
+        else:
+            self.query_one("#filter", Input).value = ""

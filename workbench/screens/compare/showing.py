@@ -58,7 +58,7 @@ class Showing(Choosing):
         if not self.app.runs_read:
             return Content("reading the runs ...")
         if not self.app.runs:
-            return Content("There are no runs yet. Start some on the experiments screen: press 1.")
+            return Content("There are no runs yet. Start some on the experiments screen: press 1, then r.")
         lines = ["Nothing is compared yet.", "", "Mark runs in the list with space, or a whole sweep at once;"]
         lines += ["the first one is what the others are measured against.", "", "p goes to the list of runs."]
         return Content("\n".join(lines))
@@ -120,7 +120,7 @@ class Showing(Choosing):
     def _show_heads(self) -> None:
         """What each pane holds, and what can be done there by mouse too."""
         shown, marked, every = self._shown, len(self._names), self._wanted().every_setting
-        runs = f"{marked} of {len(self.app.runs)}" if marked else "space marks one"
+        runs = f"{marked} of {len(self.app.runs)}" if marked else "space marks one" if self.app.runs else "none yet"
         many = len(self._hidden_looks())
         # Where the chart stands beside the list, it is said there.
         is_alone = not self.query_one("#chart-pane").display
@@ -151,10 +151,20 @@ class Showing(Choosing):
         runs = self._filter.runs(self.app.runs) if self._filter else self.app.runs
         looks = {run.name: self._curve_look(run.name) for run in self._shown.found.runs} if self._shown else {}
         known = {name: look for name, look in looks.items() if look[0].strip()}
-        self.query_one(Picker).show(runs, self._names, known, self._hidden)
+        picker = self.query_one(Picker)
+        picker.say_without(self._without())
+        picker.show(runs, self._names, known, self._hidden)
         self._show_heads()
         if self.query_one("#filter", Input).value and time.monotonic() >= self._next_filter:
             self._run_filter()
+
+    def _without(self) -> tuple[str, ...]:
+        """What to do where no run is listed."""
+        if self.app.runs:
+            return ("no run passes the filter;", "esc takes it away")
+        if not self.app.runs_read:
+            return ()
+        return ("no runs yet:", "1, then r, launches one" if self.app.project.exists else "d starts the demo, 1 a file")
 
     def _hidden_looks(self) -> set[int]:
         """The curves that were hidden: all of whose runs were."""

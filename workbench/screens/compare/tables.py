@@ -66,6 +66,20 @@ class FitTable(DataTable[Text]):
             self.move_cursor(row=list(rows).index(here), scroll=False)
         self.scroll_to(offset.x, offset.y, animate=False)
 
+    def show_column(self, name: str) -> None:
+        """Bring a column into view; the first one is always seen."""
+        names = [column for column, _ in self._columns]
+        if name in names[1:]:
+            padding = 2 * self.cell_padding
+            first, *others = (size + padding for size in self._sizes)
+            place = names.index(name) - 1
+            left, right = sum(others[:place]), sum(others[: place + 1])
+            room = self.scrollable_content_region.width - first
+            at = self.scroll_offset.x
+            self.scroll_to(x=min(left, max(at, right - room)), animate=False)
+        elif not name:
+            self.scroll_to(x=0, animate=False)
+
     @property
     def row_name(self) -> str:
         """The row under the cursor; empty where there is none."""
