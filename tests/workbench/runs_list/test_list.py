@@ -17,6 +17,8 @@ from craft.runs.store import RunSummary
 from tests.workbench.harness import SmallScreen, opened, play, screen_text, until
 from tests.workbench.runs import make_demo, make_project, make_run
 from workbench.screens.runs.filter_bar import FilterBar
+from workbench.screens.runs.next_step import State
+from workbench.screens.runs.state_line import StateLine
 from workbench.screens.runs.table import RunTable
 from workbench.watch import RunsReader
 from workbench.widgets.choices import Choices
@@ -134,3 +136,15 @@ def test_thousands_of_runs_are_quick_once_they_are_known(tmp_path: Path, monkeyp
             assert f"3 of {count:,}" in screen_text(app)
 
     play(story())
+
+
+@pytest.mark.parametrize("marked", [0, 3])
+def test_the_line_under_the_list_holds_the_whole_reason(marked: int) -> None:
+    line = StateLine(ascii_only=True)
+    why = "its worker ended without a word while running, at step 120; it can be resumed"
+    line._said = (State("interrupted 3m ago", why, "warn", "r resumes it from step 100, enter shows its log"), marked)
+    for width in (60, 90, 160):
+        rows = ["".join(text for text, _ in row) for row in line._lines(width)]
+        assert len(rows) <= 3 and all(len(row) <= width for row in rows[marked > 0 :])
+        assert why.replace(" ", "") in "".join(rows).replace(" ", "") or (marked and width == 60)
+        assert any("r resumes it from step 100" in row for row in rows) is (marked == 0)
