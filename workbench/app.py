@@ -160,6 +160,16 @@ class Workbench(ReadingApp):
             self.copy_to_clipboard(text)
         self._copy_further(text, what)
 
+    def copy_to_clipboard(self, text: str) -> None:
+        from workbench import clipboard
+
+        wrapped = clipboard.through_screen(text)
+        if wrapped and self._driver is not None:
+            self._clipboard = text
+            self._driver.write(wrapped)
+        else:
+            super().copy_to_clipboard(text)
+
     @work(thread=True, group="copy", exit_on_error=False)
     def _copy_further(self, text: str, what: str) -> None:
         from workbench import clipboard

@@ -5,6 +5,7 @@ No terminal says whether it obeyed, so the note names the file as well.
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -14,6 +15,18 @@ from craft import platform
 
 MOST = 74_994
 """Bytes that terminals take at once in this way: 100,000 characters of base64, less what stands around them."""
+
+
+_PIECE = 76
+"""Characters of base64 that GNU screen hands on at once; it cuts strings of a few hundred."""
+
+
+def through_screen(text: str) -> str:
+    """What asks the terminal around GNU screen, which hands on what stands in its own brackets; empty elsewhere."""
+    if not os.environ.get("STY"):
+        return ""
+    asked = f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\a"
+    return "".join(f"\x1bP{asked[at : at + _PIECE]}\x1b\\" for at in range(0, len(asked), _PIECE))
 
 
 def keep(text: str) -> Path | None:

@@ -178,7 +178,7 @@ class _Plot:
     def _head(self, title: str) -> tuple[list[list[Span]], int, list[Entry]]:
         """The lines above the curves, columns for names at their ends, and what those say."""
         ascii_only, cross = self.ink == "ascii", self.sight.view.cross
-        most = 0 if self.height < 4 else 1 if self.height < 8 else max(2, self.height // 6)
+        most = 0 if self.height < 4 else 1 if self.height < 8 else max(2 if self.height < 10 else 3, self.height // 6)
         notes = self.sight.notes(", " if ascii_only else " \u00b7 ")
         last = [self._entry(index, curve) for index, curve in self._named]
         head = header(title, notes, last, self.width, most, ascii_only=ascii_only)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import os
 from pathlib import Path
@@ -317,3 +318,14 @@ def test_an_action_is_one_of_its_place() -> None:
     one = Action("cursor_down", ("down", "j"), "next run")
     assert identifier("run table", one) == "run-table.cursor_down"
     assert one.binding("run table").id == "run-table.cursor_down"
+
+
+def test_gnu_screen_is_handed_what_is_copied_in_pieces_that_it_passes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STY", raising=False)
+    assert clipboard.through_screen("words") == ""
+    monkeypatch.setenv("STY", "1.pts-0")
+    pieces = clipboard.through_screen("loss \u2713 " * 100).split("\x1b\\")
+    assert pieces.pop() == "" and all(piece.startswith("\x1bP") and len(piece) <= 78 for piece in pieces)
+    whole = "".join(piece[2:] for piece in pieces)
+    assert whole[:7] == "\x1b]52;c;" and whole[-1] == "\a"
+    assert base64.b64decode(whole[7:-1]).decode() == "loss \u2713 " * 100
