@@ -64,6 +64,14 @@ def test_a_model_of_a_library_says_that_it_has_to_be_measured(tmp_path: Path) ->
     assert "has to be measured" in CostsText(60, ascii_only=False).strip(found).plain
 
 
+def test_a_name_that_no_folder_bears_is_remarked_on_once() -> None:
+    def said(name: str) -> str:
+        return CostsText(90, ascii_only=False).panel(Weighed(name, "experiment", 0)).plain
+
+    assert "its runs are called run-001" in said("\u65e5\u672c\u8a9e-\u5b9f\u9a13")
+    assert "called" not in said("Wide_2.1")
+
+
 def test_what_does_not_fit_says_what_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("craft.launch.costs.memory_here", lambda _: [MachineMemory("this machine", 2 * 10**9, 10**9)])
     text = with_model('type = "transformer", num_layers = 4, num_heads = 4, hidden_size = 512')

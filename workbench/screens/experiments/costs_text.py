@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from craft.runs.folder import slug
 from craft.text import clean_line, shorten, width_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class CostsText:
         lines = [self._head(weighed)]
         if weighed.about:
             lines.append(Content.styled(self._cut(weighed.about), QUIET))
+        if weighed.kind == "experiment" and (stem := slug(weighed.name)) != weighed.name.lower():
+            lines += self._wrapped(f"its runs are called {stem}-001 ...: their names take a-z 0-9 . _ - alone", QUIET)
         lines.append(Content(""))
         if progress is not None:
             lines += [*self._measuring(progress), Content("")]

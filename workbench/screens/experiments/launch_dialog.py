@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workbench.screens.experiments.launching import Order
 
 _SETTLE = 0.2
+_SHORT = 60.0  # seconds in which starting is a part to be reckoned with
 _MOST_SLOTS = 1024
 _AROUND = 7  # rows: the dialog's own margin, what is wrong, and what the keys do
 
@@ -168,6 +169,8 @@ def _lines(order: Order, totals: Totals, on_cpu: bool) -> list[Content]:
         lines.append(_line("time", words, "$foreground"))
         if totals.runs == 1 and largest.expected is not None:
             lines.append(_line("", basis_words(largest.expected), QUIET))
+        if totals.seconds.high < _SHORT:
+            lines.append(_line("", "training alone: each run takes some seconds more to start", QUIET))
     fit = largest.fit
     at_once = min(order.slots, totals.runs) if on_cpu else 1
     needs = Range(fit.needs.low * at_once, fit.needs.high * at_once)

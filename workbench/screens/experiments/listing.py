@@ -169,6 +169,21 @@ class ExperimentList(RowCursor, can_focus=True):
     def _look(self, name: str) -> Style:
         return self.get_component_rich_style(f"experiments--{name}")
 
+    def explain(self) -> tuple[str, list[tuple[str, str]]]:
+        """The signs, for the help."""
+        good, bad, times, mark = (
+            ("ok", "! 2", "x", "*") if self.ascii_only else ("\u2713 ok", "\u2717 2", "\u00d7", "\u25cf")
+        )
+        return "signs in the list of experiments", [
+            (mark, "marked: runs with the others that are"),
+            (f"{times}6", f"a sweep of so many runs; {times}?: how many is not known while it is wrong"),
+            (good, "check: nothing is wrong with it"),
+            (bad, "check: so many problems; p goes to the first"),
+            ("?", "check: no fault so far, but it names code of yours that was not imported yet"),
+            ("tight", "memory: may not fit; too big: does not"),
+            ("~", "before a time: only about so long, or added up over a sweep"),
+        ]
+
     # --- the cursor ---
 
     def validate_cursor(self, cursor: int) -> int:
