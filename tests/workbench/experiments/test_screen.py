@@ -10,6 +10,7 @@ from textual.widgets import Input
 from tests.workbench.experiments.projects import TEXT, choose, experiments, make_project, text_of
 from tests.workbench.harness import SmallScreen, play, screen_text, until
 from tests.workbench.runs import make_run
+from workbench.dialogs.help import explained
 from workbench.screens.experiments.listing import ExperimentList
 
 
@@ -91,6 +92,9 @@ def test_a_broken_experiment_breaks_no_other_and_is_gone_to(tmp_path: Path, asci
             assert screen.panel.toml.cursor_location[0] + 1 == TEXT.splitlines().index("model.hidden_size = 32") + 1
             if ascii_only:
                 assert screen_text(app).isascii()
+            signs = explained(screen)["signs in the list of experiments"]
+            assert {"!" if ascii_only else "\u2717", "?", "~"} <= {sign[0] for sign, _ in signs}
+            assert str(signs).isascii() or not ascii_only
 
     play(story())
 
