@@ -32,7 +32,7 @@ class RunFacts:
     """A run, asked by name; an instance is what `Filter.holds` calls. None where the run has no such thing."""
 
     def __init__(self, run: RunSummary, *, phase: str | None = None) -> None:
-        self.run, self.phase = run, phase or run.phase
+        self.run, self.phase = run, phase or run.shown_phase
         self._identity: RunIdentity | None = None
 
     def __call__(self, name: str) -> Value:

@@ -68,7 +68,7 @@ def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | 
                     "parent_run": one.parent_run,
                     "parent_step": one.parent_step,
                     "created": one.created,
-                    "phase": look.phase,
+                    "phase": one.shown_phase,
                     "reason": one.fault or look.reason,
                     "step": look.status.step,
                     "max_steps": look.status.max_steps,
@@ -89,7 +89,7 @@ def runs(words: tuple[str, ...], sort: str | None, disk: bool, runs_dir: Path | 
     if not found:
         sys.stderr.write(f"no runs in {shown_path(place)} yet; 'craft run experiments.toml' makes one\n")
         return
-    columns = run_columns([(one.name, look, one.created) for one, look in zip(found, looks, strict=True)])
+    columns = run_columns([(one.name, replace(one.observed, phase=one.shown_phase), one.created) for one in found])
     if disk:
         columns.insert(1, Column("DISK", [format_bytes(uses[one.name].bytes) for one in found]))
     width = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else None

@@ -43,6 +43,11 @@ class RunSummary:
         return self.observed.phase
 
     @property
+    def shown_phase(self) -> str:
+        """The phase as people see it in lists: a folder that cannot be read has one of its own."""
+        return "damaged" if self.fault else self.phase
+
+    @property
     def reason(self) -> str:
         """Why it is in that phase, or what is wrong with its folder."""
         return self.fault or self.observed.reason

@@ -11,6 +11,8 @@ import pytest
 
 from craft.runs.status import StatusWriter
 from tests.training import runs as training
+from workbench.screens.runs.columns import phase_word
+from workbench.watch import RunsReader
 
 CRAFT = str(Path(sys.executable).with_name("craft"))
 
@@ -50,3 +52,14 @@ def test_what_cannot_be_asked_is_said(place: Path) -> None:
     for words, said in ((["lr >"], "a value is missing after '>'"), (["--sort", "beauty"], "no run has 'beauty'")):
         found = craft_runs(place, *words)
         assert found.returncode == 2 and said in found.stderr and not found.stdout
+
+
+@pytest.mark.parametrize("damage", ["null", None])
+def test_a_damaged_folder_is_called_so_as_in_the_workbench(place: Path, damage: str | None) -> None:
+    status = place / "runs" / "wide-001" / "status.json"
+    status.unlink()
+    status.mkdir() if damage is None else status.write_text(damage)
+    found = craft_runs(place, "phase = damaged", "--json")
+    (line,) = found.stdout.splitlines()
+    assert json.loads(line)["run"] == "wide-001" and json.loads(line)["phase"] == "damaged"
+    assert {phase_word(run) for run in RunsReader(place / "runs").read()} == {"damaged", "failed", "finished"}

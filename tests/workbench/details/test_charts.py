@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from craft.runs.events import append_event
 from craft.runs.folder import update_identity
 from tests.workbench.details.stage import append, at_details, full_run, shown_tab
 from tests.workbench.harness import opened, play, screen_text, until
-from tests.workbench.runs import make_project
+from tests.workbench.runs import make_project, make_run
 from workbench.screens.runs.details.charts import ChartsTab
 from workbench.screens.runs.details.panel import RunDetails
 from workbench.screens.runs.details.panels import panels_of, shown_panels
-from workbench.screens.runs.details.run_curves import RunCurves
+from workbench.screens.runs.details.run_curves import Look, RunCurves
 from workbench.widgets.chart.chart import Chart
 
 NAMES = (
@@ -171,5 +175,28 @@ def test_charts_that_more_room_brings_into_view_get_their_curves(tmp_path: Path)
             await pilot.resize_terminal(120, 50)
             await until(pilot, lambda: len(_charts(details)) == 3)
             await until(pilot, lambda: all(chart.series for chart in _charts(details)))
+
+    play(story())
+
+
+def test_a_log_that_takes_long_to_read_is_being_read_and_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = make_project(tmp_path)
+    make_run(tmp_path / "runs")
+    look, may_read = RunCurves.look, threading.Event()
+
+    def slow(self: RunCurves, *asked: Any) -> Look:
+        may_read.wait(20)
+        return look(self, *asked)
+
+    monkeypatch.setattr(RunCurves, "look", slow)
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            await until(pilot, lambda: "reading ..." in screen_text(app))
+            assert "no metrics yet" not in screen_text(app)
+            may_read.set()
+            await until(pilot, lambda: "over step" in screen_text(app) and "reading" not in screen_text(app))
 
     play(story())

@@ -44,7 +44,7 @@ class Column:
 
 def phase_word(run: RunSummary) -> str:
     """The phase as shown; a folder that cannot be read has one of its own."""
-    return "damaged" if run.fault else run.phase
+    return run.shown_phase
 
 
 def number(value: Any) -> float | None:

@@ -43,6 +43,9 @@ class FilterField(Line):
         self.post_message(self.Submitted(self, ""))
 
 
+_READING = "reading ..."
+
+
 class ChartsTab(DetailTab):
     """A page of charts, with a line above that says what is seen. Subclasses show other metrics."""
 
@@ -56,6 +59,8 @@ class ChartsTab(DetailTab):
         self.chosen: list[str] = []
         self.words = ""
         self.found = Look()
+        self._is_read = False
+        """Whether a look has found what there is: the first may index a long log."""
         self._all: list[Panel] = []
         self._recorded: list[str] = []
         """All that is recorded, also what is no chart here."""
@@ -90,7 +95,7 @@ class ChartsTab(DetailTab):
     # --- reading ---
 
     def begin(self) -> None:
-        self.found, self._all, self._recorded = Look(), [], []
+        self.found, self._all, self._recorded, self._is_read = Look(), [], [], False
         self.grid.clear()
 
     def what_to_read(self) -> Any:
@@ -107,7 +112,7 @@ class ChartsTab(DetailTab):
         return curves.look(panels, axis)
 
     def take(self, found: Any) -> None:
-        self.found = found
+        self.found, self._is_read = found, True
         if self._recorded != found.names:
             self._recorded = found.names
             self._all = panels_of(found.names, system=self.SYSTEM)
@@ -130,7 +135,8 @@ class ChartsTab(DetailTab):
 
     def _draw(self) -> None:
         found = self.found
-        self.grid.show(found.curves, found.marks, AXES[found.axis], self._why_empty(), self._note())
+        empty = self._why_empty() if all(one.key in found.curves for one in self.grid.seen) else _READING
+        self.grid.show(found.curves, found.marks, AXES[found.axis], empty, self._note())
         self._show_head()
 
     def _why_empty(self) -> str:
@@ -155,6 +161,8 @@ class ChartsTab(DetailTab):
         grid, found = self.grid, self.found
         parts: list[tuple[str, str] | str] = [f"over {AXES[found.axis].label}"]
         shown, count = len(grid.panels), len(self._all)
+        if not self._is_read:
+            return Content(_READING if self.run else "")
         if not count:
             return Content(f"no metrics yet: {clean_line(self._why_empty())}" if self.run and found.names == [] else "")
         if grid.alone is not None:
