@@ -7,7 +7,9 @@ from pathlib import Path
 from tests.workbench.harness import SmallScreen, opened, play, screen_text, until
 from tests.workbench.runs import make_project, make_run
 from workbench.app import Workbench
+from workbench.screens.playground.batch import BatchMode
 from workbench.screens.playground.picker import Boxes, SourcePicker
+from workbench.screens.playground.score import ScoreMode
 from workbench.screens.playground.score_figures import Totals
 from workbench.screens.playground.score_words import Judged, totals_table
 from workbench.screens.playground.screen import PlaygroundScreen
@@ -82,3 +84,22 @@ def test_totals_are_in_the_unit_that_the_tokens_are_in() -> None:
     ]
     assert " 1.000 " in totals_table([one], 0, 80, "nats", ascii_only=True).plain
     assert " 1.443 " in totals_table([one], 0, 80, "bits", ascii_only=True).plain
+
+
+def test_a_long_fault_is_read_to_its_end(tmp_path: Path) -> None:
+    fault = f"{'a folder of this name ' * 5}/prompts.txt:3: not UTF-8 at byte 7 of the line"
+
+    async def story() -> None:
+        async with opened(make_project(tmp_path), size=SmallScreen) as (app, pilot):
+            app.action_go("playground")
+            await until(pilot, lambda: _here(app) == "prompt")
+            screen = app.screen
+            assert isinstance(screen, PlaygroundScreen)
+            for tab in ("score", "batch"):
+                mode = await screen.open_tab(tab)
+                assert isinstance(mode, ScoreMode | BatchMode)
+                mode.fault = fault
+                mode._say()
+                await until(pilot, lambda: "byte 7 of the line" in " ".join(screen_text(app).split()), within=5)
+
+    play(story())

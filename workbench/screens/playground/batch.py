@@ -61,6 +61,7 @@ class BatchMode(Mode):
         self.work = BatchWork([], 1)
         self.file = ""
         self.fault = ""
+        self._told = ""
         self._sources: list[Source] = []
         self._keeping: Keeping | None = None
         self._keep_at = 0  # texts at which the history is told again
@@ -217,6 +218,9 @@ class BatchMode(Mode):
         else:
             words = self._progress()
         self.query_one("#batch-state", Words).show(words, right)
+        if (fault := self.fault or work.fault) != self._told:
+            self._told = fault
+            self._show_row()
 
     def _progress(self) -> list[Word]:
         work = self.work
@@ -237,10 +241,10 @@ class BatchMode(Mode):
     @on(BatchTable.Pointed)
     def _show_row(self) -> None:
         row, words = self.table.selected, self.query_one("#batch-words", Static)
-        if row is None:
-            words.update("")
+        ascii_only, fault = self.app.ascii_only, self.fault or self.work.fault
+        if fault or row is None:  # the line above has no room for a long one
+            words.update(Content.styled(clean(fault, ascii_only=ascii_only), "$text-error"))
             return
-        ascii_only = self.app.ascii_only
         name = f", id {clean_line(str(row.line.id))}" if row.line.id is not None else ""
         about = f"prompt {row.line.index + 1}{name}, line {row.line.line}, seed {row.seed}, {row.state}\n"
         prompt = clean(row.line.prompt[-_MOST_SHOWN:], ascii_only=ascii_only)

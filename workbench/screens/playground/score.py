@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from typing import Any
 
@@ -58,6 +57,7 @@ class ScoreMode(Scoring):
     def __init__(self) -> None:
         super().__init__()
         self._listed: list[int] = []
+        self._told = ""
 
     def compose(self) -> ComposeResult:
         ascii_only = self.app.ascii_only
@@ -147,11 +147,11 @@ class ScoreMode(Scoring):
         words = self.query_one("#score-token", Static)
         ascii_only = self.app.ascii_only
         if place is None or not self.judged or place >= len(self.judged[self.shown].scored):
-            fault = self.judged[self.shown].fault if self.judged else ""
-            width = max(20, words.size.width)
-            lines = textwrap.wrap(clean_line(fault, ascii_only=ascii_only), width)
-            words.update(Content.styled("\n".join(lines), "$text-error"))
+            fault = self.fault or (self.judged[self.shown].fault if self.judged else "")
+            words.add_class("-fault")
+            words.update(Content.styled(clean_line(fault, ascii_only=ascii_only), "$text-error"))
             return
+        words.remove_class("-fault")
         sizes = (self.shown, *(len(one.scored) for one in self.judged))
         if sizes != self._compared[0]:
             first = self.judged[self.shown].scored
@@ -182,6 +182,9 @@ class ScoreMode(Scoring):
                 Word(f"{self.text.unit} ", "quiet"),
             ]
         self.query_one("#score-state", Words).show(words, right)
+        if self.fault != self._told:
+            self._told = self.fault
+            self._show_token()
 
     def _about(self, judged: Judged) -> list[Word]:
         if judged.fault:
