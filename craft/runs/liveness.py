@@ -4,6 +4,7 @@
 |---|---|---|
 | held | from before the lock was taken | starting |
 | held | moved within 30 s | the claim's phase |
+| held | older, and its log goes on | the claim's phase, and that its figures are old |
 | held | older | silent |
 | free | finished, stopped, failed | that |
 | free | queued or none | queued |
@@ -19,11 +20,14 @@ import time
 from dataclasses import dataclass
 
 from craft import platform
+from craft.runs.disk import free_space
 from craft.runs.folder import RunFolder
 from craft.runs.lock import keeps_lock, load_owner, owner_here, owner_without_lock_file
 from craft.runs.status import KILLED, OUTCOMES, WORKING, Status, load_status
 
 SILENT_AFTER = 30.0
+_STALE_AFTER = 5.0  # seconds; a claim is written every second or so, unless the disk does not take it
+_FULL = 1 << 16  # bytes that are free on a disk that takes nothing more
 LIVE = (*WORKING, "silent")
 
 
@@ -78,8 +82,11 @@ def _judge(folder: RunFolder, claim: Status | None, fault: str | None, held: boo
             return ("running", f"its worker lives, but {fault}") if fault else ("starting", "a worker takes it")
         if claim.phase in OUTCOMES:
             return claim.phase, "its worker is leaving"
-        if age > SILENT_AFTER:
-            return "silent", _why_silent(folder, age)
+        unwritten, goes_on = _why_unwritten(folder, age) if age > _STALE_AFTER else ("", False)
+        if age > SILENT_AFTER and not goes_on:
+            return "silent", "; ".join(filter(None, (_why_silent(folder, age), unwritten)))
+        if unwritten:
+            return claim.phase, unwritten
         standstill = age + claim.updated - claim.progressed
         if claim.progressed and standstill > SILENT_AFTER and claim.phase != "paused":
             return claim.phase, f"no progress for {_words(standstill)}"
@@ -116,6 +123,22 @@ def host_elsewhere(folder: RunFolder, claim: Status | None) -> str | None:
     if its_owner and its_owner.process.boot_id == platform.boot_id() != "unknown":
         return None  # the same kernel by another name: renamed since, or a container
     return claim.host
+
+
+def _why_unwritten(folder: RunFolder, age: float) -> tuple[str, bool]:
+    """Why a worker's claim is old although it goes on, as far as can be seen from outside; and whether its log shows
+    that it does."""
+    try:
+        ahead = folder.log.stat().st_mtime - folder.status.stat().st_mtime
+    except OSError:
+        ahead = 0.0
+    goes_on = ahead > max(_STALE_AFTER, age - SILENT_AFTER)
+    free = free_space(folder.path)
+    if free is not None and free < _FULL:
+        return f"the disk is full: what is shown is {_words(age)} old, and it goes on once there is room", goes_on
+    if goes_on:
+        return f"its log goes on, but its status.json is {_words(age)} old, as where a disk takes no more", True
+    return "", False
 
 
 def _why_silent(folder: RunFolder, age: float) -> str:

@@ -15,7 +15,7 @@ from craft.errors import RunBusyError, RunError
 from craft.runs import liveness
 from craft.runs.folder import RunFolder
 from craft.runs.json_files import encode_file
-from craft.runs.liveness import host_elsewhere, observe
+from craft.runs.liveness import Observed, host_elsewhere, observe
 from craft.runs.lock import hold_run_lock, read_owner
 from craft.runs.status import WORKING, StatusWriter, load_status, read_status
 from tests.children import child, says
@@ -210,6 +210,27 @@ def test_a_worker_that_says_nothing_for_thirty_seconds_is_silent(folder: RunFold
     assert seen.reason == "its worker lives but has said nothing for 31 s"
     writer.write()
     assert observe(folder, now=writer.status.updated + 1, clock=writer.status.clock + 1).phase == "running"
+
+
+def test_a_full_disk_is_named_where_the_claim_cannot_be_written(
+    folder: RunFolder, held: platform.FileLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = StatusWriter(folder)
+    writer.write(phase="running", progressed=True)
+    written, clock = folder.status.stat().st_mtime, writer.status.clock
+    folder.log.write_text("step 40")
+
+    def seen_after(seconds: float, logged: float) -> Observed:
+        os.utime(folder.log, (written + logged, written + logged))
+        return observe(folder, now=writer.status.updated + seconds, clock=clock + seconds)
+
+    assert seen_after(10, 9).reason.startswith("its log goes on, but its status.json is 10 s old")
+    assert seen_after(100, 99).phase == "running", "its log shows that it goes on"
+    assert seen_after(100, 9).phase == "silent", "which its log did as well, long ago"
+    assert seen_after(4, 3.9).reason == "its worker says so"
+    monkeypatch.setattr("craft.runs.liveness.free_space", lambda path: 0)
+    assert "the disk is full: what is shown is 10 s old" in seen_after(10, 0).reason
+    assert (silent := seen_after(40, 0)).phase == "silent" and "the disk is full" in silent.reason
 
 
 @pytest.mark.parametrize("jump", [86_400.0, -86_400.0, -1e9])
