@@ -69,7 +69,7 @@ def test_killed_while_somebody_types_and_a_run_trains(tmp_path: Path) -> None:
         before = person.run("tiny-001")
         with workbench(file, 100, 32) as person:
             person.sees("ctrl+o decide")
-            person.does("C-o", until=lambda screen: screen.count("take it") == 2)
+            person.does("C-o", until="put the draft in place")
             person.does("Enter", until="# a thought that must not be lost")
             person.does("2", until=lambda screen: step_on(screen, "tiny-001") > before.step)
             assert person.run("tiny-001").phase == "running"

@@ -50,6 +50,7 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
     def __init__(self) -> None:
         super().__init__()
         self._opening = False
+        self._project = self.app.project  # as it was shown last
 
     def compose_body(self) -> ComposeResult:
         ascii_only = self.app.ascii_only
@@ -113,9 +114,11 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
             self.show_empty()
             if self.app.is_reading:
                 self.show_rest()
-        else:
-            self.reader.forget()
+        elif self.app.project is not self._project:
+            if self._reader is not None:
+                self._reader.forget()
             self.inspect_soon(0.0)  # what it includes may be another, under the same text
+        self._project = self.app.project
 
     def show_runs(self) -> None:
         made = made_by(self.app.runs)
