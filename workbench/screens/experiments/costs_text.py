@@ -10,13 +10,11 @@ from textual.content import Content
 
 from craft.runs.folder import slug
 from craft.text import clean_line, shorten, width_of
+from workbench.screens.experiments.rows import problem_words
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from craft.analysis.dry_runs import DryRunResult
     from craft.config.estimate import Range
-    from craft.errors import Problem
     from craft.launch.costs import Costs
     from craft.launch.dry_run import Progress
     from workbench.screens.experiments.costing import Weighed
@@ -318,16 +316,6 @@ class CostsText:
             line = longer
         for part in [*lines, line][:6]:
             yield Content.styled(" " * indent + shorten(part, room, ascii_only=self.ascii_only), look)
-
-
-def problem_words(problem: Problem, *, of: Path | None = None) -> str:
-    """A fault in a line, with what to do. `of`: the experiments file, for those who do not see whose fault it is."""
-    place = f"line {problem.line}" if problem.line else ""
-    if place and of is not None and problem.file not in (None, of):
-        place += f" of {problem.file.name}"
-    whose = problem.where if of is not None else ""
-    hint = f" ({problem.hint})" if problem.hint else ""
-    return f"{': '.join(filter(None, (place, whose, problem.path, problem.message)))}{hint}"
 
 
 def number(write: Callable[[float], str]) -> Callable[[Range], str]:

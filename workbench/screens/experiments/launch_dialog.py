@@ -17,6 +17,7 @@ from craft.errors import ConfigError, CraftError
 from workbench.actions import bindings_of
 from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
+from workbench.screens.experiments.rows import problem_words
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
@@ -95,8 +96,6 @@ class LaunchScreen(Dialog["Order | None"]):
         try:
             totals, on_cpu = self._weigh(order)
         except ConfigError as error:
-            from workbench.screens.experiments.costs_text import problem_words
-
             words = [problem_words(one, of=self.app.project.file) for one in error.problems]
             said = "\n".join(words[:4]) or str(error)
         except CraftError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.screens.base import WorkbenchScreen
 from workbench.screens.experiments.listing import ExperimentList
-from workbench.screens.experiments.rows import Kind, concerns
+from workbench.screens.experiments.rows import Kind, concerns, problem_words
 
 if TYPE_CHECKING:
     from craft.config.experiments import Inspection, PlannedRun
@@ -61,8 +61,6 @@ class Parts(WorkbenchScreen):
         if problem is None:
             self.app.say("there is nothing to run yet")
             return
-        from workbench.screens.experiments.costs_text import problem_words
-
         self.app.say(problem_words(problem, of=self.app.project.file), "error")
         self.go_to_problem(problem)
 
