@@ -46,8 +46,9 @@ class Requests:
                 self._take(Request("signal", "stop", {"reason": "asked to stop"}))
             moment = time.monotonic()
             if now or moment - self._looked >= LOOK_UP_SECONDS:
+                # Another run's requests are not for this worker. Not counted as a look: training shall hear of it too.
+                self.recorder.require_folder()
                 self._looked = moment
-                self.recorder.require_folder()  # another run's requests are not for this worker
                 for request in control.take(self.recorder.folder):
                     self._take(request)
 
