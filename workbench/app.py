@@ -35,8 +35,6 @@ from workbench.themes import OFFERED, THEMES
 if TYPE_CHECKING:
     from textual.command import Provider
 
-    from craft.runs.store import RunSummary
-
 _END_WITHIN = 3.0  # seconds after a signal
 _THREADS = 64  # at most; each is begun when it is needed
 
@@ -143,54 +141,6 @@ class Workbench(ReadingApp):
         """Put what was chosen on disk."""
         self.memory.flush()
         self.session.flush()
-
-    # --- for the screens ---
-
-    def resume_command(self, run: RunSummary) -> str:
-        """How to go on with `run` from a shell here: by its name where that is enough."""
-        by_name = self.project.file == DEFAULT_FILE and self.own_runs_dir is None
-        return self.project.command("resume", run.name if by_name else str(run.folder.path))
-
-    def copy(self, text: str, what: str) -> None:
-        """Put `text` on the clipboard of the terminal's own machine, also over SSH; `what` names it in the note."""
-        from workbench import clipboard
-
-        text = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be written anywhere
-        if len(text.encode()) <= clipboard.MOST:
-            self.copy_to_clipboard(text)
-        self._copy_further(text, what)
-
-    def copy_to_clipboard(self, text: str) -> None:
-        from workbench import clipboard
-
-        wrapped = clipboard.through_screen(text)
-        if wrapped and self._driver is not None:
-            self._clipboard = text
-            self._driver.write(wrapped)
-        else:
-            super().copy_to_clipboard(text)
-
-    @work(thread=True, group="copy", exit_on_error=False)
-    def _copy_further(self, text: str, what: str) -> None:
-        from workbench import clipboard
-
-        place = clipboard.keep(text)
-        taken = clipboard.through_tmux(text) or clipboard.beside_a_screen(text)
-        where = f"; it is in {place} too" if place else ""
-        if taken or len(text.encode()) <= clipboard.MOST:
-            self.say(f"{what} copied{where}")
-        else:
-            self.say(f"{what} is too long for a terminal's clipboard{where}", "warning")
-
-    def show_run(self, name: str) -> None:
-        """Go to the runs with the cursor on one of them."""
-        self.session.set("runs.selected", name)
-        self.action_go("runs")
-
-    def show_experiment(self, name: str) -> None:
-        """Go to the experiments with one of them chosen."""
-        self.session.set("experiments.selected", name)
-        self.action_go("experiments")
 
     # --- keys ---
 

@@ -17,7 +17,7 @@ from craft.text import clean_line
 from workbench.actions import actions_of, key_name
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 _MOST_RUNS = 200  # that are offered for one word
 
@@ -45,7 +45,7 @@ def _highlighted(name: str, query: str, matcher: Matcher) -> Content:
 class Commands(Provider):
     """Asked anew each time the palette is opened, so what is offered is what can be done."""
 
-    app: Workbench  # type: ignore[assignment]
+    app: Bench  # type: ignore[assignment]
 
     async def discover(self) -> Hits:
         for command in self._actions():
@@ -74,8 +74,13 @@ class Commands(Provider):
                     about = f"{place}, key {key_name(action.keys[0], ascii_only=self.app.ascii_only)}"
                     do = partial(self.app.run_action, action.name, node)
                     yield Command(action.help, about, do, action.words)
-        yield Command("panes as at first", "everywhere", self.app.action_reset_panes, "reset layout")
-        yield Command("a picture of this screen, as SVG", "everywhere", self.app.action_picture, "screenshot export")
+        yield Command("panes as at first", "everywhere", partial(self.app.run_action, "reset_panes"), "reset layout")
+        yield Command(
+            "a picture of this screen, as SVG",
+            "everywhere",
+            partial(self.app.run_action, "picture"),
+            "screenshot export",
+        )
 
     def _nodes(self) -> Iterator[DOMNode]:
         """What has the focus and all that holds it, then the other parts that are seen: lists and texts among them are

@@ -9,22 +9,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from textual import events, on, work
-from textual.app import App
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from craft.text import clean
+from workbench.bench import Bench
 from workbench.messages import Looked, ProjectChecked, ProjectRead
-from workbench.project import Check, Project, check_project, read_project, stamp_of
+from workbench.project import check_project, read_project, stamp_of
 from workbench.screens.base import WorkbenchScreen
 
 if TYPE_CHECKING:
     from textual.driver import Driver
 
     from craft.runs.store import RunSummary
-    from workbench.memory import Memory
     from workbench.screens.base import Reading
     from workbench.watch import RunsReader
 
@@ -37,37 +35,24 @@ _LONGEST_PAUSE = 5.0
 _RUNNER_PAUSE = 10.0  # seconds between two looks whether a queue has lost its runner
 
 
-class ReadingApp(App[None]):
+class ReadingApp(Bench):
     """Holds the project and its runs as they were last read."""
-
-    session: Memory
-    """What was left in this project; whoever inherits makes it first."""
 
     def __init__(self, file: Path, runs_dir: Path | None) -> None:
         super().__init__()
         self.own_runs_dir = runs_dir
         self._stamps = {file: stamp_of(file)}  # of the experiments file and of what it is read with
         kept = self.session.get("runs_dir", "")
-        self.project: Project = read_project(file, runs_dir, Path(kept) if kept else None)
+        self.project = read_project(file, runs_dir, Path(kept) if kept else None)
         self._keep_runs_dir()
-        self.check: Check | None = None
-        self.runs: list[RunSummary] = []
-        self.runs_read = False
+        self.check = None
+        self.runs, self.runs_read = [], False
         self.is_reading = False
-        """Whether the first frame stands, so that the rest can follow."""
         self._next_listing = 0.0
         self._touched = time.monotonic()
         self._next_runner = 0.0
         self._runs_reader: RunsReader
         self._faults: set[str] = set()
-
-    def say(self, text: str, severity: Literal["information", "warning", "error"] = "information") -> None:
-        """A short note in the corner, from any thread; `text` may hold foreign text."""
-        self.notify(clean(text), severity=severity, markup=False, timeout=4 if severity == "information" else 10)
-
-    def keep(self) -> None:
-        """Put what was chosen or typed on disk, where that was not done at once."""
-        raise NotImplementedError
 
     def start_reading(self) -> None:
         """Look for the first time, and again and again from then on."""

@@ -26,7 +26,7 @@ from workbench.verbs.command import Command
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 _DRAW_EVERY = 0.1  # seconds
 _AROUND = 8  # columns that the box and its edges take
@@ -145,13 +145,13 @@ class CommandScreen(Dialog[None]):
         ask_for_command(self.app, self._words)
 
 
-def word_for(app: Workbench, run: RunSummary) -> str:
+def word_for(app: Bench, run: RunSummary) -> str:
     """How a command that runs there names `run`: its name where that is enough."""
     by_name = app.project.file.name == DEFAULT_FILE.name and app.own_runs_dir is None
     return run.name if by_name else str(run.folder.path)
 
 
-def ask_for_command(app: Workbench, words: Sequence[str] = (), detail: str = "") -> None:
+def ask_for_command(app: Bench, words: Sequence[str] = (), detail: str = "") -> None:
     """Let a person write, or complete, a `craft` command, and run it."""
 
     def check(text: str) -> str:

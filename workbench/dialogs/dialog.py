@@ -13,7 +13,7 @@ from craft.text import clean, clean_line
 from workbench.actions import bindings_of
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class ClosesOnce(Screen[T]):
 class Dialog(ClosesOnce[T], ModalScreen[T]):
     """A question over the screen; what is inside stands in a container of class `dialog`."""
 
-    app: Workbench
+    app: Bench
     BINDINGS = bindings_of("dialog")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (86, "-medium")]
     KEEPS_TYPED: ClassVar[bool] = False

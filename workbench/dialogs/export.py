@@ -15,13 +15,13 @@ from workbench.dialogs.prompt import PromptScreen
 from workbench.paths import fault_of_place, is_taken, typed_path
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 Formats = Mapping[str, Callable[[], bytes]]
 """By the ending of the name. Called in a thread."""
 
 
-def export(app: Workbench, what: str, name: str, formats: Formats, *, detail: str = "") -> None:
+def export(app: Bench, what: str, name: str, formats: Formats, *, detail: str = "") -> None:
     """Ask where `what` shall go, and write it there. `name` is proposed; `detail` says more of the formats."""
     endings = list(formats)
 

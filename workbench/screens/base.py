@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from craft.runs.store import RunSummary
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
     Reading = Callable[[list[RunSummary] | None], Callable[[], None]]
     """What a screen reads with a look, in its thread. It is told the runs, where they were looked at, and gives what
@@ -38,7 +38,7 @@ PLACES = ("experiments", "runs", "compare", "playground")
 class WorkbenchScreen(Screen[None]):
     """A place of the workbench. Subclasses say what its body is and what they do with news."""
 
-    app: Workbench
+    app: Bench
 
     PLACE: ClassVar[str]
     AUTO_FOCUS = ""

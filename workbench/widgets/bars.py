@@ -17,7 +17,7 @@ from workbench.widgets.looks import Looking
 
 _PLACES = ("experiments", "runs", "compare", "playground")
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 Part = tuple[str, str]
 """Text and the component class that it is drawn in."""
@@ -26,7 +26,7 @@ Part = tuple[str, str]
 class _Bar(Looking):
     """One line of parts, drawn again only when they change."""
 
-    app: Workbench
+    app: Bench
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 LEAST, MOST = 0.1, 0.9
 
@@ -60,7 +60,7 @@ class Split(Container):
     `name` is where the share is kept, in the person's memory.
     """
 
-    app: Workbench
+    app: Bench
     share: reactive[float] = reactive(0.5, init=False)
     stacked: reactive[bool] = reactive(False, init=False)
     enough: reactive[int] = reactive(0, init=False)

@@ -13,7 +13,7 @@ from workbench.dialogs.export import export
 
 if TYPE_CHECKING:
     from craft.analysis.comparison.export import Look
-    from workbench.app import Workbench
+    from workbench.bench import Bench
     from workbench.screens.compare.reading import Shown
 
 _KINDS = {
@@ -28,7 +28,7 @@ _KINDS = {
 class Export:
     """A comparison to be written, with the axes as they are shown."""
 
-    app: Workbench
+    app: Bench
     shown: Shown
     look: Look
 

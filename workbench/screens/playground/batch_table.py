@@ -20,7 +20,7 @@ from workbench.screens.playground.sources import LETTERS
 from workbench.widgets.row_cursor import RowCursor
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 _LOOKS = {"done": "plain", "writing": "live", "failed": "bad"}
 _MARGIN = 2
@@ -30,7 +30,7 @@ _LEAST = 12  # columns of prompt and text
 class BatchTable(RowCursor, can_focus=True):
     """Rows with a cursor."""
 
-    app: Workbench
+    app: Bench
     BINDINGS = bindings_of("batch table")
     COMPONENT_CLASSES = {f"batch--{look}" for look in ("header", "plain", "quiet", "live", "bad", "cursor", "prompt")}
 

@@ -15,7 +15,7 @@ from workbench.screens.playground.fields import Fields
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 _FIELDS = (
     ("width", "width", 4),
@@ -39,7 +39,7 @@ HELP = {
 class BeamFields(Fields):
     """The line. What was typed is kept in the session."""
 
-    app: Workbench
+    app: Bench
 
     def __init__(self) -> None:
         super().__init__(id="beam-fields")

@@ -18,7 +18,7 @@ from workbench.actions import bindings_of
 from workbench.screens.playground.beams_tree import Drawing, Node, Row, SearchTree, drawing, what_became
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 GUTTER = 12
 """Columns at the left that stay: what became of a row, and its score."""
@@ -29,7 +29,7 @@ _ASCII_RAILS = ("|", "`", "+", "#", "#", "#")
 class TreeView(ScrollView, can_focus=True):
     """A `SearchTree` with a cursor on one of its tokens; the way to it from the prompt stands out."""
 
-    app: Workbench
+    app: Bench
     BINDINGS = bindings_of("beams tree")
     COMPONENT_CLASSES = {f"tree--{look}" for look in ("plain", "rail", "path", "cursor", "good", "quiet", "fold")}
 

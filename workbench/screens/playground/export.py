@@ -12,10 +12,10 @@ from workbench.screens.playground.pane import TextPane
 from workbench.screens.playground.sources import Source
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 
-def ask_where(app: Workbench, panes: Sequence[TextPane], as_json: dict[str, Any]) -> None:
+def ask_where(app: Bench, panes: Sequence[TextPane], as_json: dict[str, Any]) -> None:
     """Ask for the file's name and write it: JSON where the name ends so, else the texts."""
     text = texts_as_text(panes)  # now: while the name is typed another text may take the place of one
     formats = {

@@ -22,7 +22,7 @@ from workbench.screens.playground.history_store import Entry
 from workbench.widgets.row_cursor import RowCursor
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 _MARGIN = 2
 _WIDEST_NAME = 26
@@ -32,7 +32,7 @@ _RECENT = 20 * 3600.0  # seconds: up to there an age tells more than a date
 class HistoryList(RowCursor, can_focus=True):
     """Entries with a cursor, which stays on its entry, and marks."""
 
-    app: Workbench
+    app: Bench
     PAGE_KEEPS = 1
     BINDINGS = bindings_of("history list")
     COMPONENT_CLASSES = {f"history--{look}" for look in ("plain", "quiet", "kind", "bad", "cursor", "mark")}

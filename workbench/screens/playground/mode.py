@@ -10,7 +10,7 @@ from textual.widget import Widget
 from workbench.screens.playground.sampling import Answered, Sampling
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
     from workbench.screens.playground.screen import PlaygroundScreen
 
 MOST_KEPT = 1_000_000
@@ -24,7 +24,7 @@ class Mode(Container):
     to stop it. Its own keys are a list in `workbench/actions`, bound on the mode or on what is in it.
     """
 
-    app: Workbench
+    app: Bench
     NAME: ClassVar[str] = ""
     """The word of its tab."""
     WITH_PROMPT: ClassVar[bool] = True

@@ -25,7 +25,7 @@ from workbench.screens.playground.settings_values import read_number, read_stops
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 _OWN = "run's own"
 PRESETS: dict[str, dict[str, Any]] = {
@@ -121,7 +121,7 @@ class Choice(Widget, can_focus=True):
 class SettingsPanel(Fields):
     """The form. `Changed` is posted when a value was changed, by a person or by `put`."""
 
-    app: Workbench
+    app: Bench
     COLUMNS = 2
 
     class Changed(Message):

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from craft.text import clean_line, shorten, width_of
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Word:
 class Words(Widget):
     """The line; it is drawn again only when it changes."""
 
-    app: Workbench
+    app: Bench
     COMPONENT_CLASSES = {
         *(f"words--{look}" for look in ("here", "quiet", "live", "good", "warn", "bad", "key", "strong")),
         *(f"words--level{level}" for level in range(5)),

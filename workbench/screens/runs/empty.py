@@ -10,10 +10,10 @@ from craft.text import clean_line, shorten
 from workbench.screens.runs.rows import QUIET
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 
-def empty_state(app: Workbench) -> Content:
+def empty_state(app: Bench) -> Content:
     """The next step, a key first and the command for a shell below it."""
     project, ascii_only = app.project, app.ascii_only
     folder = shorten(project.shown_runs_dir, 60, ascii_only=ascii_only)

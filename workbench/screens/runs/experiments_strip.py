@@ -13,7 +13,7 @@ from workbench.project import Check, Experiment, Project
 from workbench.screens.runs.rows import QUIET
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 Styled = tuple[str, str]
 """Text and its style."""
@@ -25,7 +25,7 @@ _FAULT_LINES = 6
 class ExperimentsView(Widget):
     """Names, purposes, how often each was run, and what the schema says about them."""
 
-    app: Workbench
+    app: Bench
 
     def __init__(self, project: Project, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -24,7 +24,7 @@ from workbench.widgets.choices import Choices
 
 if TYPE_CHECKING:
     from craft.launch.queue.dispatch import Waiting
-    from workbench.app import Workbench
+    from workbench.bench import Bench
     from workbench.verbs.queueing import QueueState
 
 _LOOK = 0.5  # seconds between two looks
@@ -34,7 +34,7 @@ _QUIET = "$foreground 55%"
 class QueueScreen(ClosesOnce[None]):
     """Changes are asked of `do`, which tells what became of them."""
 
-    app: Workbench
+    app: Bench
     BINDINGS = bindings_of("queue")
 
     def __init__(self, runs_dir: Path, do: Callable[..., None]) -> None:
@@ -206,7 +206,7 @@ class QueueScreen(ClosesOnce[None]):
         self.dismiss()
 
 
-def ask_after(app: Workbench, name: str, take: Callable[[str, list[str]], None]) -> None:
+def ask_after(app: Bench, name: str, take: Callable[[str, list[str]], None]) -> None:
     """Ask which run has to end before a waiting one begins; gives `take` the deed of `verbs.queueing`, and that run."""
     from workbench.dialogs.choose import Choice, ChooseScreen
 

@@ -15,7 +15,7 @@ from workbench.widgets.chart.picture import Range
 if TYPE_CHECKING:
     from craft.analysis.axes import Axis
     from craft.analysis.plots import Mark, Series
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 _ZOOM = 0.5
 """What is left of an axis after one step of zooming."""
@@ -31,7 +31,7 @@ class Chart(Mouse, can_focus=True):
     their `set_range`, and `Relooked` says that a key changed how this one is looked at.
     """
 
-    app: Workbench
+    app: Bench
     BINDINGS = bindings_of("chart")
     ALLOW_SELECT = False  # dragging chooses a part of the axis
 

@@ -16,7 +16,7 @@ from workbench.screens.experiments.editing.form_shown import said_of
 from workbench.screens.experiments.editing.form_sweep import RUNS, setting_in_run
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 _NOT_SWEPT = ("description", "why", *fields.INSTRUCTIONS, *fields.NAMED)
 
@@ -33,7 +33,7 @@ class Addition:
 Done = Callable[[Addition], None]
 
 
-def _ask_callback(app: Workbench, form: Form, at: Row, done: Done) -> None:
+def _ask_callback(app: Bench, form: Form, at: Row, done: Done) -> None:
     there = {row.path[1] for row in form.rows if row.kind == "named" and row.path[0] == "callbacks"}
     craft = (kind for kind in fields.types_of("callbacks") if kind != fields.OWN_TYPE)
     kinds = [kind for kind in (*craft, *form.own.names("callbacks")) if kind not in there]
@@ -46,7 +46,7 @@ def _ask_callback(app: Workbench, form: Form, at: Row, done: Done) -> None:
     app.push_screen(ChooseScreen("Which callback?", choices), add)
 
 
-def _ask_metric(app: Workbench, form: Form, at: Row, done: Done) -> None:
+def _ask_metric(app: Bench, form: Form, at: Row, done: Done) -> None:
     def check(typed: str) -> str:
         name, _, kind = (part.strip() for part in typed.partition("="))
         return "" if name and ":" in kind else "a name and a class of your own: NAME = module:Class"
@@ -60,7 +60,7 @@ def _ask_metric(app: Workbench, form: Form, at: Row, done: Done) -> None:
     app.push_screen(PromptScreen("Which metric?", detail=detail, placeholder="NAME = module:Class", check=check), add)
 
 
-def _ask_setting(app: Workbench, form: Form, question: str, taken: set[KeyPath], then: Callable[[Row], None]) -> None:
+def _ask_setting(app: Bench, form: Form, question: str, taken: set[KeyPath], then: Callable[[Row], None]) -> None:
     """Ask which setting a sweep is about."""
     rows = [row for row in form.rows if row.kind == "setting" and row.path[0] not in _NOT_SWEPT]
     rows.sort(key=lambda row: not row.is_set)  # what somebody thought of before is likelier meant
@@ -68,7 +68,7 @@ def _ask_setting(app: Workbench, form: Form, question: str, taken: set[KeyPath],
     app.push_screen(ChooseScreen(question, choices), lambda row: then(row) if row is not None else None)
 
 
-def _ask_axis(app: Workbench, form: Form, at: Row, done: Done) -> None:
+def _ask_axis(app: Bench, form: Form, at: Row, done: Done) -> None:
     swept = {row.path[2:] for row in form.rows if row.path[:2] == ("sweep", "axes")}
 
     def add(row: Row) -> None:
@@ -79,7 +79,7 @@ def _ask_axis(app: Workbench, form: Form, at: Row, done: Done) -> None:
     _ask_setting(app, form, "Sweep over which setting?", swept, add)
 
 
-def _ask_run(app: Workbench, form: Form, at: Row, done: Done) -> None:
+def _ask_run(app: Bench, form: Form, at: Row, done: Done) -> None:
     """One more run, which begins as the last one; or, at a run, one more setting of it."""
     runs = [row for row in form.rows if row.path[:2] == RUNS and len(row.path) > 3]
     if at.path[:2] == RUNS and len(at.path) > 2:
@@ -110,12 +110,12 @@ def _begun(row: Row) -> Any:
     return row.value if row.value is not ABSENT else 0
 
 
-def _ask_sweep(app: Workbench, form: Form, at: Row, done: Done) -> None:
+def _ask_sweep(app: Bench, form: Form, at: Row, done: Done) -> None:
     is_list = any(row.path == ("sweep", "strategy") and row.value == "list" for row in form.rows)
     (_ask_run if is_list or at.path[:2] == RUNS else _ask_axis)(app, form, at, done)
 
 
-ASKS: dict[str, Callable[[Workbench, Form, Row, Done], None]] = {
+ASKS: dict[str, Callable[[Bench, Form, Row, Done], None]] = {
     "callbacks": _ask_callback,
     "metrics": _ask_metric,
     "sweep": _ask_sweep,

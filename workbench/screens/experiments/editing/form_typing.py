@@ -18,7 +18,7 @@ from workbench.screens.experiments.editing.popup import Completion, Popup
 from workbench.screens.experiments.editing.value_input import ValueInput
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
     from workbench.screens.experiments.editing.form_model import Form, Row
 
 KeyPath = tuple[str, ...]
@@ -27,7 +27,7 @@ KeyPath = tuple[str, ...]
 class TypingPane(Container):
     """The part of the form that edits one row."""
 
-    app: Workbench
+    app: Bench
 
     def __init__(self, *, ascii_only: bool, id: str | None) -> None:
         super().__init__(id=id)

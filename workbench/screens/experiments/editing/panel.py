@@ -29,7 +29,7 @@ from workbench.widgets.split import Divider, Split
 if TYPE_CHECKING:
     from craft.config.experiments import Inspection
     from craft.config.own_settings import OwnType
-    from workbench.app import Workbench
+    from workbench.bench import Bench
     from workbench.screens.experiments.editing.form_model import Form
 
 FACES = ("form", "toml", "both")
@@ -42,7 +42,7 @@ WIDE = 116
 class EditPanel(Widget):
     """Edits `buffer`. Others change the text with `apply`, and move both faces with `show_experiment`."""
 
-    app: Workbench
+    app: Bench
     BINDINGS = bindings_of("edit panel")
 
     class TextChanged(Message):

@@ -24,14 +24,14 @@ from workbench.widgets.said import Said
 
 if TYPE_CHECKING:
     from craft.errors import Problem
-    from workbench.app import Workbench
+    from workbench.bench import Bench
     from workbench.screens.experiments.editing.completion import Names
 
 
 class TomlPane(Container):
     """Holds the text. It completes and helps once `ready`: when the schema was imported by a thread."""
 
-    app: Workbench
+    app: Bench
     BINDINGS = bindings_of("toml pane")
 
     class Entered(Message):

@@ -23,7 +23,7 @@ from workbench.actions import bindings_of
 from workbench.screens.runs.details.text_lines import Lines, Part, from_column, split, wrapped
 
 if TYPE_CHECKING:
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 LOOKS = ("plain", "quiet", "bold", "live", "good", "warn", "bad", "name", "text", "number")
 _LOOK_AHEAD = 400  # rows of one wrapped line that are made at most
@@ -32,7 +32,7 @@ _LOOK_AHEAD = 400  # rows of one wrapped line that are made at most
 class LinesView(ScrollView, can_focus=True):
     """Lines with a cursor. `follows`: the newest line is kept in sight."""
 
-    app: Workbench
+    app: Bench
     BINDINGS = bindings_of("lines")
     COMPONENT_CLASSES = {
         *(f"lines--{look}" for look in LOOKS),

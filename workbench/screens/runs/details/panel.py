@@ -23,7 +23,7 @@ from workbench.screens.runs.rows import TONES, phase_text, phase_word
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
-    from workbench.app import Workbench
+    from workbench.bench import Bench
     from workbench.screens.runs.details.tab import Look
 
 TABS = {
@@ -42,7 +42,7 @@ _KEPT = "runs.tab"
 class RunDetails(Container):
     """The details of the selected run."""
 
-    app: Workbench
+    app: Bench
     BINDINGS = bindings_of("run details")
 
     def __init__(self, *, ascii_only: bool, id: str | None = None) -> None:

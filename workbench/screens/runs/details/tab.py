@@ -15,7 +15,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
-    from workbench.app import Workbench
+    from workbench.bench import Bench
 
 Look = Callable[[], Callable[[], None]]
 """Reads in a thread, and gives what shows on the event loop what was found."""
@@ -35,7 +35,7 @@ class DetailTab(Container):
     A look begins with one of the app, or by itself where a person waits for it; while one is under way no other begins.
     """
 
-    app: Workbench
+    app: Bench
 
     ALONE = False
     """Whether a look may take so long that the list of runs must not wait for it."""
