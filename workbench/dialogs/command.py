@@ -20,9 +20,9 @@ from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.dialogs.prompt import PromptScreen
 from workbench.project import DEFAULT_FILE
-from workbench.screens.runs.details.lines import LinesView
-from workbench.screens.runs.details.text_lines import Lines, Part, plain
 from workbench.verbs.command import Command
+from workbench.widgets.lines import LinesView
+from workbench.widgets.text_lines import Lines, Part, plain
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary

@@ -14,9 +14,9 @@ from craft.runs.folder import RunFolder
 from tests.workbench.harness import opened, screen_text, until
 from tests.workbench.runs import make_project, make_run
 from workbench.app import Workbench
-from workbench.screens.runs.details.lines import LinesView
 from workbench.screens.runs.details.panel import RunDetails
 from workbench.screens.runs.details.tab import DetailTab
+from workbench.widgets.lines import LinesView
 
 
 def full_run(runs: Path, **more: object) -> RunFolder:

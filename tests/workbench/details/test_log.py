@@ -14,7 +14,7 @@ from tests.workbench.harness import play, screen_text, until
 from tests.workbench.runs import working
 from workbench.screens.runs.details import log_file
 from workbench.screens.runs.details.log_file import LogFile
-from workbench.screens.runs.details.text_lines import wrapped
+from workbench.widgets.text_lines import wrapped
 
 
 def test_it_follows_until_somebody_goes_up_and_counts_what_came(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from craft.runs.disk import disk_use
 from craft.runs.folder import RunFolder, load_identity
 from craft.runs.manifest import read_manifest
 from craft.runs.notes import read_notes
-from workbench.screens.runs.details.text_lines import Lines, Part, plain
 from workbench.screens.runs.details.text_pane import TextTab
 from workbench.screens.runs.rows import TONES, number, phase_text, phase_word
+from workbench.widgets.text_lines import Lines, Part, plain
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary

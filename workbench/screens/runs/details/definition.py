@@ -21,8 +21,8 @@ from craft.runs.changes import read_changes
 from craft.runs.folder import RunFolder, load_identity
 from workbench.actions import bindings_of
 from workbench.screens.runs.details.about import plain_value
-from workbench.screens.runs.details.text_lines import Lines, Part, plain
 from workbench.screens.runs.details.text_pane import TextTab
+from workbench.widgets.text_lines import Lines, Part, plain
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary

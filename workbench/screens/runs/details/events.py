@@ -14,9 +14,9 @@ from craft.runs.jsonl import LineReader, Record
 from craft.text import clean_line, shorten
 from workbench.actions import bindings_of
 from workbench.screens.runs.details.about import plain_value
-from workbench.screens.runs.details.text_lines import Lines, Part, plain
 from workbench.screens.runs.details.text_pane import TextTab
 from workbench.screens.runs.rows import number
+from workbench.widgets.text_lines import Lines, Part, plain
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary

@@ -9,9 +9,9 @@ from textual.content import Content
 from textual.worker import get_current_worker
 
 from craft.analysis.numbers import format_bytes
-from workbench.screens.runs.details.lines import LinesView
 from workbench.screens.runs.details.log_file import LogFile, LogLines
 from workbench.screens.runs.details.text_pane import TextTab
+from workbench.widgets.lines import LinesView
 
 if TYPE_CHECKING:
     from collections.abc import Callable

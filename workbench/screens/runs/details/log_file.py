@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from workbench.screens.runs.details.text_lines import Lines, Part, plain
+from workbench.widgets.text_lines import Lines, Part, plain
 
 FIRST_BLOCK = 1 << 16
 LAST_BLOCK = 16 << 20

@@ -10,8 +10,8 @@ from textual.worker import get_current_worker
 
 from craft.text import clean_line
 from workbench.actions import bindings_of
-from workbench.screens.runs.details.lines import LinesView
 from workbench.screens.runs.details.tab import DetailTab
+from workbench.widgets.lines import LinesView
 from workbench.widgets.typed import Line
 
 

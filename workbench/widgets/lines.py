@@ -20,7 +20,7 @@ from textual.strip import Strip
 
 from craft.text import clean_line
 from workbench.actions import bindings_of
-from workbench.screens.runs.details.text_lines import Lines, Part, from_column, split, wrapped
+from workbench.widgets.text_lines import Lines, Part, from_column, split, wrapped
 
 if TYPE_CHECKING:
     from workbench.bench import Bench
