@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import re
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -377,6 +378,43 @@ def test_long_curves_are_looked_through_beside_the_event_loop_and_what_is_seen_s
                 [long], width=100, height=20, title="loss", x_label="step", axis=AXES["step"], view=chart.view()
             )
             assert chart.drawing.rows == again.rows, "as it would be drawn at once"
+            count = len(threads)
+            await pilot.resize_terminal(80, 18)
+            await until(pilot, lambda: chart.drawing is not None and chart.drawing.width == 80)
+            assert threads[count], "another size is not drawn on the event loop either"
+
+    play(story())
+
+
+def test_long_curves_that_were_replaced_meanwhile_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = [float(step) for step in range(30_000)]
+    one, other = (
+        Series(name, steps, [height + x / 1000 for x in steps]) for name, height in (("one", 1), ("other", 9))
+    )
+    begun: list[str] = []
+    may_draw = {"one": threading.Event(), "other": threading.Event()}
+    draw_plot = plots.draw_plot
+
+    def slowly(series: Sequence[Series], **settings: Any) -> Drawing:
+        name = series[0].name if series else ""
+        if name in may_draw and threading.current_thread() is not threading.main_thread():
+            begun.append(name)
+            may_draw[name].wait(20)
+        return draw_plot(series, **settings)
+
+    monkeypatch.setattr(plots, "draw_plot", slowly)
+
+    async def story() -> None:
+        async with shown() as (app, chart, pilot):
+            chart.show([one])
+            await until(pilot, lambda: begun == ["one"])
+            chart.show([other])
+            may_draw["one"].set()
+            await until(pilot, lambda: begun == ["one", "other"])
+            assert "one 3" not in app.text() and "train 1.5" in app.text()
+            assert [curve.series.name for curve in chart.curves] == ["train", "val"], "as it is seen"
+            may_draw["other"].set()
+            await until(pilot, lambda: "other 38.999" in app.text())
 
     play(story())
 

@@ -169,7 +169,7 @@ class Picture(Widget):
 
         self._curves = self._curves or Curves()
         looks = (self.log_x, self.log_y, self.smoothing, self.robust, self.x_range)
-        asked = (self.series, self._sizes, *looks)
+        asked = (self.series, self._sizes, self._room(), *looks)
         is_short = sum(self._sizes) <= _LONG
         if is_short or asked == self._looked_through:
             self._take_drawing(self._plot()(curves=self._curves))
@@ -193,10 +193,11 @@ class Picture(Widget):
     def on_picture_looked_through(self, message: LookedThrough) -> None:
         message.stop()
         self._under_way = False
-        self._looked_through, self._curves = message.asked, message.curves
-        if self._fits(message.drawing):
-            self._take_drawing(message.drawing)
-            self.refresh()
+        if message.asked[:2] == (self.series, self._sizes):  # else these are the curves of another run by now
+            self._looked_through, self._curves = message.asked, message.curves
+            if self._fits(message.drawing):
+                self._take_drawing(message.drawing)
+                self.refresh()
         self.draw_again()
 
     def _plot(self) -> Callable[..., Drawing]:
