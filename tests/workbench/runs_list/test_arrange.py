@@ -13,6 +13,7 @@ from craft.runs.folder import RunFolder
 from craft.runs.json_files import sealed
 from craft.runs.notes import change_notes
 from craft.runs.store import RunSummary
+from tests.workbench.details.stage import append
 from tests.workbench.runs import make_run
 from workbench.screens.experiments.rows import made_by
 from workbench.screens.runs.arrange import Arranger, View
@@ -57,6 +58,28 @@ def test_a_wrong_filter_says_where_and_the_one_before_stays(tmp_path: Path) -> N
     assert "missing" in message and shown.strip() == "wide and (" and caret.index("^") == 4 + len("wide and (")
     assert [row.run.name for row in wrong.rows] == ["wide-002", "wide-001"]
     assert not arranger.arrange(runs, View("lr")).fault
+
+
+def test_a_filter_by_what_no_run_has_yet_holds_once_one_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, arranger, view = _listed(tmp_path), Arranger(), View("val/accuracy > 0.5")
+    assert "no run has 'val/accuracy'" in arranger.arrange(runs, view).fault
+    asked: list[str] = []
+    call = RunFacts.__call__
+
+    def counted(self: RunFacts, name: str) -> Any:
+        asked.append(self.run.name)
+        return call(self, name)
+
+    monkeypatch.setattr(RunFacts, "__call__", counted)
+    fresh = RunsReader(tmp_path).read()[0]
+    assert "no run has" in arranger.arrange([fresh, *runs[1:]], view).fault
+    assert asked == [fresh.name], "of the others nothing is new"
+    append(fresh.folder.metrics, {"step": 50, "val/accuracy": 0.6})
+    found = arranger.arrange([RunsReader(tmp_path).read()[0], *runs[1:]], view)
+    assert not found.fault and found.keys == [fresh.name]
+    assert "no run has these words" in arranger.arrange(runs, View("later", typing=True)).fault
+    make_run(tmp_path, "later")
+    assert _names(RunsReader(tmp_path).read(), View("later", typing=True), arranger) == ["later-001"]
 
 
 def test_a_filter_that_is_only_begun_hides_nothing_yet(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from workbench.screens.runs.columns import number, phase_word
 
 if TYPE_CHECKING:
     from craft.analysis.facts import RunFacts
-    from craft.analysis.filters import Filter, Value
+    from craft.analysis.filters import Facts, Filter, Value
     from craft.runs.store import RunSummary
 
 T = TypeVar("T")
@@ -135,7 +135,9 @@ class Arranger:
     def __init__(self) -> None:
         self._words = ""
         self._filter: Filter | None = None
-        self._refused = ("", False, "")
+        self._refused: tuple[str, bool, str, Sequence[RunSummary]] = ("", False, "", ())
+        self._lacking: dict[Path, tuple[RunSummary, set[str]]] = {}
+        """Names in the refused filter of which a run says nothing."""
         self._through: dict[Path, tuple[RunSummary, bool]] = {}
         self._sort = ""
         self._values: dict[Path, tuple[RunSummary, Value]] = {}
@@ -165,8 +167,11 @@ class Arranger:
         """Take another filter; the one before stays where the new one is at fault, which is said."""
         if view.words == self._words and self._filter is not None:
             return ""
-        if self._refused[2] and (view.words, view.typing) == self._refused[:2]:
-            return self._refused[2]
+        words, typing, fault, refused_of = self._refused
+        if (words, typing) != (view.words, view.typing):
+            self._lacking = {}
+        elif fault and _are_same(runs, refused_of):  # others may have what none of those had
+            return fault
         from craft.analysis.filters import parse_filter
         from craft.analysis.names import check_names
         from craft.errors import UsageError
@@ -175,7 +180,7 @@ class Arranger:
         fault = ""
         try:
             wanted = parse_filter(view.words)
-            check_names(view.words, wanted, runs, facts_of)
+            check_names(view.words, wanted, runs, self._facts_of)
             self._filter, self._words, self._through = wanted, view.words, {}
         except UsageError as error:
             fault = str(error)
@@ -184,14 +189,27 @@ class Arranger:
                 fault = _BEGUN if self._filter.words() else ""
         if fault:
             self._filter, self._words, self._through = before
-            self._refused = view.words, view.typing, fault
+        self._refused = view.words, view.typing, fault, runs
         return fault
+
+    def _facts_of(self, run: RunSummary) -> Facts:
+        """`facts_of`, but what a run has nothing of is not asked again before there is news of it."""
+        known = self._lacking.get(run.path)
+        if known is None or known[0] is not run:
+            known = self._lacking[run.path] = run, set()
+        lacking = known[1]
+
+        def ask(name: str) -> Value:
+            value = None if name in lacking else facts_of(run)(name)
+            if value is None:
+                lacking.add(name)
+            return value
+
+        return ask
 
     def _is_as_before(self, runs: Sequence[RunSummary]) -> bool:
         """Whether no run has news, and nothing that is asked of them changes with time."""
-        if len(runs) != len(self._runs) or (self._filter is not None and self._filter.names() & TIMED):
-            return False
-        return all(map(operator.is_, runs, self._runs))
+        return not (self._filter is not None and self._filter.names() & TIMED) and _are_same(runs, self._runs)
 
     def _width(self, row: Row) -> int:
         name = row.group.name if row.group else row.run.name
@@ -246,6 +264,10 @@ class Arranger:
         if sort == "progress":
             return group.progress
         return _natural(group.name) if sort == "run" else self._values[group.runs[0].path][1]
+
+
+def _are_same(runs: Sequence[RunSummary], others: Sequence[RunSummary]) -> bool:
+    return len(runs) == len(others) and all(map(operator.is_, runs, others))
 
 
 def sort_value(run: RunSummary, name: str) -> Value:
