@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from craft.config.document import read_document
+from craft.config.document import read_bytes, read_document
 from craft.errors import ConfigError, CraftError
 
 Stamp = tuple[int, int] | None
 DEFAULT_FILE = Path("experiments.toml")
+_NOWHERE = Path(os.sep)  # where a single line is said to be from
 _MOST_FILES = 200  # that are looked at for changes
 _HEADING = re.compile(r"\s*\[([^\[\]]*)\]")
 _RUNS_DIR = {"project": re.compile(r"\s*runs_dir\s*="), "": re.compile(r"\s*project\s*(\.\s*runs_dir\s*)?=")}
@@ -45,6 +45,11 @@ class Project:
     """What each experiment and template extends; of several the first."""
     is_stale: bool = False
     """Whether it cannot be read, and `runs_dir` is what it said before, or what one sound line of it says."""
+
+    @property
+    def home(self) -> Path:
+        """The folder of the file, which commands run in."""
+        return self.file.absolute().parent
 
     @property
     def shown_runs_dir(self) -> str:
@@ -157,8 +162,8 @@ def _runs_dir_in(data: dict[str, Any]) -> str:
 def _runs_dir_of_damaged(file: Path) -> str:
     """What the one line says that sets it; empty where none is there or can be read."""
     try:
-        lines = file.read_bytes().decode(errors="replace").splitlines()
-    except OSError:
+        lines = read_bytes(file).decode(errors="replace").splitlines()
+    except CraftError:
         return ""
     table = ""
     for line in lines:
@@ -166,8 +171,8 @@ def _runs_dir_of_damaged(file: Path) -> str:
             table = heading[1].strip()
         elif table in _RUNS_DIR and _RUNS_DIR[table].match(line):
             try:
-                data = tomllib.loads(f"[{table}]\n{line}" if table else line)
-            except (ValueError, RecursionError):
+                data = read_document(_NOWHERE, f"[{table}]\n{line}" if table else line).data
+            except CraftError:
                 continue
             if found := _runs_dir_in(data):
                 return found

@@ -71,7 +71,7 @@ def read_document(path: Path, text: str | None = None) -> Document:
     Raises ConfigError, with one problem, when there is no such file or it is not one, or not TOML; with
     all of them when single values are beyond what Craft reads.
     """
-    text = _decode(path, _read_bytes(path) if text is None else _encode(path, text))
+    text = _decode(path, read_bytes(path) if text is None else _encode(path, text))
     if not is_unicode(str(path.absolute())):
         raise _whole(path, "its path is not Unicode text, so no run could note it", "rename the file or its folder")
     if (endless := _find_endless_key(text)) is not None:
@@ -129,7 +129,8 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """What the file at `path` holds, TOML or not. Raises ConfigError where it is no file, or larger than MAX_BYTES."""
     try:
         # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

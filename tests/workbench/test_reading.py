@@ -55,6 +55,16 @@ def test_runs_stay_while_the_file_cannot_be_read(tmp_path: Path, sound: str) -> 
     assert not gone.exists and gone.runs_dir == tmp_path / "r" and gone.is_stale
 
 
+def test_what_is_no_file_to_read_is_not_looked_through_for_its_runs_either(tmp_path: Path) -> None:
+    pipe, large, endless = (tmp_path / name for name in ("pipe.toml", "large.toml", "endless.toml"))
+    os.mkfifo(pipe)
+    large.write_text('[project]\nruns_dir = "r"\n' + "# \n" * 350_000)
+    endless.write_text("project = { runs_dir" + ".a" * 100_000 + " = 1 }\n")  # minutes for tomllib
+    for file in (pipe, large, endless):
+        project = read_project(file)
+        assert project.fault and project.runs_dir == tmp_path / "runs"
+
+
 def test_runs_are_found_again_though_their_file_was_moved_away(tmp_path: Path) -> None:
     file = tmp_path / "experiments.toml"
     file.write_text('[project]\nruns_dir = "r"\n')
