@@ -60,10 +60,16 @@ class Bench(App[None]):
         """A short note in the corner, from any thread; `text` may hold foreign text."""
         self.notify(clean(text), severity=severity, markup=False, timeout=4 if severity == "information" else 10)
 
+    def word_for(self, run: RunSummary, place: Path) -> str:
+        """How a command in the folder `place` names `run`: by its name where the file there says where the runs are."""
+        project = self.project
+        says_where = project.exists and not project.fault and self.own_runs_dir is None
+        by_name = says_where and project.file.absolute() == place.absolute() / DEFAULT_FILE
+        return run.name if by_name else str(run.folder.path)
+
     def resume_command(self, run: RunSummary) -> str:
-        """How to go on with `run` from a shell here: by its name where that is enough."""
-        by_name = self.project.file == DEFAULT_FILE and self.own_runs_dir is None
-        return self.project.command("resume", run.name if by_name else str(run.folder.path))
+        """How to go on with `run` from a shell here."""
+        return self.project.command("resume", self.word_for(run, Path()))
 
     def copy(self, text: str, what: str) -> None:
         """Put `text` on the clipboard of the terminal's own machine, also over SSH; `what` names it in the note."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +20,16 @@ from workbench.actions import bindings_of
 from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
 from workbench.dialogs.prompt import PromptScreen
-from workbench.project import DEFAULT_FILE
 from workbench.verbs.command import Command
 from workbench.widgets.lines import LinesView
 from workbench.widgets.text_lines import Lines, Part, plain
 
 if TYPE_CHECKING:
-    from craft.runs.store import RunSummary
     from workbench.bench import Bench
 
 _DRAW_EVERY = 0.1  # seconds
 _AROUND = 8  # columns that the box and its edges take
+_MOST = 100_000  # lines that are kept
 _ANY = "Any command with its options; 'COMMAND --help' tells them. What would ask first needs --yes."
 
 
@@ -40,6 +40,30 @@ class Output(LinesView, inherit_bindings=False):
 
     def action_first(self) -> None:
         self.go_to(0)
+
+
+class Said(Lines):
+    """The newest lines of what a command printed; cleaned when they are drawn, as there may be very many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ascii_only = False
+        self.texts: list[str] = []
+        self.is_cut = False
+
+    def add(self, texts: Sequence[str]) -> int:
+        """More at the end, and how many are not kept at the beginning for that."""
+        self.texts += texts
+        gone = max(len(self.texts) - _MOST, 0)
+        del self.texts[:gone]
+        self.is_cut = self.is_cut or gone > 0
+        return gone
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def line(self, index: int) -> Sequence[Part]:
+        return [plain(self.texts[index], ascii_only=self.ascii_only)]
 
 
 class CommandScreen(Dialog[None]):
@@ -53,8 +77,9 @@ class CommandScreen(Dialog[None]):
         super().__init__()
         self._words = words
         self._command: Command | None = None
-        self._said: list[list[Part]] = []
-        self._drawn = 0
+        self._said = Said()
+        self._heard: deque[list[str]] = deque()  # from its thread, not yet shown
+        self._fault = ""
         self._ended = False
         self._began = time.monotonic()
 
@@ -66,6 +91,7 @@ class CommandScreen(Dialog[None]):
             yield Answers()
 
     def on_mount(self) -> None:
+        self._said.ascii_only = self.app.ascii_only
         self.output.wraps = True
         self.output.focus()
         self._show()
@@ -84,37 +110,39 @@ class CommandScreen(Dialog[None]):
     def _run(self, columns: int) -> None:
         worker = get_current_worker()
         try:
-            self._command = Command(self._words, self.app.project.file.absolute().parent, columns)
-        except OSError as error:
-            self._said.append([plain(f"not started: {error.strerror}", "bad", ascii_only=self.app.ascii_only)])
-        else:
+            self._command = Command(self._words, self.app.project.home, columns)
             if worker.is_cancelled:  # the screen went before there was anything to kill
                 self._command.kill()
-            for line in self._command.lines():
-                self._said.append([plain(line, ascii_only=self.app.ascii_only)])
-        if not worker.is_cancelled:
-            self.app.call_from_thread(self._end)
+            self._heard.extend(self._command.portions())
+        except (OSError, ValueError) as error:  # no such folder; no word for a program, such as one with a zero in it
+            self._fault = getattr(error, "strerror", None) or str(error)
+        finally:
+            if not worker.is_cancelled:
+                self.app.call_from_thread(self._end)
 
     # --- what is shown ---
 
     def _show(self) -> None:
         """What came since, and for how long it runs: drawn now and then, however fast the lines come."""
-        if self._drawn != len(self._said):
-            self._drawn = len(self._said)
-            self.output.show(Lines(self._said))
-        took = format_duration(time.monotonic() - self._began)
-        self._say(f"running, {took}; esc ends it, as Ctrl-C does in a shell", "$text-muted")
+        self._take()
+        self._say(f"running, {self._took()}; esc ends it, as Ctrl-C does in a shell", "$text-muted")
+
+    def _take(self) -> None:
+        if self._heard:
+            gone = sum(self._said.add(self._heard.popleft()) for _ in range(len(self._heard)))
+            self.output.show(self._said, before=-gone)
 
     def _end(self) -> None:
         if not self.is_mounted:
             return
         self._clock.stop()
         self._ended = True
-        self._show()
-        status = self._command.status if self._command else 2
-        took = format_duration(time.monotonic() - self._began)
-        if status == 0:
-            said, look = f"done in {took}", "$text-success"
+        self._take()
+        status = self._command.status if self._command else None
+        if self._fault:
+            said, look = f"not started: {self._fault}", "$text-error"
+        elif status == 0:
+            said, look = f"done in {self._took()}", "$text-success"
         else:
             said = f"it ended with status {status}" if status and status > 0 else "it was ended by a signal"
             look = "$text-warning"
@@ -122,8 +150,12 @@ class CommandScreen(Dialog[None]):
         self.refresh_bindings()
         self.app.look_soon()
 
+    def _took(self) -> str:
+        return format_duration(time.monotonic() - self._began)
+
     def _say(self, words: str, look: str) -> None:
-        self.query_one("#command-end", Static).update(Content.styled(words, look))
+        kept = f"; the newest {_MOST:,} lines are kept" if self._said.is_cut else ""
+        self.query_one("#command-end", Static).update(Content.styled(self.line(words + kept), look))
 
     # --- keys ---
 
@@ -132,23 +164,17 @@ class CommandScreen(Dialog[None]):
         return self._ended if action in ("copy_all", "edit") else True
 
     def action_close(self) -> None:
-        if self._ended:
+        if self._ended or (self._command is not None and self._command.status is not None):
             self.dismiss()
         elif self._command is not None:
             self._command.end()
 
     def action_copy_all(self) -> None:
-        self.app.copy("\n".join(text for parts in self._said for text, _ in parts), "what it printed")
+        self.app.copy("\n".join(map(self._said.text, range(len(self._said)))), "what it printed")
 
     def action_edit(self) -> None:
         self.dismiss()
         ask_for_command(self.app, self._words)
-
-
-def word_for(app: Bench, run: RunSummary) -> str:
-    """How a command that runs there names `run`: its name where that is enough."""
-    by_name = app.project.file.name == DEFAULT_FILE.name and app.own_runs_dir is None
-    return run.name if by_name else str(run.folder.path)
 
 
 def ask_for_command(app: Bench, words: Sequence[str] = (), detail: str = "") -> None:

@@ -78,7 +78,8 @@ class LinesView(ScrollView, can_focus=True):
     # --- what is shown ---
 
     def show(self, lines: Lines, *, before: int = 0, keep: bool = True) -> None:
-        """Show `lines`. `before` of them are new at the top; without `keep` they are another text."""
+        """Show `lines`. `before` of them are new at the top, or gone from there where that is negative; without `keep`
+        they are another text."""
         self.lines = lines
         if not keep:
             self.mark, self.follows = None, self.can_follow
@@ -86,7 +87,7 @@ class LinesView(ScrollView, can_focus=True):
             self.set_reactive(LinesView.shift, 0)
         elif before:
             self.set_reactive(LinesView.cursor, self.cursor + before)
-            self.mark = None if self.mark is None else self.mark + before
+            self.mark = None if self.mark is None else max(self.mark + before, 0)
         self._measure()
         if not keep and not self.follows:
             self.scroll_to(y=0, animate=False, force=True)

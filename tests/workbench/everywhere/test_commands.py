@@ -12,7 +12,7 @@ from textual.widgets import Input
 from tests.workbench.harness import SmallScreen, opened, play, screen_text, until
 from tests.workbench.runs import make_project, make_run
 from workbench.app import Workbench
-from workbench.dialogs.command import CommandScreen
+from workbench.dialogs.command import CommandScreen, Output
 from workbench.dialogs.prompt import PromptScreen
 
 
@@ -72,6 +72,7 @@ def test_leaving_a_command_ends_it_and_a_second_time_kills_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
     monkeypatch.setattr("workbench.verbs.command._PROGRAM", _ENDLESS)
+    monkeypatch.setattr("workbench.dialogs.command._MOST", 5000)
     file = make_project(tmp_path)
 
     async def story() -> None:
@@ -79,6 +80,8 @@ def test_leaving_a_command_ends_it_and_a_second_time_kills_it(
             await _type(app, pilot, words)
             await until(pilot, lambda: "begun" in screen_text(app))
             assert "line 19999 " in screen_text(app) and "\x1b" not in screen_text(app)
+            assert len(app.screen.query_one(Output).lines) == 5000
+            await until(pilot, lambda: "the newest 5,000" in screen_text(app))
             pid = _pid(app)
             await pilot.press("escape")
             if words == "deaf":
@@ -89,6 +92,36 @@ def test_leaving_a_command_ends_it_and_a_second_time_kills_it(
                 os.kill(pid, 0)
             await pilot.press("escape")
             assert app.screen is app.place
+
+    play(story())
+
+
+_LEAVES_ONE = """
+import subprocess, sys
+left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+print("step 1\\rstep 2\\r\\nleft", left.pid)
+"""
+
+
+def test_a_command_has_ended_though_what_it_left_holds_its_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.verbs.command._PROGRAM", _LEAVES_ONE)
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            await _type(app, pilot, "")
+            await until(pilot, lambda: "done in" in screen_text(app))
+            written_over, left = app.screen.query_one(Output).lines.text(0), app.screen.query_one(Output).lines.text(1)
+            os.kill(int(left.removeprefix("left ")), 9)
+            assert written_over == "step 2"
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is app.place)
+            app.push_screen(CommandScreen(["runs", "a\0b"]))
+            await until(pilot, lambda: "not started: embedded null byte" in screen_text(app))
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is app.place)
 
     play(story())
 
@@ -125,3 +158,24 @@ def test_the_verbs_that_are_commands_name_the_run(tmp_path: Path) -> None:
                     await until(pilot, lambda: app.screen is app.place)
 
         play(story())
+
+
+def test_a_run_is_named_by_its_path_while_the_file_cannot_say_where_it_is(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    sound = file.read_text()
+    file.write_text(f'[project]\nruns_dir = "out"\n{sound}')
+    folder = make_run(tmp_path / "out")
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            await until(pilot, lambda: bool(app.runs))
+            (run,) = app.runs
+            assert app.word_for(run, tmp_path) == run.name and app.word_for(run, tmp_path / "out") == str(folder.path)
+            for spoil in (lambda: file.write_text(f'[project]\nruns_dir = "out"\n{sound}\n[broken'), file.unlink):
+                before = app.project
+                spoil()
+                await until(pilot, lambda before=before: app.project is not before)
+                assert app.project.is_stale and app.word_for(run, tmp_path) == str(folder.path)
+            assert app.resume_command(run) == f"craft resume {folder.path}"
+
+    play(story())

@@ -38,26 +38,29 @@ class Tending(ActingScreen):
     # --- measured and taken apart, by commands ---
 
     def action_measure(self) -> None:
-        from workbench.dialogs.command import ask_for_command, word_for
+        from workbench.dialogs.command import ask_for_command
 
         (run,) = fitting("measure", self.targets)
         detail = "@best, @latest or @STEP is the checkpoint; --split test, --text FILE; --speed times it too."
-        ask_for_command(self.app, ("evaluate", f"{word_for(self.app, run)}@best", "--no-speed"), detail)
+        ask_for_command(self.app, ("evaluate", f"{self._word_for(run)}@best", "--no-speed"), detail)
 
     def action_batch(self) -> None:
         (run,) = fitting("batch", self.targets)
         self._command("data", "inspect", str(run.folder.definition), run.experiment)
 
     def action_pieces(self) -> None:
-        from workbench.dialogs.command import ask_for_command, word_for
+        from workbench.dialogs.command import ask_for_command
 
         (run,) = fitting("pieces", self.targets)
         detail = "Of some of the text that it was made for; --text 'words' or --file FILE: of another."
-        ask_for_command(self.app, ("tokenizer", "inspect", word_for(self.app, run)), detail)
+        ask_for_command(self.app, ("tokenizer", "inspect", self._word_for(run)), detail)
 
     def action_sum_up(self) -> None:
         (run,) = fitting("sum_up", self.targets)
         self._command("group", run.group or "", "--runs-dir", str(self.app.project.runs_dir))
+
+    def _word_for(self, run: RunSummary) -> str:
+        return self.app.word_for(run, self.app.project.home)
 
     def _command(self, *words: str) -> None:
         from workbench.dialogs.command import CommandScreen
