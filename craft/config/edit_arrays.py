@@ -11,7 +11,7 @@ from craft.config.toml_values import header, write_key, write_value
 from craft.errors import ConfigError
 
 _BLANK = re.compile(rb"[ \t]*")
-_COMMA = re.compile(rb"(?:[ \t\r\n]+|#[^\n]*)*,")
+_COMMA = re.compile(rb"(?:[ \t\r\n]|#[^\n]*\n)*,")
 
 
 def appending(document: Editable, path: Path, value: Any) -> list[Change]:
@@ -35,12 +35,13 @@ def appending(document: Editable, path: Path, value: Any) -> list[Change]:
     if source[line : last.start].strip():  # it does not begin its line: the rest is on this line, too
         return [Change(last.stop, last.stop, f", {written}")]
     indent = source[line : last.start].decode()
-    at = _line_end(source, last.stop)
     comma = _COMMA.match(source, last.stop)
-    if comma is None and source[last.stop : at].strip()[:1] == b"]":
-        return [Change(last.stop, last.stop, f",{newline}{indent}{written}")]
-    first = [] if comma else [Change(last.stop, last.stop, ",")]
-    return [*first, Change(at, at, f"{indent}{written}{',' if comma else ''}{newline}")]
+    stop = comma.end() if comma else last.stop
+    before, after = ("", ",") if comma else (",", "")
+    at = _line_end(source, stop)
+    if source[stop:at].strip()[:1] == b"]":
+        return [Change(stop, stop, f"{before}{newline}{indent}{written}{after}")]
+    return [Change(stop, stop, before), Change(at, at, f"{indent}{written}{after}{newline}")]
 
 
 def removing(document: Editable, path: Path) -> list[Change]:
