@@ -69,8 +69,8 @@ def test_a_run_that_trains_through_all_verbs(real_project: Project) -> None:
     again = craft("continue", "tiny")
     assert (again.returncode, again.stderr) == (2, "craft: tiny-001 does not go on: it is not paused\n")
     saved = craft("checkpoint", "tiny")
-    newest = list_checkpoints(run)[-1].step
-    assert saved.stderr == f"tiny-001 saved at step {newest}\n"
+    # It trains on, and may have saved again by itself.
+    assert saved.stderr in [f"tiny-001 saved at step {info.step}\n" for info in list_checkpoints(run)]
     left = craft("stop", "tiny", "--discard")
     assert left.returncode == 0
     assert "tiny-001 stopped at step " in left.stderr
