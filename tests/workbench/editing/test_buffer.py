@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
+from craft import platform
 from craft.errors import CraftError
 from workbench.screens.experiments.editing.buffer import Buffer, ChangedOnDiskError, changed_lines
 from workbench.screens.experiments.editing.drafts import drop
@@ -120,6 +122,30 @@ def test_typing_back_to_what_is_saved_takes_the_draft_away(file: Path) -> None:
     assert buffer.draft_due
     buffer.keep_draft()
     assert Buffer(file).drafts() == [] and not buffer.draft_due
+
+
+def test_what_is_undone_while_the_disk_is_slow_leaves_no_draft(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, begun, undone = platform.write_file_durable, threading.Event(), threading.Event()
+
+    def slowly(path: Path, content: bytes) -> None:
+        begun.set()
+        assert undone.wait(10)
+        write(path, content)
+
+    monkeypatch.setattr(platform, "write_file_durable", slowly)
+    buffer = Buffer(file)
+    saved = buffer.text
+    buffer.set_text("typed")
+    buffer.hand_over()
+    thread = threading.Thread(target=buffer.keep_draft)
+    thread.start()
+    assert begun.wait(10)
+    buffer.set_text(saved)
+    buffer.hand_over()
+    undone.set()
+    buffer.close()
+    thread.join()
+    assert Buffer(file).drafts() == []
 
 
 def test_a_full_disk_is_said_and_loses_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

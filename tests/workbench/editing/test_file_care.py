@@ -122,6 +122,18 @@ def test_a_file_that_is_no_text_is_shown_and_nothing_changes_it(file: Path) -> N
     play(story())
 
 
+def test_a_file_that_was_no_text_and_is_removed_is_not_called_readable(file: Path) -> None:
+    file.write_bytes(TEXT.encode() + b"# \xe9\n")
+
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            file.unlink()
+            await until(pilot, lambda: any("was removed by another program" in said for said in app.said))
+            assert app.buffer.text == "" and not any("can be read" in said for said in app.said)
+
+    play(story())
+
+
 def test_what_another_program_wrote_that_is_no_text_is_not_taken(file: Path) -> None:
     async def story() -> None:
         async with edited(file) as (app, pilot):

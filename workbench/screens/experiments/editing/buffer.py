@@ -240,9 +240,10 @@ class Buffer:
 
     def close(self) -> None:
         """Write what is still due, and leave the draft to the next workbench."""
-        if self.draft_due:
-            self.keep_draft()
-        self._keeper.leave()
+        with self._writing:
+            if self.draft_due:
+                self.keep_draft()
+            self._keeper.leave()
 
     def _drop_draft(self) -> None:
         """Remove the draft, unless there is something unsaved again."""

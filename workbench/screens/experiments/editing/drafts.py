@@ -96,11 +96,15 @@ class DraftKeeper:
             platform.write_file_atomic(self._place.with_suffix(_AT_ONCE), content)
 
     def force(self, text: str, base: str, moment: float) -> None:
-        """Force the draft to disk. Raises OSError when that cannot be done; the draft before it stays then."""
+        """Force the draft to disk. Raises OSError when that cannot be done; the draft before it stays then. Where it is
+        removed while the disk is slow there is none after this either."""
         self.prepare()
         with self._guard:
             self._hold()
         platform.write_file_durable(self._place, self._content(text, base, moment))
+        with self._guard:
+            if not self._lock.held:
+                self._place.unlink(missing_ok=True)
 
     def take(self, draft: Draft) -> bool:
         """Make a left draft this buffer's own, in place of what it had. False when another workbench was sooner."""
@@ -120,7 +124,7 @@ class DraftKeeper:
                 _remove(self._place, self._lock)
 
     def leave(self) -> None:
-        """Leave the draft to the next workbench."""
+        """Leave the draft to the next workbench. Not while one is forced to disk."""
         self._lock.release()
 
     def _hold(self) -> None:

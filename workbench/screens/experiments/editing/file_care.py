@@ -107,7 +107,11 @@ class FileCare:
         if not self.buffer.fault:
             self.panel.apply(self.buffer.saved_text, "reload")
             self.panel.toml.history.clear()  # what was shown before was never in the file
-            self.panel.app.say(f"{self.buffer.path.name} can be read now: here it is")
+            name = self.buffer.path.name
+            if self.buffer.exists:
+                self.panel.app.say(f"{name} can be read now: here it is")
+            else:
+                self.panel.app.say(f"{name} was removed by another program", "warning")
         self._tell()
 
     def _take_disk(self, said: str) -> None:
