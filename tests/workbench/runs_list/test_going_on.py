@@ -151,3 +151,22 @@ def test_a_run_of_another_host_is_taken_over_only_after_a_yes(tmp_path: Path) ->
             assert [entry.run for entry in Queue(tmp_path / "runs").entries()] == ["tiny-001"]
 
     play(story())
+
+
+def test_of_marked_runs_those_that_do_not_go_on_are_named(tmp_path: Path) -> None:
+    file, (stopped, finished, theirs) = _created(tmp_path, 3)
+    StatusWriter(stopped).write(phase="stopped", step=7, max_steps=20, durable=True)
+    StatusWriter(finished).write(phase="finished", step=20, max_steps=20, durable=True)
+    StatusWriter(theirs).write(phase="running", step=7, max_steps=20, progressed=True)
+    _elsewhere(theirs)
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            await until(pilot, lambda: "r takes it over" in screen_text(app) and len(app.runs) == 3)
+            await pilot.press("space", "space", "space", "r")
+            await until(pilot, lambda: "tiny-001 goes on from the beginning" in _said(app))
+            assert "left out: tiny-002: finished; resume with changes" in _said(app)
+            assert "left out: tiny-003: said to train on another machine" in _said(app)
+            assert [entry.run for entry in Queue(tmp_path / "runs").entries()] == ["tiny-001"]
+
+    play(story())

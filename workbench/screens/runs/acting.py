@@ -84,20 +84,22 @@ class ActingScreen(WorkbenchScreen):
 
     @on(DeedPlanned)
     def _ask_planned(self, message: DeedPlanned) -> None:
-        from workbench.dialogs.confirm import ConfirmScreen
-
         plan = message.plan
         if plan.is_empty:
             self.app.say(plan.why_nothing, "warning")
             return
-        if not self.is_waited_for(plan.question):
-            return
+        if self.is_waited_for(plan.question):
+            self.confirm(plan.question, plan.detail, message.deed, plan)
+
+    def confirm(self, question: str, detail: str, deed: str, *arguments: Any) -> None:
+        """Do it when a person says yes."""
+        from workbench.dialogs.confirm import ConfirmScreen
 
         def decide(yes: bool | None) -> None:
             if yes:
-                self.do(message.deed, plan)
+                self.do(deed, *arguments)
 
-        self.app.push_screen(ConfirmScreen(plan.question, plan.detail), decide)
+        self.app.push_screen(ConfirmScreen(question, detail), decide)
 
     # --- the menu ---
 

@@ -74,7 +74,7 @@ class ColumnsScreen(Dialog[list[str] | None]):
 
     def _list(self, words: str) -> None:
         wanted = words.lower().split()
-        found = ((name, f"{name} {about}".lower()) for name, about in self._offered.items())
+        found = ((name, f"{name} {title}".lower()) for name, title in self._offered.items())
         options, before = self.query_one(Choices), self._here
         self._shown = [name for name, text in found if all(word in text for word in wanted)][:_MOST]
         options.clear_options()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from craft.runs.store import RunSummary
     from workbench.verbs.wish import Wish
 
+_NAMED = 8  # runs that are named in a note
+
 
 class Steering(ActingScreen):
     """The verbs that change what runs do."""
@@ -26,30 +28,14 @@ class Steering(ActingScreen):
         self.do("ending.stop", self.fitting("stop"))
 
     def action_kill(self) -> None:
-        from workbench.dialogs.confirm import ConfirmScreen
-
         folders = self.fitting("kill")
-        question = f"Kill {named(folders)}?"
         detail = "It ends at once, and what came after its last checkpoint is lost. A stop saves first."
-
-        def decide(yes: bool | None) -> None:
-            if yes:
-                self.do("ending.kill", folders)
-
-        self.app.push_screen(ConfirmScreen(question, detail), decide)
+        self.confirm(f"Kill {named(folders)}?", detail, "ending.kill", folders)
 
     def action_discard(self) -> None:
-        from workbench.dialogs.confirm import ConfirmScreen
-
         folders = self.fitting("discard")
-        question = f"Stop {named(folders)} without saving?"
         detail = "What came after its last checkpoint is lost. A stop saves first."
-
-        def decide(yes: bool | None) -> None:
-            if yes:
-                self.do("ending.discard", folders)
-
-        self.app.push_screen(ConfirmScreen(question, detail), decide)
+        self.confirm(f"Stop {named(folders)} without saving?", detail, "ending.discard", folders)
 
     # --- asked of runs that train ---
 
@@ -91,29 +77,33 @@ class Steering(ActingScreen):
 
     def action_resume(self) -> None:
         runs = fitting("resume", self.targets)
-        here = [run for run in runs if not is_elsewhere(run)]
-        if not here:
-            self._take_over(runs)
-        elif all(run.phase == "finished" for run in here):
+        elsewhere = [run for run in runs if is_elsewhere(run)]
+        finished = [run for run in runs if run.phase == "finished" and run not in elsewhere]
+        ended = [run for run in runs if run not in finished and run not in elsewhere]
+        if ended:
+            self.do("going_on.resume", [run.folder for run in ended], ())
+            self._say_left_out(finished, "finished; resume with changes, or longer, makes more of it")
+        elif finished:
             self.action_resume_with()  # it needs to be longer
         else:
-            self.do("going_on.resume", [run.folder for run in here if run.phase != "finished"], ())
+            self._take_over(elsewhere)
+            return
+        self._say_left_out(elsewhere, "said to train on another machine; resume it by itself to take it over")
+
+    def _say_left_out(self, runs: Sequence[RunSummary], why: str) -> None:
+        if runs:
+            names = ", ".join(run.name for run in runs[:_NAMED])
+            more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
+            self.app.say(f"left out: {names}{more}: {why}", "warning")
 
     def _take_over(self, runs: Sequence[RunSummary]) -> None:
         """Runs that other machines say they train: nobody here can know whether they do."""
-        from workbench.dialogs.confirm import ConfirmScreen
-
         folders, hosts = [run.folder for run in runs], sorted({run.status.host or "" for run in runs})
         detail = (
             f"{' and '.join(hosts)} said that it trains there. If it does so still, both write into one folder, and "
             "what it recorded from here on is worthless. Be certain that it does not."
         )
-
-        def decide(yes: bool | None) -> None:
-            if yes:
-                self.do("going_on.resume_by_force", folders)
-
-        self.app.push_screen(ConfirmScreen(f"Go on with {named(folders)} on this machine?", detail), decide)
+        self.confirm(f"Go on with {named(folders)} on this machine?", detail, "going_on.resume_by_force", folders)
 
     def action_resume_with(self) -> None:
         self._longer(self.fitting("resume_with"))
