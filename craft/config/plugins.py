@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.machinery
 import importlib.util
 import re
 from pathlib import Path
@@ -177,17 +178,36 @@ def _imports(file: Path) -> set[str]:
     return names
 
 
-def _installed_file(module: str) -> Path | None:
-    """The source of an installed module. `find_spec` would import the parents of a dotted name, so only the first
-    part is asked for, and the rest is a path below it."""
+def binary_of(module: str, folder: Path) -> Path | None:
+    """The file of a compiled module, beside an experiments file or installed; there need be no source of it."""
     top, *rest = module.split(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return None
+    spec = _spec_of(top)
+    places = [folder / top, *map(Path, (spec.submodule_search_locations or []) if spec else [])] if rest else [folder]
+    candidates = [Path(spec.origin)] if spec and spec.origin and not rest else []
+    candidates += [
+        place.joinpath(*rest[:-1], f"{module.rpartition('.')[2]}{suffix}")
+        for place in places
+        for suffix in importlib.machinery.EXTENSION_SUFFIXES
+    ]
+    return next((file for file in candidates if file.suffix != ".py" and file.is_file()), None)
+
+
+def _installed_file(module: str) -> Path | None:
+    """The source of an installed module."""
+    top, *rest = module.split(".")
+    spec = _spec_of(top)
     if spec is None:
         return None
     candidates = [Path(spec.origin)] if spec.origin and not rest else []
     for place in spec.submodule_search_locations or []:
         candidates += [Path(place, *rest, "__init__.py"), Path(place, *rest[:-1], f"{(rest or [''])[-1]}.py")]
     return next((file for file in candidates if file.is_file()), None)
+
+
+def _spec_of(top: str) -> importlib.machinery.ModuleSpec | None:
+    """Where a module is installed. Of a dotted name the parents would be imported, so only its first part is asked
+    for, and the rest is a path below it."""
+    try:
+        return importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from torch.optim import Optimizer as TorchOptimizer
-
 from craft.config.check import Problems, dotted
 from craft.config.experiments import PlannedRun
 from craft.config.faults import Fault
@@ -25,7 +23,7 @@ from craft.config.schema.model import HFConfig
 from craft.config.tree import Source, find
 from craft.errors import OwnCodeError, Problem
 from craft.models.hf import config_fault
-from craft.training.own_types import KINDS, describe_class
+from craft.training.own_types import KINDS, call_of, describe_class
 
 
 def own_code_problems(runs: Iterable[PlannedRun]) -> list[Problem]:
@@ -57,7 +55,7 @@ def own_code_faults(config: ExperimentConfig, search: Path | None) -> Iterator[F
 
 def _class_faults(found: Any, path: KeyPath, reference: str, config: ExperimentConfig) -> Iterator[Fault]:
     kind = str(path[0])
-    bases, given = KINDS[kind]
+    bases = KINDS[kind][0]
     if not callable(found):
         yield Fault(path, f"{reference} is {type(found).__name__}, not a class")
         return
@@ -74,21 +72,16 @@ def _class_faults(found: Any, path: KeyPath, reference: str, config: ExperimentC
     if faults:
         yield from faults
         return
-    called = getattr(found, "train", None) if kind == "tokenizer" else found
-    if kind == "optimizer" and isinstance(found, type) and issubclass(found, TorchOptimizer):
-        given = ("params", "lr")
+    called, placed, given = call_of(found, kind)
+    if not callable(called):
+        yield Fault(path, f"{reference} has no class method train(texts, **arguments), which makes the tokenizer")
+        return
     try:
-        signature = inspect.signature(called)  # type: ignore[arg-type]
-        signature.bind(**dict.fromkeys(given), **section.arguments)
+        signature = inspect.signature(called)
+    except Exception:
+        return  # some callables in C have none
+    try:
+        signature.bind(*placed, **dict.fromkeys(given), **section.arguments)
     except TypeError as error:
-        words = f"{reference} takes {_shown(called)}, which does not fit: {error}"
+        words = f"{reference} takes {signature}, which does not fit: {error}"
         yield Fault((*path[:-1], "arguments") if section.arguments else path, words)
-    except ValueError:
-        return  # some callables in C have no signature
-
-
-def _shown(called: Any) -> str:
-    try:
-        return str(inspect.signature(called))
-    except (TypeError, ValueError):
-        return "arguments that are not known"

@@ -38,9 +38,22 @@ _LISTED = re.compile(r"^(\s*)(?::param\s+)?(\w+)\s*(?:\([^)]*\))?\s*:\s+(\S.*)$"
 
 
 def describe_class(made_by: Any, reference: str) -> OwnType:
-    """What a class, or a function in place of one, takes besides what Craft gives it."""
-    about = " ".join((inspect.getdoc(made_by) or "").partition("\n\n")[0].split())
-    return OwnType(reference, tuple(_sections(made_by)), about, _schema(made_by))
+    """What a class, or a function in place of one, takes besides what Craft gives it, in each section. Never raises."""
+    try:
+        about = " ".join((inspect.getdoc(made_by) or "").partition("\n\n")[0].split())
+        arguments = {section: _schema(made_by, section) for section in KINDS if section != "training"}
+        return OwnType(reference, tuple(_sections(made_by)), about, arguments)
+    except Exception:  # a person's object may do anything when it is only looked at; nothing is known of it then
+        return OwnType(reference)
+
+
+def call_of(made_by: Any, section: str) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
+    """What Craft calls in a section to make one, and what it gives it by place and by name."""
+    if section == "tokenizer":
+        return getattr(made_by, "train", None), (), KINDS[section][1]
+    if section == "optimizer" and isinstance(made_by, type) and issubclass(made_by, TorchOptimizer):
+        return made_by, ("params",), ("lr",)
+    return made_by, (), KINDS[section][1]
 
 
 def _sections(made_by: Any) -> typing.Iterator[str]:
@@ -51,21 +64,19 @@ def _sections(made_by: Any) -> typing.Iterator[str]:
         yield "data"  # a dataset needs no base class
 
 
-def _schema(made_by: Any) -> Json:
+def _schema(made_by: Any, section: str) -> Json:
     """The JSON Schema of its `arguments`; an empty one, which refuses nothing, where there is no signature."""
-    sections = tuple(_sections(made_by)) or tuple(KINDS)
-    given = {name for section in sections for name in KINDS[section][1]} | {"self"}
-    if isinstance(made_by, type) and issubclass(made_by, TorchOptimizer):
-        given |= {"params", "lr"}
-    called = getattr(made_by, "train", made_by) if sections == ("tokenizer",) else made_by
-    signature = _signature(called)
+    called, placed, given = call_of(made_by, section)
+    signature = _signature(called) if callable(called) else None
     if signature is None:
         return {}
     kinds = inspect.Parameter
-    named = [
-        one for one in signature.parameters.values() if one.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+    taken = list(signature.parameters.values())
+    if placed and taken and taken[0].kind != kinds.VAR_POSITIONAL:
+        del taken[: len(placed)]
+    asked = [
+        one for one in taken if one.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY) and one.name not in given
     ]
-    asked = [one for one in named if one.name not in given]
     words = _words(called) | _words(made_by)
     return {
         "type": "object",
@@ -76,12 +87,13 @@ def _schema(made_by: Any) -> Json:
 
 
 def _signature(called: Any) -> inspect.Signature | None:
+    """Of some callables in C there is none."""
     try:
         return inspect.signature(called, eval_str=True)
     except Exception:  # names in annotations may be anything, also of modules that are not imported
         try:
             return inspect.signature(called)
-        except (TypeError, ValueError):
+        except Exception:
             return None
 
 

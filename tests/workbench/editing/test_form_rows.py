@@ -41,12 +41,14 @@ MEAN = OwnType(
     ("model",),
     "The mean of all.",
     {
-        "properties": {
-            "width": {"type": "integer", "description": "how wide"},
-            "kind": {"enum": ["mean", "sum"], "default": "mean"},
-        },
-        "required": ["width"],
-        "additionalProperties": False,
+        "model": {
+            "properties": {
+                "width": {"type": "integer", "description": "how wide"},
+                "kind": {"enum": ["mean", "sum"], "default": "mean"},
+            },
+            "required": ["width"],
+            "additionalProperties": False,
+        }
     },
 )
 TEXT = """craft = 1                      # the format

@@ -140,7 +140,7 @@ def _keys(table: Path, names: Names) -> Iterator[Completion]:
         for key in dict.fromkeys(key for one in classes for key in one.model_fields):
             yield Completion(key, _about((*inside, key), names))
     elif takes := _takes(inside, names):
-        yield from (Completion(key, _about((*inside, key), names)) for key in takes.properties)
+        yield from (Completion(key, _about((*inside, key), names)) for key in takes.properties(inside[0]))
 
 
 def _takes(inside: Path, names: Names) -> OwnType | None:

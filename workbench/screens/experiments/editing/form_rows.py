@@ -163,7 +163,7 @@ class _Reader:
         if not isinstance(node, dict | None):
             yield self.setting(path, kind)  # no table: that is said there
             return
-        for name in dict.fromkeys((*own.properties, *(node or ()))):
+        for name in dict.fromkeys((*own.properties(path[0]), *(node or ()))):
             yield self.setting((*path, name), kind)
 
     def setting(self, path: KeyPath, kind: str | None) -> Row:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from craft.config import fields
 from craft.config.faults import Fault
-from craft.config.own_settings import OwnType, argument_faults, words_on
+from craft.config.own_settings import Json, OwnType, argument_faults, words_on
 from craft.config.tree import Tree, find, plain
 from workbench.screens.experiments.editing.facts import Facts, Shape, class_help, facts_of
 
@@ -56,8 +56,9 @@ class OwnTypes:
             what = ", ".join((*names, found.what))
             about = self.about(path[0], kind) if kind else found.about
             return replace(found, choices=(*found.choices, *names), what=what, about=about)
-        if inside[:1] == ("arguments",) and len(inside) == 2 and (own := self.of(kind)) and inside[1] in own.properties:
-            return _facts_of_argument(path, own)
+        if inside[:1] == ("arguments",) and len(inside) == 2 and (own := self.of(kind)):
+            schema = own.properties(path[0]).get(inside[1])
+            return found if schema is None else _facts_of_argument(path, schema)
         return found
 
     def faults(self, tree: Tree, table: KeyPath, kind: str | None, *, whole: bool) -> Iterator[Fault]:
@@ -71,8 +72,7 @@ class OwnTypes:
             yield from (fault for fault in found if whole or fault.at != "missing")
 
 
-def _facts_of_argument(path: KeyPath, own: OwnType) -> Facts:
-    schema = own.properties[path[-1]]
+def _facts_of_argument(path: KeyPath, schema: Json) -> Facts:
     default, about = schema.get("default"), str(schema.get("description", ""))
     what = words_on(schema) if schema.keys() & {"enum", "type"} else "a value"
     texts = tuple(one for one in schema.get("enum", ()) if isinstance(one, str))
