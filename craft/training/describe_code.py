@@ -1,7 +1,7 @@
-"""Imports classes of a person's own and says what they take: `python -m craft.training.describe_code FOLDER`.
+"""Imports classes of a person's own and says what they take: `python -m craft.training.describe_code FOLDER LIMIT`.
 
-A process of its own for each module, because such code may do anything; `craft.launch.own_code` asks it. Standard input
-is a JSON list of "module:Class"; standard output a JSON object of `OwnType`s by these names.
+A process of its own for each module (`asked.py`); `craft.launch.own_code` asks it. Standard input is a JSON list of
+"module:Class"; standard output a JSON object of `OwnType`s by these names.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 from craft.config.own_code import import_named
 from craft.config.own_settings import OwnType
 from craft.errors import OwnCodeError
+from craft.training.asked import begin
 
 
 def main(arguments: list[str]) -> int:
     """Describe, and print."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the code prints is no answer
-    found = {reference: asdict(_describe(reference, Path(arguments[0]))) for reference in json.load(sys.stdin)}
+    asked, answers = begin(int(arguments[1]))
+    found = {reference: asdict(_describe(reference, Path(arguments[0]))) for reference in asked}
     with answers:
         json.dump(found, answers)
     return 0

@@ -122,6 +122,27 @@ def test_a_session_from_start_to_end(tmp_path: Path) -> None:
         assert "transformer-001" not in screen, "the terminal is given back as it was"
 
 
+def test_code_that_hangs_when_it_is_imported_keeps_nobody(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import os, pathlib, time\n"
+        "class Own: pass\n"
+        "pathlib.Path(__file__ + '.pid').write_text(str(os.getpid()))\n"
+        "os.rename(__file__ + '.pid', pathlib.Path(__file__).with_name('pid'))\n"
+        "time.sleep(600)\n"
+    )
+    file = make_project(tmp_path)
+    file.write_text('craft = 1\nplugins = ["mine.py"]\n[experiment.a]\nmodel = { type = "own" }\n')
+    with tmux(tmp_path) as terminal:
+        environment = shlex.join(["env", f"CRAFT_CACHE_DIR={tmp_path / 'cache'}"])
+        terminal.start(f"{environment} {shlex.join([*COMMAND, str(file)])}")
+        terminal.until(lambda text: "experiments" in text)
+        terminal.press("1")
+        terminal.until(lambda text: (tmp_path / "pid").exists())
+        terminal.press("q")
+        terminal.until(lambda text: "left with 0" in text, within=10)
+        terminal.until(lambda text: not Path("/proc", (tmp_path / "pid").read_text()).exists())
+
+
 class Recorded:
     """A program in a pseudo terminal, with every byte that it writes."""
 

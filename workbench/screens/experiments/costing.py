@@ -19,13 +19,13 @@ from craft.analysis.past_speed import PastSpeed, past_speeds
 from craft.config.check import Problems
 from craft.config.definition import definition_hash
 from craft.config.experiments import ExperimentsFile, Inspection, PlannedRun, inspect_experiments
-from craft.config.own_settings import OwnType, module_key
+from craft.config.own_settings import OwnType
 from craft.config.plugins import named_code, needs_import
 from craft.config.tree import Source
 from craft.errors import CraftError, NotMeasuredError
 from craft.launch.costs import Costs, Totals, costs_of, costs_of_all
 from craft.launch.dry_run import code_hash_of
-from craft.launch.own_code import check_own_code, describe_own_code
+from craft.launch.own_code import CodeAsker
 from workbench.screens.experiments.editing.own import OwnTypes
 from workbench.screens.experiments.rows import Brief, Kind, about_of, concerns
 
@@ -75,7 +75,7 @@ class CostsReader:
         self._checked: dict[str, list[Problem]] = {}
         self._gave_up: set[str] = set()  # code that could not be imported by a process that lived to tell
         self._unbuildable: dict[str, str] = {}
-        self._failed: dict[str, OwnType] = {}  # own classes that nothing could be found out about, by their code
+        self._asker = CodeAsker()
         self._learnt: tuple[float, object] = (0.0, None)
         self._totals: tuple[tuple[str, int], float, Totals] | None = None
         self._lock = threading.Lock()
@@ -241,18 +241,16 @@ class CostsReader:
     def known_own(self, inspection: Inspection) -> tuple[dict[str, OwnType], frozenset[str]]:
         """What is known of the classes that a text can name, by "module:Class", and those that nothing is known of."""
         named = _own_references(inspection)
-        known = describe_own_code(self._folder, named, ask=False)
-        missing = named - known.keys()
-        known |= {name: own for name in missing if (own := self._failed.get(self._code_of(name))) is not None}
+        known = self._asker.known(self._folder, named)
         return known, named - known.keys()
 
     def describe(self, references: Iterable[str]) -> None:
         """Have processes import these classes to say what they take. Takes seconds; `known_own` knows them then."""
-        found = describe_own_code(self._folder, references, ask=True)
-        self._failed |= {self._code_of(name): own for name, own in found.items() if own.fault}
+        self._asker.describe(self._folder, references)
 
-    def _code_of(self, reference: str) -> str:
-        return f"{reference} {module_key(reference.partition(':')[0], self._folder)}"
+    def end(self) -> None:
+        """End the process that imports code, if one does; no other is begun."""
+        self._asker.end()
 
     @property
     def _folder(self) -> Path:
@@ -280,7 +278,7 @@ class CostsReader:
         assert inspection.file is not None
         keys = {name: _code_key(inspection.file.one(name)) for name in names}
         try:
-            found = check_own_code(self.file, text, sorted(names))
+            found = self._asker.check(self.file, text, sorted(names))
         except CraftError:
             self._gave_up.update(keys.values())
             raise

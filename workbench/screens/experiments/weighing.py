@@ -37,8 +37,11 @@ class Weighing(Measuring):
         self._busy = False  # with a process that imports code or builds a model
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.set_interval(_AGAIN, self._look_at_memory)
+
+    def on_unmount(self) -> None:
+        if self._reader is not None:
+            self._reader.end()
 
     # --- the text ---
 
