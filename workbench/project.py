@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from craft.config.document import read_bytes, read_document
-from craft.errors import ConfigError, CraftError
+from craft.errors import ConfigError, CraftError, Problem
 
 Stamp = tuple[int, int] | None
 DEFAULT_FILE = Path("experiments.toml")
@@ -119,13 +119,21 @@ def check_project(file: Path) -> Check:
         problems: dict[str, list[str]] = {}
         for problem in error.problems:
             # The list is about this file and names the experiment; line, key and fault are what is left to say.
-            place = f"line {problem.line}" if problem.line else ""
-            said = ": ".join(filter(None, (place, problem.path, problem.message)))
-            problems.setdefault(problem.experiment, []).append(said + (f" ({problem.hint})" if problem.hint else ""))
+            problems.setdefault(problem.experiment, []).append(problem_words(problem))
         return Check(stamps, problems or {"": [str(error)]})
     except CraftError as error:
         return Check(stamps, {"": [str(error)]})
     return Check(stamps)
+
+
+def problem_words(problem: Problem, *, of: Path | None = None) -> str:
+    """A fault in a line, with what to do. `of`: the experiments file, for those who do not see whose fault it is."""
+    place = f"line {problem.line}" if problem.line else ""
+    if place and of is not None and problem.file not in (None, of):
+        place += f" of {problem.file.name}"
+    whose = problem.where if of is not None else ""
+    hint = f" ({problem.hint})" if problem.hint else ""
+    return f"{': '.join(filter(None, (place, whose, problem.path, problem.message)))}{hint}"
 
 
 def stamp_of(file: Path) -> Stamp:

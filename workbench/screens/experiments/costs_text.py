@@ -10,7 +10,7 @@ from textual.content import Content
 
 from craft.runs.folder import slug
 from craft.text import clean_line, shorten, width_of
-from workbench.screens.experiments.rows import problem_words
+from workbench.project import problem_words
 
 if TYPE_CHECKING:
     from craft.analysis.dry_runs import DryRunResult

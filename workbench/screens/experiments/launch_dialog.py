@@ -17,7 +17,7 @@ from craft.errors import ConfigError, CraftError
 from workbench.actions import bindings_of
 from workbench.dialogs.answers import Answers
 from workbench.dialogs.dialog import Dialog
-from workbench.screens.experiments.rows import problem_words
+from workbench.project import problem_words
 from workbench.widgets.typed import Line
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.project import problem_words
 from workbench.screens.base import WorkbenchScreen
 from workbench.screens.experiments.listing import ExperimentList
-from workbench.screens.experiments.rows import Kind, concerns, problem_words
+from workbench.screens.experiments.rows import Kind, concerns
 
 if TYPE_CHECKING:
     from craft.config.experiments import Inspection, PlannedRun

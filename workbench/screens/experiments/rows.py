@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Literal
 from craft.text import width_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from craft.config.experiments import Inspection
     from craft.errors import Problem
     from craft.runs.store import RunSummary
@@ -105,16 +103,6 @@ def concerns(problem: Problem, name: str, kind: Kind) -> bool:
 
     is_its = problem.experiment == name or is_of_file(problem)
     return (is_its and kind == "experiment") or problem.where == f"{kind} '{name}'"
-
-
-def problem_words(problem: Problem, *, of: Path | None = None) -> str:
-    """A fault in a line, with what to do. `of`: the experiments file, for those who do not see whose fault it is."""
-    place = f"line {problem.line}" if problem.line else ""
-    if place and of is not None and problem.file not in (None, of):
-        place += f" of {problem.file.name}"
-    whose = problem.where if of is not None else ""
-    hint = f" ({problem.hint})" if problem.hint else ""
-    return f"{': '.join(filter(None, (place, whose, problem.path, problem.message)))}{hint}"
 
 
 def about_of(body: object) -> str:
