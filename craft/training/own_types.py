@@ -11,7 +11,7 @@ from typing import Any, Literal
 from torch import nn
 from torch.optim import Optimizer as TorchOptimizer
 
-from craft.config.own_settings import Json, OwnType
+from craft.config.own_settings import Json, OwnType, value_fault
 from craft.data.tokenizers import Tokenizer
 from craft.training.callbacks.base import Callback
 from craft.training.evaluation import Metric
@@ -105,7 +105,9 @@ def _property(parameter: inspect.Parameter, about: str) -> Json:
     if isinstance(default, _SIMPLE) or (
         isinstance(default, list | tuple) and all(isinstance(v, _SIMPLE) for v in default)
     ):
-        found["default"] = list(default) if isinstance(default, tuple) else default
+        default = list(default) if isinstance(default, tuple) else default
+        # An annotation that its own default breaks is not meant.
+        found = {"default": default} if value_fault(found, default) else {**found, "default": default}
     return {**found, **({"description": " ".join(about.split())} if about else {})}
 
 

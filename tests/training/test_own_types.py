@@ -92,7 +92,7 @@ class Held(Scheduler):
 
 class Called(Callback):
     def __init__(self, model, lr, split="x"): ...
-def called(texts, *, max_steps=1): return Called(texts, max_steps)
+def called(texts, *, max_steps: int = 0.5): return Called(texts, max_steps)
 
 class Figure(Metric):
     def __init__(self, vocab_size=3, **more): ...
@@ -130,7 +130,7 @@ CASES = {
         "any_own": "split = 'y'",
     },
     "scheduler": {"Steps": "lr = 0.1, model = 'n'", "steps": "lr = 0.1, model = 'n'", "Held": "split = 'y'"},
-    "callbacks.one": {"Called": "model = 'm', lr = 0.1", "called": "texts = [], max_steps = 3"},
+    "callbacks.one": {"Called": "model = 'm', lr = 0.1", "called": "texts = [], max_steps = 1.5"},
     "metrics.one": {
         "Figure": "vocab_size = 3, tokenizer = 't'",
         "figure": "model = 'm', lr = 0.1, context_length = 8",
