@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +47,10 @@ class Memory:
         if type(default) is float and type(value) is int:
             return float(value)
         return value if type(value) is type(default) else default
+
+    def texts(self, name: str, default: Sequence[str] = ()) -> list[str]:
+        """The texts in the list of `name`, or else `default`."""
+        return [one for one in self.get(name, list[Any](default)) if isinstance(one, str)]
 
     def set(self, name: str, value: bool | float | str | list[Any] | dict[str, Any]) -> None:
         """Keep a value that JSON can hold."""

@@ -45,7 +45,7 @@ class Choosing(Panes):
     def _names(self) -> list[str]:
         """The runs to compare, the reference first, as far as they are there."""
         there = {run.name for run in self.app.runs}
-        return [name for name in self.app.session.get("compare.runs", []) if name in there]
+        return [name for name in self.app.session.texts("compare.runs") if name in there]
 
     def _chosen(self) -> list[RunSummary]:
         by_name = {run.name: run for run in self.app.runs}
@@ -70,7 +70,7 @@ class Choosing(Panes):
     @property
     def _hidden(self) -> frozenset[str]:
         """The runs whose curves are not to be drawn."""
-        return frozenset(self.app.session.get("compare.hidden", []))
+        return frozenset(self.app.session.texts("compare.hidden"))
 
     def _choose(self, names: list[str]) -> None:
         self.app.session.set("compare.runs", names)

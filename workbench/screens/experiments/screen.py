@@ -75,7 +75,6 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
         yield CostsStrip(ascii_only=ascii_only, id="experiments-strip")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._restore()
         self.listing.show(first_rows(self.app.project.experiments))
         self.listing.focus()
@@ -86,7 +85,7 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
         kind = self.app.session.get("experiments.kind", "experiment")
         if name:
             listing.expect(name, "template" if kind == "template" else "experiment")
-        listing.marked = {str(one) for one in self.app.session.get("experiments.marked", [])}
+        listing.marked = set(self.app.session.texts("experiments.marked"))
 
     def show_rest(self) -> None:
         """The editor: what it needs takes a tenth of a second to import."""

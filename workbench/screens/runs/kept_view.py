@@ -13,7 +13,7 @@ def kept_view(session: Memory) -> View:
         session.get("runs.sort", ""),
         session.get("runs.turned", False),
         session.get("runs.fold", False),
-        frozenset(name for name in session.get("runs.open_groups", []) if isinstance(name, str)),
+        frozenset(session.texts("runs.open_groups")),
     )
 
 

@@ -84,16 +84,14 @@ class RunsScreen(Steering, Tending):
         yield self._split
 
     def on_mount(self) -> None:
-        super().on_mount()
         session = self.app.session
         self._view = kept_view(session)
         self._table.show_columns(columns_of(self._keys()))
-        self._table.marks = {name for name in session.get("runs.marked", []) if isinstance(name, str)}
+        self._table.marks = set(session.texts("runs.marked"))
         self._table.focus()
 
     def _keys(self) -> list[str]:
-        keys = [key for key in self.app.session.get("runs.columns", DEFAULT_KEYS) if isinstance(key, str)]
-        return keys or DEFAULT_KEYS
+        return self.app.session.texts("runs.columns", DEFAULT_KEYS) or DEFAULT_KEYS
 
     def on_resize(self, event: events.Resize) -> None:
         self._split.stacked = event.size.width < _BESIDE

@@ -257,6 +257,9 @@ class Picture(Widget):
         self.y_range = None  # chosen by eye on the other axis
         self.draw_again()
 
+    def validate_smoothing(self, weight: float) -> float:
+        return weight if 0 <= weight < 1 else 0.0
+
     def watch_smoothing(self) -> None:
         self.draw_again()
 

@@ -70,15 +70,15 @@ class FormPane(TypingPane):
         self.query_one("#form-filter").display = False
         self.editor.takes_key = self.take_key
         self.rows.on_fold = self._remember
-        self.rows.view = self.app.session.get("experiments.form.view", "all")
-        self.rows.folded = set(self.app.session.get("experiments.form.folded", ["metrics"]))
+        view = self.app.session.get("experiments.form.view", "all")
+        self.rows.view = view if view in VIEWS else "all"
+        self.rows.folded = set(self.app.session.texts("experiments.form.folded", ["metrics"]))
         self._title()
         legend = (part for look, (sign, means) in self.rows.signs.items() for part in _sign(look, sign, means))
         self.query_one("#form-signs", Static).update(Content.assemble(*legend))
         self.watch(self.rows, "scroll_y", self.follow, init=False)
 
     def on_resize(self) -> None:
-        super().on_resize()
         self.query_one("#form-signs").display = self.size.height >= _ROOM_FOR_SIGNS
 
     @property

@@ -83,14 +83,13 @@ class ChartsTab(DetailTab):
         session = self.app.session
         axis = session.get("runs.x", "step")
         self.axis = axis if axis in AXES else "step"
-        self.chosen = [key for key in session.get(f"{self.KEPT}.chosen", list[Any]()) if isinstance(key, str)]
+        self.chosen = session.texts(f"{self.KEPT}.chosen")
         grid = self.grid
-        grid.log_y = {key for key in session.get(f"{self.KEPT}.log_y", list[Any]()) if isinstance(key, str)}
+        grid.log_y = set(session.texts(f"{self.KEPT}.log_y"))
         smoothing = session.get("runs.smoothing", 0.0)
         grid.looks["smoothing"] = smoothing if 0 <= smoothing < 1 else 0.0
         grid.looks["log_x"] = session.get("runs.log_x", False)
         grid.looks["robust"] = session.get("runs.robust", True)
-        super().on_mount()
 
     # --- reading ---
 
