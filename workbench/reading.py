@@ -106,11 +106,13 @@ class ReadingApp(Bench):
         try:
             if listed:
                 runs = self._list_runs()
-            if along is not None:
-                show = along(runs)
         finally:
-            if not worker.is_cancelled:
-                self.post_message(Looked(runs, screen, show))
+            try:
+                if along is not None:  # also without the runs: what began to be read is read no more until it was shown
+                    show = along(runs)
+            finally:
+                if not worker.is_cancelled:
+                    self.post_message(Looked(runs, screen, show))
         if runs and any(run.phase == "queued" for run in runs) and time.monotonic() >= self._next_runner:
             self._next_runner = time.monotonic() + _RUNNER_PAUSE
             wake_queue(self.project.runs_dir)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from textual import events, on
+from textual import on
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
@@ -37,8 +37,7 @@ class Dialog(ClosesOnce[T], ModalScreen[T]):
     _kept_as = ""
     _at_first: tuple[str, ...] = ()
 
-    def _on_mount(self, event: events.Mount) -> None:
-        super()._on_mount(event)
+    def on_mount(self) -> None:
         if self.KEEPS_TYPED:
             self._kept_as = f"{type(self).__name__} {self.query(Static).first().render()}"
             typed = self.app.session.unfinished(self._kept_as)

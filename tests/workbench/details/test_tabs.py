@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.workbench.details.stage import at_details, full_run, row_with, shown_tab
+from craft.runs.store import RunSummary
+from tests.workbench.details.stage import append, at_details, full_run, row_with, shown_tab
 from tests.workbench.harness import opened, play, screen_text, until
-from tests.workbench.runs import make_project, make_run
+from tests.workbench.runs import make_project, make_run, working
 from workbench.screens.runs.details.charts import ChartsTab
 from workbench.screens.runs.details.panel import TABS, RunDetails
 from workbench.screens.runs.details.tab import DetailTab
+from workbench.watch import RunsReader
 
 WORDS = {
     "charts": "over step",
@@ -58,11 +60,14 @@ def test_the_same_news_again_reads_nothing_and_unseen_tabs_read_nothing(
         looks.append(type(self).__name__)
         look(self)
 
+    monkeypatch.setattr(DetailTab, "look", counted)
+
     async def story() -> None:
         async with at_details(tmp_path, "log") as (app, pilot, details):
             await pilot.press("E")
             await until(pilot, lambda: WORDS["events"] in screen_text(app))
-            monkeypatch.setattr(DetailTab, "look", counted)
+            assert looks.count("LogTab") == looks.count("EventsTab") == 1
+            looks.clear()
             run = details.run
             for _ in range(5):
                 details.show(run)
@@ -73,9 +78,6 @@ def test_the_same_news_again_reads_nothing_and_unseen_tabs_read_nothing(
 
 
 def test_a_live_run_is_read_while_it_is_seen_only(tmp_path: Path) -> None:
-    from tests.workbench.details.stage import append
-    from tests.workbench.runs import working
-
     folder = full_run(tmp_path / "runs", phase="running", step=100)
 
     async def story() -> None:
@@ -96,6 +98,32 @@ def test_a_live_run_is_read_while_it_is_seen_only(tmp_path: Path) -> None:
                 assert newest() == 105
                 await pilot.press("2")
                 await until(pilot, lambda: newest() == 110)
+
+    play(story())
+
+
+def test_a_live_run_is_read_on_after_a_look_at_the_folders_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.reading.TICK", 0.05)
+    folder = full_run(tmp_path / "runs", phase="running", step=100)
+    reads: list[None] = []
+
+    def fail(self: RunsReader) -> list[RunSummary]:
+        reads.append(None)
+        raise OSError("the disk is away")
+
+    async def story() -> None:
+        with working(folder):
+            async with at_details(tmp_path, "log") as (app, pilot, _):
+                with monkeypatch.context() as away:
+                    away.setattr(RunsReader, "read", fail)
+                    await until(pilot, lambda: len(reads) > 2)
+                with folder.log.open("a") as log:
+                    log.write("the disk is back\n")
+                await until(pilot, lambda: "the disk is back" in screen_text(app))
+                assert [note.message for note in app._notifications] == ["_look: the disk is away"]
+                app.clear_notifications()
 
     play(story())
 

@@ -38,7 +38,6 @@ class CompareScreen(Hiding):
         self._next_read = 0.0
 
     def on_mount(self) -> None:
-        super().on_mount()
         chart = self.query_one(Chart)
         for look in _LOOKS:
             setattr(chart, look, self.app.session.get(f"compare.{look}", getattr(chart, look)))

@@ -92,7 +92,6 @@ class PlaygroundScreen(WorkbenchScreen):
             yield Container(id="modes")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.sources = read_sources(self.app.session.get("playground.sources", []))
         self._read_own()
         self.call_later(self.open_tab, self.app.session.get("playground.tab", "write"))

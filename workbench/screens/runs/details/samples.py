@@ -161,7 +161,6 @@ class SamplesTab(DetailTab):
 
     def on_mount(self) -> None:
         self.marks_changes = self.app.session.get("runs.samples.changes", True)
-        super().on_mount()
 
     def on_resize(self) -> None:
         if self.frames:

@@ -48,7 +48,6 @@ class TextTab(DetailTab):
 
     def on_mount(self) -> None:
         self.view.wraps = self.app.session.get(f"runs.wraps.{self.WHAT}", self.FOLLOWS)
-        super().on_mount()
 
     def begin(self) -> None:
         self.view.empty = "reading ..."
