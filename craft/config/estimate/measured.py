@@ -88,7 +88,13 @@ def _ask(model: MeasuredModel, works: list[Workload], source_dir: Path | None) -
     command = [sys.executable, "-m", "craft.models.measure"]
     try:
         done = subprocess.run(
-            command, input=json.dumps(asked), capture_output=True, text=True, timeout=LIMIT, check=False
+            command,
+            input=json.dumps(asked),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=LIMIT,
+            check=False,
         )
         reply = json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired as error:
