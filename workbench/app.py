@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from workbench.themes import OFFERED, THEMES
 
 if TYPE_CHECKING:
     from textual.command import Provider
+    from textual.filter import LineFilter
 
 _END_WITHIN = 3.0  # seconds after a signal
 _THREADS = 64  # at most; each is begun when it is needed
@@ -89,9 +91,8 @@ class Workbench(ReadingApp):
         super().__init__(file, runs_dir)
         self.ascii_only = ascii_only
         self.set_class(ascii_only, "-ascii")
+        self._plain = [AsciiOnly()] if ascii_only else []
         choose_scroll_bars(ascii_only)
-        if ascii_only:
-            self._filters.append(AsciiOnly())
         self._demo_runs = False
         for theme in THEMES:
             self.register_theme(theme)
@@ -109,6 +110,10 @@ class Workbench(ReadingApp):
         self.theme_changed_signal.subscribe(self, lambda theme: self.memory.set("theme", theme.name))
         # The first frame stands before anything is read, or imported for reading.
         self.call_after_refresh(self.start_reading)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line goes through before it is drawn."""
+        return [*super().get_line_filters(), *self._plain]
 
     async def on_event(self, event: events.Event) -> None:
         """Keys that came with the one that ends the program open nothing any more."""

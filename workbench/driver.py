@@ -28,6 +28,11 @@ class WaitingDriver(LinuxDriver):
         os.write(self._waking, b".")  # it looks a few times whether it shall end
         super().disable_input()
 
+    def close(self) -> None:
+        super().close()
+        os.close(self._woken)
+        os.close(self._waking)
+
     def run_input_thread(self) -> None:
         """Hand on what comes, until it is told to end."""
         parser = XTermParser(self._debug)

@@ -10,10 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from textual.app import App
 
+from tests.workbench.harness import play
 from tests.workbench.runs import make_demo
 from tests.workbench.test_terminal import COMMAND, recorded, tmux
 from workbench import memory
+from workbench.driver import WaitingDriver
 
 
 def _session(file: Path) -> dict[str, object]:
@@ -22,6 +25,18 @@ def _session(file: Path) -> dict[str, object]:
     except OSError:
         return {}
     return stored
+
+
+def test_the_driver_leaves_no_pipe_open() -> None:
+    async def story() -> None:
+        driver = WaitingDriver(App[None]())
+        ends = driver._woken, driver._waking
+        driver.close()
+        for end in ends:
+            with pytest.raises(OSError):
+                os.fstat(end)
+
+    play(story())
 
 
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
