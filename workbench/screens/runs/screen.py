@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from textual import events, on, work
@@ -23,21 +22,20 @@ from workbench.messages import (
     RunOpened,
     RunsArranged,
     RunSelected,
-    SortAsked,
     StateRead,
 )
 from workbench.screens.runs.arrange import Arranged, Arranger, View
-from workbench.screens.runs.columns import COLUMNS, DEFAULT_KEYS, MORE_COLUMNS, columns_of
 from workbench.screens.runs.details.panel import TABS, RunDetails
 from workbench.screens.runs.empty import empty_state
 from workbench.screens.runs.experiments_strip import ExperimentsView
 from workbench.screens.runs.filter_bar import FilterBar
-from workbench.screens.runs.kept_view import keep_view, kept_view
+from workbench.screens.runs.kept_view import kept_view
 from workbench.screens.runs.next_step import State
 from workbench.screens.runs.state_line import StateLine
 from workbench.screens.runs.steering import Steering
 from workbench.screens.runs.table import RunTable
 from workbench.screens.runs.tending import Tending
+from workbench.screens.runs.viewing import Viewing
 from workbench.widgets.bars import Part
 from workbench.widgets.split import Split
 
@@ -51,7 +49,7 @@ _BESIDE = 190  # columns from which the details stand beside the list
 _NEEDS_RUNS = ("details", "next_tab", "previous_tab", "show_tab", "verbs", "sort", "turn", "columns", "fold", "filter")
 
 
-class RunsScreen(Steering, Tending):
+class RunsScreen(Steering, Tending, Viewing):
     """Workers read folders and post what they found; the handlers here are the only ones to touch widgets."""
 
     PLACE = "runs"
@@ -86,12 +84,9 @@ class RunsScreen(Steering, Tending):
     def on_mount(self) -> None:
         session = self.app.session
         self._view = kept_view(session)
-        self._table.show_columns(columns_of(self._keys()))
+        self._table.show_columns(self.columns)
         self._table.marks = set(session.texts("runs.marked"))
         self._table.focus()
-
-    def _keys(self) -> list[str]:
-        return self.app.session.texts("runs.columns", DEFAULT_KEYS) or DEFAULT_KEYS
 
     def on_resize(self, event: events.Resize) -> None:
         self._split.stacked = event.size.width < _BESIDE
@@ -304,75 +299,6 @@ class RunsScreen(Steering, Tending):
         self._show_selected()
         self.show_title()
         self.refresh_bindings()
-
-    # --- the view ---
-
-    def _look_at(self, **changes: Any) -> None:
-        """Another filter, order or folding: kept, and the rows made anew."""
-        self._view = replace(self._view, **changes)
-        keep_view(self.app.session, self._view)
-        self.show_runs()
-
-    @on(FilterBar.Typed)
-    def _filter_typed(self, message: FilterBar.Typed) -> None:
-        self._look_at(words=message.words, typing=message.typing)
-
-    @on(FilterBar.Rested)
-    def _filter_rests(self) -> None:
-        if self._view.typing:
-            self._look_at(typing=False)
-
-    @on(FilterBar.Left)
-    def _filter_left(self) -> None:
-        self._table.focus()
-
-    @on(SortAsked)
-    def _sort_by(self, message: SortAsked) -> None:
-        if message.key != self._view.sort:
-            self._look_at(sort=message.key, turned=False)
-        elif not self._view.turned:
-            self._look_at(turned=True)
-        else:
-            self._look_at(sort="", turned=False)
-
-    @on(GroupToggled)
-    def _toggle_group(self, message: GroupToggled) -> None:
-        self._look_at(open_groups=self._view.open_groups ^ {message.group})
-
-    def action_filter(self) -> None:
-        self._filter.open()
-
-    def action_sort(self) -> None:
-        from workbench.dialogs.choose import Choice, ChooseScreen
-
-        choices = [Choice("", "as they come", "what trains, what waits in its order, then the newest")]
-        choices.append(Choice("run", "run", "by name"))
-        known = {column.key: column for column in (*columns_of(self._keys()), *COLUMNS, *MORE_COLUMNS)}
-        choices += [Choice(key, column.title or key, key) for key, column in known.items()]
-        here = next((n for n, choice in enumerate(choices) if choice.value == self._view.sort), 0)
-
-        def take(key: str | None) -> None:
-            if key is not None:
-                self._look_at(sort=key, turned=False)
-
-        self.app.push_screen(ChooseScreen("Sort by", choices, at=here), take)
-
-    def action_turn(self) -> None:
-        self._look_at(turned=not self._view.turned)
-
-    def action_fold(self) -> None:
-        self._look_at(fold=not self._view.fold)
-
-    def action_columns(self) -> None:
-        from workbench.screens.runs.columns_screen import ColumnsScreen
-
-        def take(keys: list[str] | None) -> None:
-            if keys is not None:
-                self.app.session.set("runs.columns", keys)
-                self._table.show_columns(columns_of(self._keys()))
-
-        run = self._table.selected
-        self.app.push_screen(ColumnsScreen(self._keys(), run.folder if run else None), take)
 
     # --- keys ---
 
