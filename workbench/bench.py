@@ -58,7 +58,8 @@ class Bench(App[None]):
 
     def say(self, text: str, severity: Literal["information", "warning", "error"] = "information") -> None:
         """A short note in the corner, from any thread; `text` may hold foreign text."""
-        self.notify(clean(text), severity=severity, markup=False, timeout=4 if severity == "information" else 10)
+        text = clean(text, ascii_only=self.ascii_only)
+        self.notify(text, severity=severity, markup=False, timeout=4 if severity == "information" else 10)
 
     def word_for(self, run: RunSummary, place: Path) -> str:
         """How a command in the folder `place` names `run`: by its name where the file there says where the runs are."""
