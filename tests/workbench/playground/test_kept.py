@@ -10,6 +10,7 @@ from tests.workbench.harness import opened, play, until
 from tests.workbench.runs import make_project
 from workbench.screens.playground.score import ScoreMode
 from workbench.screens.playground.screen import PlaygroundScreen
+from workbench.screens.playground.sources import Source, read_sources
 
 
 def test_a_text_that_is_too_long_to_be_kept_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,3 +31,9 @@ def test_a_text_that_is_too_long_to_be_kept_is_said_to_be(tmp_path: Path, monkey
             assert app.session.get("playground.score", "?") == ""
 
     play(story())
+
+
+@pytest.mark.parametrize("stored", [7, "tiny-001", None, {"run": "tiny-001"}, [7, None, {}, [], {"run": 7}]])
+def test_what_is_no_list_of_sources_is_none(stored: object) -> None:
+    assert read_sources(stored) == []
+    assert read_sources(["tiny-001", {"run": "tiny-001"}]) == [Source(run="tiny-001")]

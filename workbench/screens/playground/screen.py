@@ -217,7 +217,7 @@ class PlaygroundScreen(WorkbenchScreen):
             if mode.WITH_SETTINGS and isinstance(settings, dict)
             else {}
         )
-        if sources := read_sources(record.get("sources") or []):
+        if sources := read_sources(record.get("sources")):
             self.set_sources(sources)
         self.set_settings({**where, **own})
         mode.restore({**request, "settings": settings})

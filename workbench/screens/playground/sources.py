@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +58,10 @@ def read_source(stored: Any) -> Source | None:
     return made if made.run or made.path else None
 
 
-def read_sources(stored: Sequence[Any]) -> list[Source]:
-    """What can be read of a stored list, each once."""
-    return list(dict.fromkeys(one for value in stored if (one := read_source(value))))
+def read_sources(stored: Any) -> list[Source]:
+    """What can be read of a stored list, each once; nothing of anything else."""
+    values = stored if isinstance(stored, list) else []
+    return list(dict.fromkeys(one for value in values if (one := read_source(value))))
 
 
 def own_generation(source: Source, runs_dir: Path) -> dict[str, Any]:
