@@ -6,8 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from textual import work
+from textual import on, work
 from textual.app import App
+from textual.worker import Worker, WorkerState
 
 from craft.text import clean
 from workbench.project import DEFAULT_FILE, Check, Project
@@ -36,6 +37,10 @@ class Bench(App[None]):
     is_reading: bool
     """Whether the first frame stands, so that the rest can follow."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_faults: set[str] = set()
+
     def look_soon(self) -> None:
         """Look at the runs with the next tick: something was just done to one."""
         raise NotImplementedError
@@ -60,6 +65,15 @@ class Bench(App[None]):
         """A short note in the corner, from any thread; `text` may hold foreign text."""
         text = clean(text, ascii_only=self.ascii_only)
         self.notify(text, severity=severity, markup=False, timeout=4 if severity == "information" else 10)
+
+    @on(Worker.StateChanged)
+    def say_fault(self, event: Worker.StateChanged) -> None:
+        """A worker that fails is heard of, once for each fault; the program goes on with what it knows."""
+        what = event.worker.name.strip("_").replace("_", " ")
+        fault = f"{what}: {event.worker.error}"
+        if event.state is WorkerState.ERROR and fault not in self._said_faults:
+            self._said_faults.add(fault)
+            self.say(fault, "error")
 
     def word_for(self, run: RunSummary, place: Path) -> str:
         """How a command in the folder `place` names `run`: by its name where the file there says where the runs are."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import events, on, work
-from textual.worker import Worker, WorkerState, get_current_worker
+from textual.worker import get_current_worker
 
 from workbench.bench import Bench
 from workbench.messages import Looked, ProjectChecked, ProjectRead
@@ -52,7 +52,6 @@ class ReadingApp(Bench):
         self._touched = time.monotonic()
         self._next_runner = 0.0
         self._runs_reader: RunsReader
-        self._faults: set[str] = set()
 
     def start_reading(self) -> None:
         """Look for the first time, and again and again from then on."""
@@ -137,14 +136,6 @@ class ReadingApp(Bench):
     def _read_file(self) -> None:
         before = self.project  # whose runs are still there while its file is moved away, or broken
         self.post_message(ProjectRead(read_project(before.file, self.own_runs_dir, before.runs_dir)))
-
-    @on(Worker.StateChanged)
-    def _say_fault(self, event: Worker.StateChanged) -> None:
-        """A worker that fails is heard of, once for each fault; the program goes on with what it knows."""
-        fault = f"{event.worker.name}: {event.worker.error}"
-        if event.state is WorkerState.ERROR and fault not in self._faults:
-            self._faults.add(fault)
-            self.say(fault, "error")
 
     # --- what was read ---
 

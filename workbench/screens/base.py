@@ -16,7 +16,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState
+from textual.worker import Worker
 
 from workbench.compositor import SparingCompositor
 from workbench.widgets.bars import KeyBar, Part, TitleBar
@@ -49,7 +49,6 @@ class WorkbenchScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._compositor = SparingCompositor()
-        self._faults: set[str] = set()
         self._counted: tuple[list[RunSummary], int, int] = ([], 0, 0)
         self.is_ready = False
         """Whether all widgets are there, so that news can be shown."""
@@ -145,11 +144,7 @@ class WorkbenchScreen(Screen[None]):
 
     @on(Worker.StateChanged)
     def _say_fault(self, event: Worker.StateChanged) -> None:
-        """A worker that fails is heard of, once for each fault; the screen goes on with what it knows."""
-        fault = f"{event.worker.name}: {event.worker.error}"
-        if event.state is WorkerState.ERROR and fault not in self._faults:
-            self._faults.add(fault)
-            self.app.say(fault, "error")
+        self.app.say_fault(event)
 
     def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
         """Keys that would do nothing are not offered."""

@@ -122,7 +122,7 @@ def test_a_live_run_is_read_on_after_a_look_at_the_folders_that_failed(
                 with folder.log.open("a") as log:
                     log.write("the disk is back\n")
                 await until(pilot, lambda: "the disk is back" in screen_text(app))
-                assert [note.message for note in app._notifications] == ["_look: the disk is away"]
+                assert [note.message for note in app._notifications] == ["look: the disk is away"]
                 app.clear_notifications()
 
     play(story())
