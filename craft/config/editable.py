@@ -142,17 +142,11 @@ class Editable:
 
     def copying(self, path: Path, name: str) -> list[Change]:
         """Repeat a table's very lines below it under another name; its values where it has no lines of its own."""
-        ordered = sorted(self.positions.tables.items(), key=lambda item: item[1].header)
-        blocks: list[Span] = []
-        previous_goes = False
-        for place, table in ordered:
-            goes = place[: len(path)] == path
-            if goes:
-                # A comment that opens the file is the file's.
-                start = self._above(table.header.start) or self._line_start(table.header.start)
-                start = blocks.pop().start if previous_goes else start
-                blocks.append(Span(start, self._below(self._line_end(table.end))))
-            previous_goes = goes
+        blocks = [
+            # A comment that opens the file is the file's.
+            Span(self._above(start) or self._line_start(start), self._below(self._line_end(stop)))
+            for start, stop in self._blocks(path)
+        ]
         makers = (e for place, e in self.positions.entries.items() if place[: len(path)] == path)
         if not blocks or any(len(entry.home) < len(path) for entry in makers):
             return self.insertion((*path[:-1], name), self.get(path))
@@ -325,17 +319,22 @@ class Editable:
 
     def _without_tables(self, path: Path) -> list[Change]:
         """Remove every `[header]` of a path and its sub-tables, with the lines under it."""
-        ordered = sorted(self.positions.tables.items(), key=lambda item: item[1].header)
-        changes: list[Change] = []
-        previous_goes = False
-        for place, table in ordered:
-            goes = place[: len(path)] == path
-            if goes:
-                stop = self._line_end(table.end)
-                start = changes.pop().start if previous_goes else self._line_start(table.header.start)
-                changes.append(Change(start, stop, ""))
-            previous_goes = goes
-        return [self._with_blank_lines(change) for change in changes]
+        return [
+            self._with_blank_lines(Change(self._line_start(start), self._line_end(stop), ""))
+            for start, stop in self._blocks(path)
+        ]
+
+    def _blocks(self, path: Path) -> list[Span]:
+        """From a `[header]` to its table's end, of a path and its sub-tables; those that follow each other as one."""
+        blocks: list[Span] = []
+        previous_belongs = False
+        for place, table in sorted(self.positions.tables.items(), key=lambda item: item[1].header):
+            belongs = place[: len(path)] == path
+            if belongs:
+                start = blocks.pop().start if previous_belongs else table.header.start
+                blocks.append(Span(start, table.end))
+            previous_belongs = belongs
+        return blocks
 
     def _with_blank_lines(self, change: Change) -> Change:
         """Take the blank lines below along where some remain above, so that no gap grows."""

@@ -71,7 +71,7 @@ class CommandScreen(Dialog[None]):
     leaving it ends it, as Ctrl-C does."""
 
     BINDINGS = bindings_of("command")
-    CSS_PATH = ["../screens/runs/details/details.tcss", "command.tcss"]
+    CSS_PATH = ["../widgets/lines.tcss", "command.tcss"]
 
     def __init__(self, words: Sequence[str]) -> None:
         super().__init__()

@@ -53,7 +53,7 @@ class RunsScreen(Steering, Tending, Viewing):
     """Workers read folders and post what they found; the handlers here are the only ones to touch widgets."""
 
     PLACE = "runs"
-    CSS_PATH = ["runs.tcss", "details/details.tcss"]
+    CSS_PATH = ["runs.tcss", "details/details.tcss", "../../widgets/lines.tcss"]
     BINDINGS = [
         *bindings_of("runs"),
         # In the help one line stands for them all, where the keyboard is not in the details.
