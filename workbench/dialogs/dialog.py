@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on
 from textual.await_complete import AwaitComplete
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from craft.text import clean, clean_line
 from workbench.actions import bindings_of
+from workbench.window import WindowScreen
 
 if TYPE_CHECKING:
     from workbench.bench import Bench
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ClosesOnce(Screen[T]):
+class ClosesOnce(WindowScreen[T]):
     """What is to be closed when it was closed already stays so: keys come several at once over a slow line, and
     Textual would close the screen below it, or end the program where there is none."""
 

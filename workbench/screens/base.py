@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
-from textual.screen import Screen
 from textual.worker import Worker
 
 from workbench.compositor import SparingCompositor
 from workbench.widgets.bars import KeyBar, Part, TitleBar
+from workbench.window import WindowScreen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ PLACES = ("experiments", "runs", "compare", "playground")
 """The screens, in the order of their keys 1 to 4."""
 
 
-class WorkbenchScreen(Screen[None]):
+class WorkbenchScreen(WindowScreen[None]):
     """A place of the workbench. Subclasses say what its body is and what they do with news."""
 
     app: Bench
