@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from textual import on
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from craft.text import clean, clean_line
 from workbench.actions import bindings_of
+from workbench.widgets.typed import Line
 from workbench.window import WindowScreen
 
 if TYPE_CHECKING:
@@ -42,18 +42,18 @@ class Dialog(ClosesOnce[T], ModalScreen[T]):
         if self.KEEPS_TYPED:
             self._kept_as = f"{type(self).__name__} {self.query(Static).first().render()}"
             typed = self.app.session.unfinished(self._kept_as)
-            fields = list(self.query(Input))
+            fields = list(self.query(Line))
             self._at_first = tuple(field.value for field in fields)
             if len(typed) == len(fields):
                 for field, text in zip(fields, typed, strict=True):
                     field.value = text
                 self.app.say("as it was typed before the program ended")
+            for field in fields:
+                field.edited = self._keep_typed
 
-    @on(Input.Changed)
     def _keep_typed(self) -> None:
-        if self._kept_as:
-            typed = [field.value for field in self.query(Input)]
-            self.app.session.keep_unfinished(self._kept_as, typed if tuple(typed) != self._at_first else [])
+        typed = [field.value for field in self.query(Line)]
+        self.app.session.keep_unfinished(self._kept_as, typed if tuple(typed) != self._at_first else [])
 
     def action_show_help(self) -> None:
         self.app.action_show_help()

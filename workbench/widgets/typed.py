@@ -6,6 +6,8 @@ lines is in `typed_lines`, as its widget takes a tenth of the start to import.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.widgets import Input
 
 from craft.text import clean_line
@@ -16,6 +18,12 @@ class Line(Input):
     """One line; it holds the marks themselves."""
 
     BINDINGS = bindings_of("line")
+    edited: Callable[[], None] | None = None
+    """Told of each change before it is seen. Messages come later, and may come after a kill."""
 
     def validate_value(self, value: str) -> str:
         return clean_line(value)
+
+    def watch_value(self) -> None:
+        if self.edited is not None:
+            self.edited()

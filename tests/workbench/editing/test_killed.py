@@ -14,6 +14,10 @@ from tests.workbench.test_terminal import Recorded, recorded
 from workbench import memory
 from workbench.dialogs.prompt import PromptScreen
 from workbench.screens.experiments.editing.buffer import Buffer
+from workbench.screens.experiments.editing.form_pane import FormPane
+from workbench.screens.playground.screen import PlaygroundScreen
+from workbench.widgets.typed import Line
+from workbench.widgets.typed_lines import Lines
 
 CTRL_END, CTRL_O = b"\x1b[1;5F", b"\x0f"
 
@@ -63,6 +67,38 @@ def test_no_letter_is_lost_that_the_prompt_of_the_playground_showed(tmp_path: Pa
     with recorded(str(file)) as program:
         program.until(lambda seen: "Once upon \u03a9".encode() in seen)
         kill(program)
+
+
+def test_what_is_typed_is_with_the_system_before_it_can_be_drawn(tmp_path: Path) -> None:
+    """Messages about it come after that, and a kill may come between."""
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            await pilot.press("4")
+            await until(pilot, lambda: isinstance(app.screen, PlaygroundScreen) and app.screen.mode is not None)
+            screen = app.screen
+            assert isinstance(screen, PlaygroundScreen)
+            for tab, name in (("write", "prompt"), ("score", "score"), ("batch", "batch")):
+                mode = await screen.open_tab(tab)
+                assert mode is not None and isinstance(mode.typed, Lines)
+                mode.typed.insert("typed")
+                assert memory.of_project(file).get(f"playground.{name}", "") == "typed"
+            app.push_screen(PromptScreen("A note on one"))
+            await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+            app.screen.query_one(Line).insert_text_at_cursor("typed")
+            assert memory.of_project(file).unfinished("PromptScreen A note on one") == ["typed"]
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is screen)
+            app.action_go("experiments")
+            await until(pilot, lambda: bool(app.screen.query(FormPane)))
+            form = app.screen.query_one(FormPane)
+            await until(pilot, lambda: any(row.kind == "setting" for row in form.rows.rows))
+            form.open_editor(next(row for row in form.rows.rows if row.kind == "setting"))
+            form.editor.insert_text_at_cursor("typed")
+            assert memory.of_project(file).unfinished(form._where) == [form.editor.value]
+
+    play(story())
 
 
 @pytest.mark.parametrize("ends", ["killed", "answered"])

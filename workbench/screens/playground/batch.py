@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static, TextArea
+from textual.widgets import Static
 
 from craft.analysis.numbers import format_count, format_duration, format_rate
 from craft.errors import CraftError
@@ -80,6 +80,7 @@ class BatchMode(Mode):
 
     def on_mount(self) -> None:
         self.lines.load_text(self.app.session.get("playground.batch", ""))
+        self.lines.edited = self._keep_typed
         self._take_file(self.app.session.get("playground.batch_file", ""))
         self._say()
 
@@ -87,9 +88,9 @@ class BatchMode(Mode):
         self.query(Split).last().stacked = self.size.width < 120
 
     @property
-    def lines(self) -> TextArea:
+    def lines(self) -> PromptLines:
         """What is typed."""
-        return self.query_one("#batch-prompts", TextArea)
+        return self.query_one(PromptLines)
 
     @property
     def table(self) -> BatchTable:
@@ -255,9 +256,7 @@ class BatchMode(Mode):
         )
         words.update(parts)
 
-    @on(TextArea.Changed, "#batch-prompts")
-    def _keep_typed(self, event: TextArea.Changed) -> None:
-        event.stop()
+    def _keep_typed(self) -> None:
         self.keep_typed("playground.batch", self.lines.text)
 
     def restore(self, request: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import OptionList, Static, TextArea
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
@@ -71,6 +71,7 @@ class ScoreMode(Scoring):
     def on_mount(self) -> None:
         session = self.app.session
         self.input.load_text(session.get("playground.score", ""))
+        self.input.edited = self._keep_typed
         unit, tint = session.get("playground.score_unit", "bits"), session.get("playground.score_tint", TINTS[0])
         self.text.unit = unit if unit in UNITS else "bits"
         self.text.tint = tint if tint in TINTS else TINTS[0]
@@ -214,9 +215,7 @@ class ScoreMode(Scoring):
         self.text.put_cursor(self._listed[event.option_index])
         self.text.focus()
 
-    @on(TextArea.Changed, "#score-input")
-    def _keep_typed(self, event: TextArea.Changed) -> None:
-        event.stop()
+    def _keep_typed(self) -> None:
         self.keep_typed("playground.score", self.input.text)
 
     # --- keys ---

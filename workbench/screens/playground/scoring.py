@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from textual import work
-from textual.widgets import TextArea
 
 from craft.runs.json_files import why
 from craft.runs.sampler_protocol import is_final
@@ -19,6 +18,7 @@ from workbench.screens.playground.mode import Mode
 from workbench.screens.playground.score_figures import read_totals
 from workbench.screens.playground.score_text import ScoreText
 from workbench.screens.playground.score_words import Judged
+from workbench.widgets.typed_lines import Lines
 
 _LONGEST = 4 << 20  # bytes of a text here; craft generate --score-file takes any
 _ALTERNATIVES = ((30_000, 5), (150_000, 3), (_LONGEST, 2))  # characters of a text, and likeliest tokens at each place
@@ -45,9 +45,9 @@ class Scoring(Mode):
         """Whether all have the same tokens, and of how many that was found."""
 
     @property
-    def input(self) -> TextArea:
+    def input(self) -> Lines:
         """What is scored."""
-        return self.query_one("#score-input", TextArea)
+        return self.query_one("#score-input", Lines)
 
     @property
     def text(self) -> ScoreText:

@@ -15,7 +15,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
 from textual.strip import Strip
-from textual.widgets import TextArea
 from textual.worker import get_current_worker
 
 from craft.runs.sampling_settings import SamplingSettings
@@ -85,13 +84,13 @@ class PlaygroundScreen(WorkbenchScreen):
             yield Words(id="tabs")
             yield Words(id="sources")
             with Horizontal(id="asking"):
-                yield PromptArea(
-                    session.get("playground.prompt", ""), compact=True, id="prompt", placeholder="a prompt"
-                )
+                prompt = session.get("playground.prompt", "")
+                yield PromptArea(prompt, compact=True, id="prompt", placeholder="a prompt")
                 yield SettingsPanel(session.get("playground.settings", {}))
             yield Container(id="modes")
 
     def on_mount(self) -> None:
+        self.prompt_area.edited = self._keep_prompt
         self.sources = read_sources(self.app.session.get("playground.sources", []))
         self._read_own()
         self.call_later(self.open_tab, self.app.session.get("playground.tab", "write"))
@@ -102,9 +101,9 @@ class PlaygroundScreen(WorkbenchScreen):
     # --- what the tabs share ---
 
     @property
-    def prompt_area(self) -> TextArea:
+    def prompt_area(self) -> PromptArea:
         """Where the prompt is written."""
-        return self.query_one("#prompt", TextArea)
+        return self.query_one(PromptArea)
 
     @property
     def prompt(self) -> str:
@@ -321,7 +320,6 @@ class PlaygroundScreen(WorkbenchScreen):
                 words += [Word(f" {letter} " if several else " ", "strong"), Word(f"{source.label} ", "", "sources")]
         self.query_one("#sources", Words).show(words)
 
-    @on(TextArea.Changed, "#prompt")
     def _keep_prompt(self) -> None:
         self._prompt_known |= bool(self.prompt)
         self.app.session.set("playground.prompt", self.prompt)

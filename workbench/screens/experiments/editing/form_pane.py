@@ -69,6 +69,7 @@ class FormPane(TypingPane):
         self.popup.display = False
         self.query_one("#form-filter").display = False
         self.editor.takes_key = self.take_key
+        self.editor.edited = self.keep_typed
         self.rows.on_fold = self._remember
         view = self.app.session.get("experiments.form.view", "all")
         self.rows.view = view if view in VIEWS else "all"

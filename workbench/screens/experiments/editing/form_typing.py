@@ -147,11 +147,16 @@ class TypingPane(Container):
         if self.popup.chosen is not None:
             self._give(self.popup.chosen.text, by_key=True)
 
+    def keep_typed(self) -> None:
+        """Keep what is typed and not given yet."""
+        if self.editing is not None and self.editor.display:
+            typed = self.editor.value
+            self.app.session.keep_unfinished(self._where, [typed] if typed != self.editor.began else [])
+
     @on(Input.Changed, "#form-value")
     def _look_at_typed(self, event: Input.Changed) -> None:
         event.stop()
         if self.editing is not None and self.editor.display and event.value != self.editor.began:
-            self.app.session.keep_unfinished(self._where, [event.value])
             self._offer(event.value)
             self._say_value(event.value)
 
