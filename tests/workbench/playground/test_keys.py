@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.workbench.harness import SmallScreen, opened, play, screen_text, until
+from tests.workbench.harness import SmallScreen, opened, play, screen_text, settled, until
 from tests.workbench.runs import make_project, make_run
 from workbench.app import Workbench
 from workbench.screens.playground.batch import BatchMode
@@ -100,6 +100,7 @@ def test_a_long_fault_is_read_to_its_end(tmp_path: Path) -> None:
                 assert isinstance(mode, ScoreMode | BatchMode)
                 mode.fault = fault
                 mode._say()
-                await until(pilot, lambda: "byte 7 of the line" in " ".join(screen_text(app).split()), within=5)
+                await until(pilot, lambda: "byte 7 of the line" in " ".join(screen_text(app).split()))
+                assert "byte 7 of the line" in " ".join((await settled(app)).split()), "not only until it is laid out"
 
     play(story())

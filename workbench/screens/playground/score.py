@@ -149,10 +149,10 @@ class ScoreMode(Scoring):
         ascii_only = self.app.ascii_only
         if place is None or not self.judged or place >= len(self.judged[self.shown].scored):
             fault = self.fault or (self.judged[self.shown].fault if self.judged else "")
-            words.add_class("-fault")
+            self.query_one("#score-side").add_class("-fault")
             words.update(Content.styled(clean_line(fault, ascii_only=ascii_only), "$text-error"))
             return
-        words.remove_class("-fault")
+        self.query_one("#score-side").remove_class("-fault")
         sizes = (self.shown, *(len(one.scored) for one in self.judged))
         if sizes != self._compared[0]:
             first = self.judged[self.shown].scored
