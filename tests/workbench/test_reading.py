@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from craft import platform
 from craft.launch.queue.entries import Entry, Queue
 from craft.runs.folder import RunFolder
 from craft.runs.notes import change_notes
@@ -208,6 +210,22 @@ def test_what_was_chosen_survives_damage() -> None:
     for text in ("", "[]", '{"theme": 5}', "\x00", "[" * 100_000):
         file.write_text(text)
         assert memory.of_person().get("theme", "craft-dark") == "craft-dark"
+
+
+def test_what_is_chosen_is_written_by_the_clock_while_that_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = memory.of_person()
+    write = platform.write_file_atomic
+
+    def slowly(path: Path, content: bytes) -> None:
+        time.sleep(0.04)
+        write(path, content)
+
+    monkeypatch.setattr(platform, "write_file_atomic", slowly)
+    for value, written in ((1, 1), (2, 2), (3, 2)):
+        kept.set("value", value)
+        assert memory.of_person().get("value", 0) == written
+    kept.flush()
+    assert memory.of_person().get("value", 0) == 3
 
 
 @pytest.mark.parametrize("width", [10, 24, 40, 60, 77, 78, 79, 99, 100, 118, 160, 300])

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -184,8 +184,8 @@ class Recorded:
 
 
 @contextlib.contextmanager
-def recorded(*words: str, **environment: str) -> Iterator[Recorded]:
-    program = Recorded([*COMMAND, *words], _environment(**environment))
+def recorded(*words: str, command: Sequence[str] = COMMAND, **environment: str) -> Iterator[Recorded]:
+    program = Recorded([*command, *words], _environment(**environment))
     try:
         yield program
     finally:
