@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from textual import events, work
+from textual.css.query import NoMatches
 from textual.screen import Screen
 
 from craft.text import shows_unicode
@@ -119,6 +120,11 @@ class Workbench(ReadingApp):
         """Keys that came with the one that ends the program open nothing any more."""
         if not (self._exit and isinstance(event, events.InputEvent)):
             await super().on_event(event)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """What is still being made when the program ends gets no parts any more, and Textual has it look for them."""
+        if not (self._exit and isinstance(error, NoMatches)):
+            super()._handle_exception(error)
 
     def on_resize(self) -> None:
         """All anew, also where the size is what it was: a terminal that is pulled about may come back with nothing on

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from textual.app import App
 
-from tests.workbench.harness import play
-from tests.workbench.runs import make_demo
+from tests.workbench.harness import opened, play
+from tests.workbench.runs import make_demo, make_project
 from tests.workbench.test_terminal import COMMAND, recorded, tmux
 from workbench import memory
 from workbench.driver import WaitingDriver
+from workbench.screens.base import PLACES
 
 
 def _session(file: Path) -> dict[str, object]:
@@ -35,6 +36,18 @@ def test_the_driver_leaves_no_pipe_open() -> None:
         for end in ends:
             with pytest.raises(OSError):
                 os.fstat(end)
+
+    play(story())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_it_ends_while_a_screen_is_made(tmp_path: Path, place: str) -> None:
+    """As by a number and ctrl+q in one breath, over a slow line."""
+
+    async def story() -> None:
+        async with opened(make_project(tmp_path)) as (app, _):
+            app.action_go(place)
+            await app.action_quit()
 
     play(story())
 
