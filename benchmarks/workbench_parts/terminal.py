@@ -28,7 +28,10 @@ class Program:
         self.written = b""
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
-            os.execve(words[0], words, {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"})
+            try:
+                os.execve(words[0], words, {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"})
+            finally:
+                os._exit(127)
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
 
     def press(self, keys: bytes) -> None:

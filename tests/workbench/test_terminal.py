@@ -150,7 +150,10 @@ class Recorded:
         self.bytes = b""
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
-            os.execve(words[0], words, environment)
+            try:
+                os.execve(words[0], words, environment)
+            finally:
+                os._exit(127)  # what is no program must not go on with the tests
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
 
     def until(self, condition: Callable[[bytes], bool], within: float = 30.0) -> None:
