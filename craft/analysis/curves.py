@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from craft.analysis.decimate import Segment, decimate, segments
+from craft.analysis.inking import Paper
 from craft.analysis.ranges import Stretch, stretches
 from craft.analysis.scales import Scale
 from craft.analysis.series import Series
@@ -40,15 +41,44 @@ class Point:
 class Curve:
     """What has been found out about one series, so that a zoom or another size costs only what is new in it."""
 
-    def __init__(self, series: Series) -> None:
+    def __init__(self, series: Series, before: Curve | None = None) -> None:
+        """`before`: the curve of the same name as it was drawn last, which may be how this one begins."""
         self.series = series
         self.size = len(series.ys)
         self._known: dict[Key, object] = {}
         self._smoothed: tuple[Key, list[Piece]] = ((), [])
-        self.measured = list(segments(series.xs, series.measured))
-        finite = sum(len(xs) for xs, _ in self.measured)
-        self.gaps = [] if finite == len(series.xs) else sorted(_gaps(series.xs, series.measured))
+        self._earlier: tuple[dict[Key, Paper], int] = {}, 0
+        self.measured: list[Piece]
+        self.gaps: list[float] = []
         """Places whose value is not finite."""
+        if before is not None and (whole := before.continued(series)):
+            papers = {key: found for key, found in before._known.items() if isinstance(found, Paper)}
+            self._earlier = papers, before.size
+            self.measured = [whole]
+            return
+        self.measured = list(segments(series.xs, series.measured))
+        if sum(len(xs) for xs, _ in self.measured) < len(series.xs):
+            self.gaps = sorted(_gaps(series.xs, series.measured))
+
+    def continued(self, series: Series) -> Piece | None:
+        """The points of a series that begins with those of this curve and goes on behind them, without any gap; None
+        where it does not."""
+        mine, size = self.series, self.size
+        is_plain = len(self.measured) == 1 and self.measured[0][0] is mine.xs
+        if not is_plain or any((one.raw or one.low or one.high) for one in (mine, series)):
+            return None
+        if series.ys is mine.ys:
+            return None  # of a list that itself has grown nobody knows what it was
+        if series.xs[:size] != mine.xs or series.ys[:size] != mine.ys:
+            return None
+        new = series.xs[size - 1 :]
+        pieces = list(segments(new, series.ys[size - 1 :]))
+        return (series.xs, series.ys) if len(pieces) == 1 and pieces[0][0] is new else None  # type: ignore[return-value]
+
+    def earlier(self, key: Key) -> tuple[Paper | None, int]:
+        """The paper that this key had when the curve ended earlier, if any, and how many points are on it."""
+        known, size = self._earlier
+        return known.get(key), size
 
     def copy(self) -> Curve:
         """The same again, which remembers by itself."""
@@ -169,6 +199,14 @@ class Curve:
         smoothed = _value_at(self.lines(weight, span), found)
         return Point(found, y, None if math.isnan(smoothed) else smoothed)
 
+    def last(self, what: Key, pieces: list[Piece], x: Scale, y_log: bool) -> float | None:
+        """The last value of `pieces` from end to end of `x`."""
+        for xs, ys in reversed(self.fit(what, pieces, x.log, y_log)):
+            index = bisect_right(xs, x.high) - 1
+            if index >= 0 and xs[index] >= x.low:
+                return ys[index]
+        return None
+
     def next(self, place: float, step: int) -> float | None:
         """The next x after a value of the axis, or with -1 the one before it."""
         found: list[float] = []
@@ -207,10 +245,11 @@ class Curves:
 
     def of(self, series: Sequence[Series]) -> list[Curve]:
         known = {id(curve.series.measured): curve for curve in self.last}
+        named = {curve.series.name: curve for curve in self.last}
         self.last = [
             curve
             if (curve := known.get(id(one.measured))) and curve.series == one and curve.size == len(one.ys)
-            else Curve(one)
+            else Curve(one, named.get(one.name))
             for one in series
         ]
         return self.last
@@ -252,7 +291,7 @@ def _positive(pieces: list[Piece], x_log: bool, y_log: bool) -> Iterator[Piece]:
 
 def _window(xs: Sequence[float], ys: Sequence[float], x: Scale, columns: int) -> Segment:
     start, stop = bisect_left(xs, x.low), bisect_right(xs, x.high)
-    kept = decimate(xs, ys, x.low, x.high, columns, start=start, stop=stop, place=x.place)
+    kept = decimate(xs, ys, x.low, x.high, columns, start=start, stop=stop, place=x.place, value=x.value)
     if start > 0 and start < len(xs):
         kept.insert(0, (xs[start - 1], ys[start - 1]))
     if 0 < stop < len(xs):

@@ -8,6 +8,7 @@ not on its points or on the height of the plot.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Literal
 
 Ink = Literal["braille", "block", "ascii"]
@@ -44,6 +45,12 @@ class Paper:
         self.columns = [0] * (width * self._across)
         self.height = height * self._down
         self._codes = _CODES[ink]
+
+    def copy(self) -> Paper:
+        """The same again, to draw on."""
+        other = copy(self)
+        other.columns = self.columns[:]
+        return other
 
     def line(self, path: Iterable[tuple[int, int]]) -> None:
         """Join pixels (x, y from the lower left), in the order of x; those off the paper count, and do not show."""

@@ -68,15 +68,24 @@ class Painter:
         return curve.once((*what, "paths", *self._shown), find)
 
     def _paper(self, curve: Curve, what: Key, pieces: list[Piece]) -> Paper:
-        """Kept by the curve: when another one changes, or comes to the top, it is not drawn again."""
+        """Kept by the curve: when another one changes, or comes to the top, it is not drawn again; and when it goes on,
+        only what is new in it is."""
+        key = (*what, "paper", *self._shown)
 
         def draw() -> Paper:
+            x, y = self.sight.x, self.sight.y
+            earlier, size = curve.earlier(key)
+            if earlier is not None and what == _MEASURED and curve.fit(what, pieces, x.log, y.log) == pieces:
+                paper, [(xs, ys)] = earlier.copy(), pieces
+                columns, rows = x.pixels(xs[size - 1 :], self.width), y.pixels(ys[size - 1 :], self.height)
+                paper.line(zip(columns, rows, strict=True))
+                return paper
             paper = Paper(self.canvas.width, self.canvas.height, self.canvas.ink)
             for path in self._paths(curve, what, pieces):
                 paper.line(path)
             return paper
 
-        return curve.once((*what, "paper", *self._shown), draw)
+        return curve.once(key, draw)
 
     def _band(self, curve: Curve) -> Paper | None:
         low, high = curve.band()
@@ -100,8 +109,7 @@ class Painter:
         """The marks of a curve, and arrows at the edges beyond which it has points."""
         role = f"series{index}"
         dots: Path = []
-        for path in self._paths(curve, *self.sight.lines(curve)):
-            # The first curve is a plain line, but for points that no line leads to.
+        for path in self._paths(curve, *self._marked(index, curve)):
             dots.extend(path if index or len(path) == 1 else ())
         inside = [(x, y) for x, y in dots if 0 <= x < self.width and 0 <= y < self.height]
         for x, y in _spread(inside, index, self.canvas.width):
@@ -116,6 +124,20 @@ class Painter:
                     self.canvas.put(0, x // self.across, above, role)
                 elif 0 <= x < self.width and y < 0:
                     self.canvas.put(self.canvas.height - 1, x // self.across, below, role)
+
+    def _marked(self, index: int, curve: Curve) -> tuple[Key, list[Piece]]:
+        """What of a curve may carry marks. The first one is a plain line, but for points that no line leads to."""
+        what, pieces = self.sight.lines(curve)
+        if index:
+            return what, pieces
+        x = self.sight.x
+
+        def find() -> list[Piece]:
+            fit = curve.fit(what, pieces, x.log, self.sight.y.log)
+            return [piece for piece in fit if x.pixel(piece[0][0], self.width) == x.pixel(piece[0][-1], self.width)]
+
+        lone = (*what, "lone", *self._shown)
+        return lone, curve.once(lone, find)
 
     def _draw_events(self, events: Mapping[int, Sequence[Mark]]) -> None:
         """Thin lines where something bends the curves; where they are too many, none."""

@@ -21,7 +21,7 @@ from craft.analysis.axes import Axis, format_step
 from craft.analysis.canvas import Canvas, Span, mark_of
 from craft.analysis.curves import Curve, Curves
 from craft.analysis.frame import Foot, frame_of, y_marks
-from craft.analysis.inking import PIXELS, Ink
+from craft.analysis.inking import Ink
 from craft.analysis.legend import Entry, end_labels, header, says_all, value_box
 from craft.analysis.marks import by_column, said
 from craft.analysis.painter import Painter, painted
@@ -149,7 +149,7 @@ class _Plot:
                 self._write_values(canvas, entries, view.cross)
 
         art = frame_of(self.ink, view.focused)
-        labels = end_labels(self._ends(entries, columns), names, lines, ascii_only=ascii_only) if names else []
+        labels = end_labels(self._ends(entries), names, lines, ascii_only=ascii_only) if names else []
         rows = list(head)
         for row, cells in enumerate(canvas.spans()):
             if gutter:
@@ -231,14 +231,12 @@ class _Plot:
         needed = min(max(width_of(entry.text("value")) for entry in entries) + 2, self.width // 3)
         return needed if self.width - needed >= 60 else 0
 
-    def _ends(self, entries: list[Entry], columns: int) -> list[tuple[float, Entry]]:
+    def _ends(self, entries: list[Entry]) -> list[tuple[float, Entry]]:
         """For each curve how high its last point lies that is seen, 0 to 1."""
         sight = self.sight
         found = []
         for entry, (_, curve) in zip(entries, self._named, strict=True):
-            reduced = curve.reduced(*sight.lines(curve), sight.x, sight.y.log, columns * PIXELS[self.ink][0])
-            seen = (y for points in reversed(reduced) for x, y in reversed(points) if sight.x.holds(x))
-            last = next(seen, None)
+            last = curve.last(*sight.lines(curve), sight.x, sight.y.log)
             found.append((0.0 if last is None else sight.y.place(last), entry))
         return found
 

@@ -90,6 +90,21 @@ class Scale:
         """The same length of the axis, moved by a part of itself."""
         return self._cut(by, 1 + by)
 
+    def ahead(self, steps: int, *, below: bool = False) -> Scale:
+        """A little longer: to the end of a step of its length, which has `steps` to twice as many; with `below`, it
+        begins at one too. It stays as it is while its ends stay within their steps."""
+        low, high = self.ends
+        length = (high - low) / steps
+        if not (0 < length < math.inf):
+            return self
+        step = 2.0 ** math.floor(math.log2(length))
+        first = math.floor(low / step) * step if below else low
+        last = math.ceil(high / step) * step
+        if self.log:
+            first, last = (10.0 ** min(end, _LARGEST) for end in (first, last))
+        low, high = (min(first, self.low) if below else self.low), max(last, self.high)
+        return Scale(low, high, self.log) if math.isfinite(high) and (low > 0 or not self.log) else self
+
     def _cut(self, low: float, high: float) -> Scale:
         first, last = self.value(low), self.value(high)
         # Where neighbouring floats, or the largest one, are reached, it stays as it is.

@@ -11,6 +11,8 @@ from craft.analysis.scales import Scale, around
 from craft.analysis.smoothing import LIGHT, STRONG
 
 Range = tuple[float, float]
+_AHEAD_X, _AHEAD_Y = 16, 32
+"""Steps that an axis to which points are still to come has at least."""
 _LEAST = 1e-4
 """Of a value, what a range around it shows at least: four digits of it, which is all that a loss is good for."""
 
@@ -24,6 +26,9 @@ class View:
     x_range: Range | None = None
     """The part of the x axis that is shown; None for all."""
     y_range: Range | None = None
+    live: bool = False
+    """Whether points are still to come: the axes then reach a little beyond those there are, in steps, so that a new
+    point seldom moves all the others."""
     robust: bool = False
     """Whether a few stray points are left out of the range of y, and said so."""
     smoothing: float = 0.0
@@ -68,6 +73,8 @@ class Sight:
             if low < 0 <= self.whole_x.low:  # no step and no time is less
                 low, high = 0.0, high - low
         self.x = Scale(low, high, log_x)
+        if self.view.live and not self.view.x_range:
+            self.x = self.x.ahead(_AHEAD_X)
         self.y = self._y_scale()
 
     def _y_scale(self) -> Scale:
@@ -86,6 +93,9 @@ class Sight:
             high = high if kept[1] == ends[1] else _power(kept[1], log) * (1 + 1e-9 * log)
         if not self.view.y_range:
             low, high = _wide_enough(low, high)
+            if self.view.live and low < high:
+                wider = Scale(low, high, log).ahead(_AHEAD_Y, below=True)
+                low, high = wider.low, wider.high
         if low > first or high < last:
             self.outside = sum(curve.outside(self.x, log, low, high) for curve in self.curves)
         low, high = (low, high) if low < high else around(low, log=log)

@@ -85,16 +85,18 @@ class Chart(Mouse, can_focus=True):
         empty: str = "no points yet",
         note: tuple[str, str] = ("", ""),
         axis: Axis | None = None,
+        live: bool = False,
     ) -> None:
-        """Show curves. `empty` is said while there are no points; `note` (text, tone) stands above the plot; `axis`,
-        one of `craft.analysis.axes.AXES`, says how places are written, and is found by `x_label` when not given. The
-        same objects again cost nothing. A range that ends at the newest point moves with it."""
+        """Show curves, to which points still come where they are `live`. `empty` is said while there are no points;
+        `note` (text, tone) stands above the plot; `axis`, one of `craft.analysis.axes.AXES`, says how places are
+        written, and is found by `x_label` when not given. The same objects again cost nothing. A range that ends at the
+        newest point moves with it."""
         from craft.analysis.axes import AXES
 
         axis = axis or next((one for one in AXES.values() if x_label in (one.name, one.label)), None)
         other_axis = (axis or x_label) != (self.axis or self.x_label)
         newest = self._newest()
-        if not self.put(series, title, x_label, marks, empty, note, axis):
+        if not self.put(series, title, x_label, marks, empty, note, axis, live):
             return
         if other_axis or not series:  # another run, or another measure: no place on the old axis means anything
             self.x_range = self.y_range = self.cross = self._pinned = self._anchor = self.chosen = None

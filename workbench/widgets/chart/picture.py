@@ -70,6 +70,8 @@ class Picture(Widget):
         self.note = ("", "")
         self._sizes: Sequence[int] = ()
         self.axis: Axis | None = None
+        self.live = False
+        """Whether points are still to come."""
         self.x_range: Range | None = None
         """The part of the x axis that is shown; None for all."""
         self.y_range: Range | None = None
@@ -99,14 +101,17 @@ class Picture(Widget):
         empty: str,
         note: tuple[str, str],
         axis: Axis | None,
+        live: bool,
     ) -> bool:
         """Show all this; whether anything of it is new."""
         sizes = [len(one.ys) for one in series]
-        asked = (series, title, x_label, marks, empty, note, axis, sizes)
-        shown = (self.series, self.title, self.x_label, self.marks, self.empty, self.note, self.axis)
+        asked = (series, title, x_label, marks, empty, note, axis, live, sizes)
+        shown = (self.series, self.title, self.x_label, self.marks, self.empty, self.note, self.axis, self.live)
         if asked[:-1] == shown and sizes == self._sizes:
             return False
-        self.series, self.title, self.x_label, self.marks, self.empty, self.note, self.axis, self._sizes = asked
+        self.series, self.title, self.x_label, self.marks, self.empty, self.note, self.axis, self.live, self._sizes = (
+            asked
+        )
         self.draw_again()
         return True
 
@@ -168,7 +173,7 @@ class Picture(Widget):
         from craft.analysis.curves import Curves
 
         self._curves = self._curves or Curves()
-        looks = (self.log_x, self.log_y, self.smoothing, self.robust, self.x_range)
+        looks = (self.log_x, self.log_y, self.smoothing, self.robust, self.x_range, self.live)
         asked = (self.series, self._sizes, self._room(), *looks)
         is_short = sum(self._sizes) <= _LONG
         if is_short or asked == self._looked_through:
@@ -228,6 +233,7 @@ class Picture(Widget):
             log_y=self.log_y,
             x_range=self.x_range,
             y_range=self.y_range,
+            live=self.live,
             robust=self.robust,
             smoothing=self.smoothing,
             cross=self.cross,

@@ -158,6 +158,8 @@ class ChartGrid(Container):
         axis: Axis,
         empty: str,
         note: tuple[str, str],
+        *,
+        live: bool,
     ) -> None:
         """Give each chart that is seen its curves; a chart draws again only what changed."""
         for place, (panel, chart) in enumerate(zip(self.seen, self._charts, strict=False)):
@@ -173,6 +175,7 @@ class ChartGrid(Container):
                 empty=empty,
                 note=note if place == 0 else ("", ""),
                 axis=axis,
+                live=live,
             )
 
     def clear(self) -> None:

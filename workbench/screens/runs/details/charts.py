@@ -135,7 +135,8 @@ class ChartsTab(DetailTab):
     def _draw(self) -> None:
         found = self.found
         empty = self._why_empty() if all(one.key in found.curves for one in self.grid.seen) else _READING
-        self.grid.show(found.curves, found.marks, AXES[found.axis], empty, self._note())
+        live = self.run is not None and self.run.observed.is_live
+        self.grid.show(found.curves, found.marks, AXES[found.axis], empty, self._note(), live=live)
         self._show_head()
 
     def _why_empty(self) -> str:
