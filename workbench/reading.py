@@ -164,7 +164,9 @@ class ReadingApp(Bench):
             if not self.runs_read:
                 self._check_file()  # not sooner: importing the schema would take the processor from reading the runs
             self.runs, self.runs_read = message.runs, True
-        if message.show is not None and not self._ends:
+        if self._ends:
+            return
+        if message.show is not None:
             message.show()
         elsewhere = message.show is None or message.of is not self.place
         self._tell(lambda screen: screen.show_runs() if message.runs is not None and elsewhere else None)

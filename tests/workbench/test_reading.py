@@ -17,6 +17,7 @@ from craft.runs.store import RunStore, RunSummary
 from tests.workbench.harness import opened, play, screen_text, until
 from tests.workbench.runs import EXPERIMENTS, make_project, make_run, make_waiting, working
 from workbench import memory
+from workbench.messages import Looked
 from workbench.project import check_project, files_of, read_project, stamp_of
 from workbench.screens.runs.columns import COLUMNS, columns_for, gap_for, progress
 from workbench.screens.runs.rows import cells_of, header
@@ -248,3 +249,14 @@ def test_progress_of_odd_claims(tmp_path: Path) -> None:
     make_run(tmp_path, step=5, max_steps=0)
     runs = RunStore(tmp_path).list()
     assert sorted(str(progress(run)) for run in runs) == ["1.0", "None"]
+
+
+def test_a_look_that_comes_while_the_program_ends_is_let_go(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+
+    async def story() -> None:
+        async with opened(file) as (app, _):
+            place = app.place
+        app._take_look(Looked([], place, lambda: pytest.fail("shown on a screen that is taken down")))
+
+    play(story())
