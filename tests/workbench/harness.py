@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from time import monotonic
 
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
 
 from workbench import reading
@@ -24,7 +25,8 @@ def play(story: Coroutine[None, None, None]) -> None:
 
 
 def screen_text(app: Workbench) -> str:
-    """What stands on the screen now."""
+    """What stands on the screen now, also what lies below a dialog."""
+    visible_screen_stack.set(app._background_screens)  # else what is below is there only while it is still kept
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
