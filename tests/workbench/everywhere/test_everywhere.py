@@ -295,7 +295,7 @@ def test_the_demo_reaches_a_moving_curve(tmp_path: Path, monkeypatch: pytest.Mon
             await pilot.press("d")
             await until(pilot, lambda: bool(app.runs) and (app.runs[0].step or 0) > 1, within=60)
             assert (tmp_path / "experiments.toml").read_text().startswith("#:schema")
-            await until(pilot, lambda: "d demo" not in screen_text(app), within=5)
+            await until(pilot, lambda: "d demo" not in screen_text(app))
             from craft.launch.groups.several import stop_all
 
             stop_all([app.runs[0].folder])
