@@ -94,9 +94,9 @@ def test_a_broken_file_gives_one_clear_error(batch: int, tmp_path: Path) -> None
     refused = 0
     for number in range(batch, FILES, BATCHES):
         path.write_bytes(mutate(RICH.encode(), random.Random(number)))
-        begun = time.perf_counter()
+        begun = time.process_time()
         refused += outcome(path) is not None
-        taken = time.perf_counter() - begun
+        taken = time.process_time() - begun
         assert taken < 2.0, f"file {number} took {taken:.1f} s"
     # Neither all nor none: the mutations reach what is behind the reader.
     assert FILES // BATCHES // 2 < refused < FILES // BATCHES
@@ -132,7 +132,7 @@ def test_any_override_gives_a_definition_that_reads_back_or_one_clear_error(tmp_
     planned = 0
     for _ in range(1_500):
         overrides = [f"{chance.choice(settings)}={chance.choice(values)}" for _ in range(chance.choice([1, 1, 2]))]
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             runs = file.plan([chance.choice(["own-text", "lr"])], overrides)
         except ConfigError as error:
@@ -143,5 +143,5 @@ def test_any_override_gives_a_definition_that_reads_back_or_one_clear_error(tmp_
             definition = tmp_path / "experiment.toml"
             definition.write_text(dump_definition("x", runs[0].config, runs_dir=None))
             assert load_definition(definition) == ("x", runs[0].config), overrides
-        assert time.perf_counter() - begun < 2.0, overrides
+        assert time.process_time() - begun < 2.0, overrides
     assert planned > 50

@@ -62,10 +62,10 @@ def test_a_text_that_grows_looks_as_if_it_had_been_there(ascii_only: bool) -> No
 
 def test_ten_thousand_tokens_are_put_into_lines_in_a_blink() -> None:
     wrapped = Wrapped(100, ascii_only=False)
-    started = time.perf_counter()
+    started = time.process_time()
     for number in range(10_000):
         wrapped.add(number, " word" if number % 15 else ".\n")
-    assert time.perf_counter() - started < 1.0  # 0.05 s where nothing else computes
+    assert time.process_time() - started < 1.0  # 0.05 s here
     assert len(wrapped) > 600
 
 
