@@ -86,6 +86,8 @@ class Picture(Widget):
         """The long curves, and the looks, that `_curves` knows."""
         self._under_way = False
         self._drawing: Drawing | None = None
+        self._sent: Drawing | None = None
+        """The plot whose lines are being sent."""
         self._strips: dict[int, Strip] = {}
         self._looks: dict[str, Style] = {}
         self._stale = True
@@ -285,20 +287,24 @@ class Picture(Widget):
         self._strips.clear()
         self._looks.clear()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._sent = self._on_screen()  # asked once, and not for each line
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
         text, tone = self.note
         if text and y == 0:
+            width = self.size.width
             said = shorten(text, width, ascii_only=self.ascii_only)
             return Strip([Segment(said, self._look(tone))]).adjust_cell_length(width, self.rich_style)
-        drawing = self._on_screen()
+        drawing = self._sent
         row = y - self._note_rows
         if drawing is None or row >= len(drawing.rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(self.size.width, self.rich_style)
         strip = self._strips.get(row)
         if strip is None:
             segments = [Segment(span.text, self._look(span.role)) for span in drawing.rows[row]]
-            strip = self._strips[row] = Strip(segments, width)
+            strip = self._strips[row] = Strip(segments, drawing.width)
         return strip
 
     def _look(self, role: str) -> Style:
