@@ -293,8 +293,14 @@ class Workbench(ReadingApp):
 def main() -> None:
     """The program `craft-workbench`."""
     file, runs_dir = arguments(sys.argv[1:])
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # Keys come from the first, the size from the second, and the screen goes to the third; a closed one is None.
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         fail("this needs a terminal; 'craft runs' and 'craft watch' work without one")
+    if os.environ.get("TERM") == "dumb":
+        fail(
+            "this terminal (TERM=dumb) cannot show it: set TERM to what the terminal is, or use 'craft runs' and "
+            "'craft watch'"
+        )
     if file is not None and not file.exists():
         fail(f"{file}: no such file; 'craft init' writes one")
     # A shell that exports its size would pin the screen to it, whatever the window becomes.

@@ -34,5 +34,6 @@ def arguments(words: list[str]) -> tuple[Path | None, Path | None]:
 
 def fail(message: str) -> None:
     """Say what is wrong and end with the status of wrong use."""
-    sys.stderr.write(f"craft-workbench: {clean(message)}\n")
+    if sys.stderr is not None:
+        sys.stderr.write(f"craft-workbench: {clean(message)}\n")
     sys.exit(2)

@@ -278,6 +278,25 @@ def test_a_file_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
         assert program.leave() == 2
 
 
+def test_a_terminal_that_cannot_move_its_cursor_is_told_so_and_gets_nothing_drawn(tmp_path: Path) -> None:
+    with recorded(str(make_project(tmp_path)), TERM="dumb") as program:
+        program.until(lambda seen: b"\n" in seen)
+        assert program.leave() == 2
+    said = program.bytes.decode()
+    assert "this terminal (TERM=dumb) cannot show it" in said and "set TERM" in said and "'craft watch'" in said
+    assert said.count("\n") == 1 and "\x1b" not in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("missing", ["<&-", ">&-", "2>&-", "2>out"])
+def test_each_stream_must_be_a_terminal(tmp_path: Path, missing: str) -> None:
+    words = f"cd {shlex.quote(str(tmp_path))} && exec {shlex.join(COMMAND)} {missing}"
+    with recorded("-c", words, command=[shutil.which("sh") or "/bin/sh"]) as program:
+        assert program.leave() == 2
+    assert b"\x1b" not in program.bytes and b"Traceback" not in program.bytes
+    if not missing.startswith("2"):
+        assert b"this needs a terminal" in program.bytes
+
+
 def test_nothing_heavy_is_imported_for_the_first_frame() -> None:
     program = (
         "import sys, workbench.app\n"
