@@ -18,6 +18,8 @@ from craft.config.positions import Path
 from craft.config.toml_values import dotted, same, write_key
 from craft.errors import ConfigError
 
+_KINDS = ("experiment", "template")  # what has a name that others extend
+
 
 def set_value(text: str, path: Path, value: Any) -> str:
     """The text with `value` at `path`, wherever that is written: dotted, inline, under a header, or nowhere.
@@ -85,33 +87,22 @@ def copy_table(text: str, kind: str, old: str, new: str) -> str:
 
     Raises ConfigError when there is none, or the new name is taken.
     """
-    document = Editable(text)
-    if document.get((kind, old)) is ABSENT:
-        raise ConfigError(f"there is no {kind} '{old}' in the file, so it cannot be copied")
-    for other in ("experiment", "template"):
-        if document.get((other, new)) is not ABSENT:
-            raise ConfigError(f"'{old}' cannot be copied to '{new}': there is already a {other} of this name")
+    document = _with_free_name(text, kind, old, new, "copied")
     value = copy.deepcopy(document.get((kind, old)))
     return document.changed(document.copying((kind, old), new), document.data_with((kind, new), value), (kind, old))
 
 
-def rename_experiment(text: str, old: str, new: str) -> str:
-    """The text with an experiment renamed, also where other tables extend it.
+def rename_table(text: str, kind: str, old: str, new: str) -> str:
+    """The text with an experiment or template renamed in its place, also where other tables extend it.
 
-    Raises ConfigError when there is no such experiment, or the new name is taken.
+    Raises ConfigError when there is none, or the new name is taken.
     """
-    document = Editable(text)
-    path = ("experiment", old)
-    if document.get(path) is ABSENT:
-        raise ConfigError(f"there is no experiment '{old}' in the file, so it cannot be renamed")
-    for kind in ("experiment", "template"):
-        if document.get((kind, new)) is not ABSENT:
-            raise ConfigError(f"'{old}' cannot be renamed to '{new}': there is already a {kind} of this name")
-    changes = [Change(*span, write_key(new)) for span in document.positions.parts[path]]
+    document = _with_free_name(text, kind, old, new, "renamed")
+    changes = [Change(*span, write_key(new)) for span in document.positions.parts[kind, old]]
     data = copy.deepcopy(document.data)
-    for kind in ("experiment", "template"):
-        for name, table in data.get(kind, {}).items():
-            place: Path = (kind, name, "extends")
+    for child in _KINDS:
+        for name, table in data.get(child, {}).items():
+            place: Path = (child, name, "extends")
             extends = table.get("extends") if isinstance(table, dict) else None
             for i, parent in enumerate(extends if isinstance(extends, list) else []):
                 if parent == old:
@@ -120,5 +111,16 @@ def rename_experiment(text: str, old: str, new: str) -> str:
             if extends == old:
                 changes += document.rewriting(place, old, new)
                 table["extends"] = new
-    data["experiment"] = {new if name == old else name: table for name, table in data["experiment"].items()}
-    return document.changed(changes, data, path)
+    data[kind] = {new if name == old else name: table for name, table in data[kind].items()}
+    return document.changed(changes, data, (kind, old))
+
+
+def _with_free_name(text: str, kind: str, old: str, new: str, done: str) -> Editable:
+    """The document, when it has what is to be copied or renamed and nothing of the new name yet."""
+    document = Editable(text)
+    if document.get((kind, old)) is ABSENT:
+        raise ConfigError(f"there is no {kind} '{old}' in the file, so it cannot be {done}")
+    for other in _KINDS:
+        if document.get((other, new)) is not ABSENT:
+            raise ConfigError(f"'{old}' cannot be {done} to '{new}': there is already a {other} of this name")
+    return document

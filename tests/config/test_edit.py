@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from craft.config.edit import copy_table, delete, rename_experiment, set_value
+from craft.config.edit import copy_table, delete, rename_table, set_value
 from craft.config.positions import Path
 from craft.config.toml_values import same
 from craft.errors import ConfigError
@@ -221,7 +221,7 @@ def test_deleting_takes_one_thing_away(path: Path, expected: list[str]) -> None:
 
 
 def test_renaming_follows_every_reference() -> None:
-    edited = rename_experiment(FILE, "small", "tiny v2")
+    edited = rename_table(FILE, "experiment", "small", "tiny v2")
     assert difference(FILE, edited) == [
         "- [experiment.small]",
         '+ [experiment."tiny v2"]',
@@ -230,12 +230,43 @@ def test_renaming_follows_every_reference() -> None:
         '- extends = ["small", "wide"]',
         '+ extends = ["tiny v2", "wide"]',
     ]
-    assert difference(FILE, rename_experiment(FILE, "lr", "rate")) == [
+    assert difference(FILE, rename_table(FILE, "experiment", "lr", "rate")) == [
         "- [experiment.lr]",
         "+ [experiment.rate]",
         "- [experiment.lr.sweep]",
         "+ [experiment.rate.sweep]",
     ]
+
+
+def test_renaming_changes_names_and_nothing_else_however_a_table_is_written() -> None:
+    text = """
+# keep in step with the paper
+[template.small]   # the paper's own
+# why 4 heads: see lab notes
+model.hidden_size = 1_28 # 128
+[template.small.optimizer]
+lr = 1e-3 # 3e-3 diverged!
+# of other
+[template.other]
+extends = [ # in this order
+    'small', # first
+    "x",
+]
+[template]
+x = { extends = "small", model = { num_heads = 4 } }
+[experiment]
+a.extends = "small" # by a dotted key
+[experiment.small-er]
+why = "small"
+"""
+    edited = rename_table(text, "template", "small", "small v1.5")
+    for written, new in (("template.small", 'template."small v1.5"'), ("'small'", '"small v1.5"')):
+        text = text.replace(written, new)
+    assert edited == text.replace('extends = "small"', 'extends = "small v1.5"')
+    inline = """template."x" = { why = "y" } # inline\nexperiment.a.extends = 'x'\n"""
+    assert rename_table(inline, "template", "x", "y") == (
+        """template.y = { why = "y" } # inline\nexperiment.a.extends = "y"\n"""
+    )
 
 
 def test_a_copy_has_the_very_lines_with_their_comments() -> None:
@@ -262,9 +293,9 @@ def test_a_copy_has_the_very_lines_with_their_comments() -> None:
 def test_a_reference_to_a_template_is_not_renamed() -> None:
     text = '[template.x]\n[experiment.a]\nextends = "x"\n'
     with pytest.raises(ConfigError, match="no experiment 'x'"):
-        rename_experiment(text, "x", "y")
+        rename_table(text, "experiment", "x", "y")
     with pytest.raises(ConfigError, match="already a template of this name"):
-        rename_experiment(text, "a", "x")
+        rename_table(text, "experiment", "a", "x")
 
 
 def test_windows_line_ends_and_a_missing_last_one() -> None:

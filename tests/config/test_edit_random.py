@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from craft.config.edit import copy_table, delete, rename_experiment, set_value
+from craft.config.edit import copy_table, delete, rename_table, set_value
 from craft.config.positions import Path, TomlPositions
 from craft.config.toml_values import same
 from craft.errors import ConfigError
@@ -150,10 +150,11 @@ EXPERIMENTS = st.dictionaries(
 
 @settings(max_examples=200, deadline=None)
 @given(EXPERIMENTS, st.integers(0, 2**32), st.data())
-def test_random_experiments_renamed(experiments: dict[str, Any], seed: int, data: st.DataObject) -> None:
-    text = Writer(random.Random(seed)).write({"experiment": experiments})
+def test_random_experiments_and_templates_renamed(experiments: dict[str, Any], seed: int, data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(["experiment", "template"]))
+    text = Writer(random.Random(seed)).write({kind: experiments})
     old = data.draw(st.sampled_from(sorted(experiments)))
-    edited = rename_experiment(text, old, "new one")
+    edited = rename_table(text, kind, old, "new one")
 
     def renamed(name: Any) -> Any:
         return "new one" if name == old else name
@@ -164,7 +165,7 @@ def test_random_experiments_renamed(experiments: dict[str, Any], seed: int, data
             table["extends"] = [renamed(parent) for parent in parents]
         elif parents is not None:
             table["extends"] = renamed(parents)
-    assert same(tomllib.loads(edited), {"experiment": expected})
+    assert same(tomllib.loads(edited), {kind: expected})
     assert comments_of(edited) == comments_of(text)
 
 

@@ -11,7 +11,7 @@ from craft.config.experiments import inspect_experiments, load_experiments
 from tests.workbench.experiments.projects import TEXT, choose, experiments, make_project, text_of
 from tests.workbench.harness import play, screen_text, until
 from workbench.screens.experiments.rows import Row
-from workbench.screens.experiments.starter import read_list, renamed, starters, sweep_fault, swept
+from workbench.screens.experiments.starter import read_list, starters, sweep_fault, swept
 
 
 def test_every_type_of_model_begins_as_something_that_is_valid(tmp_path: Path) -> None:
@@ -22,14 +22,6 @@ def test_every_type_of_model_begins_as_something_that_is_valid(tmp_path: Path) -
         assert inspect_experiments(file, text).problems == []
         kinds.add(starter.table.get("model", {}).get("type"))
     assert kinds == {None, "transformer", "lstm", "rnn", "hf"}
-
-
-def test_a_template_is_renamed_where_others_extend_it_and_comments_stay() -> None:
-    text = renamed(TEXT, "template", "base", "ground")
-    assert "# kept" in text
-    data = tomllib.loads(text)
-    assert list(data["template"]) == ["ground"]
-    assert data["experiment"]["tiny"]["extends"] == "ground"
 
 
 def test_values_of_a_sweep_are_read_as_the_file_has_them() -> None:
@@ -71,6 +63,17 @@ def test_delete_and_rename_from_the_list_are_taken_back_by_one_key(tmp_path: Pat
             await pilot.press("enter")
             await until(pilot, lambda: screen.listing.selected is not None and screen.listing.selected.name == "small")
             assert tomllib.loads(text_of(screen))["experiment"]["wide"]["extends"] == "small"
+            await pilot.press("u")
+            await until(pilot, lambda: text_of(screen) == TEXT)
+            await choose(pilot, screen, "base")
+            await pilot.press("m")
+            await until(pilot, lambda: bool(app.screen.query(Input)))
+            app.screen.query_one(Input).value = "ground"
+            await pilot.press("enter")
+            renamed = TEXT.replace("template.base", "template.ground").replace('extends = "base"', 'extends = "ground"')
+            await until(pilot, lambda: text_of(screen) == renamed)
+            await until(pilot, lambda: screen.listing.selected is not None and screen.listing.selected.name == "ground")
+            await until(pilot, lambda: "template ground" in screen_text(app))
             await pilot.press("u")
             await until(pilot, lambda: text_of(screen) == TEXT)
             assert file.read_text() == TEXT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual import work
 
@@ -12,6 +13,9 @@ from workbench.dialogs.confirm import ConfirmScreen
 from workbench.dialogs.prompt import PromptScreen
 from workbench.paths import is_there, typed_path
 from workbench.screens.experiments.parts import Parts
+
+if TYPE_CHECKING:
+    from workbench.screens.experiments.rows import Kind
 
 
 class Changing(Parts):
@@ -64,7 +68,7 @@ class Changing(Parts):
         value = starter.stem if starter.stem not in names else self._free_name(starter.stem)
         self.app.push_screen(PromptScreen("Its name", value=value, check=self._name_fault), write)
 
-    def _change(self, change: Callable[[str], str], why: str, *, select: str) -> None:
+    def _change(self, change: Callable[[str], str], why: str, *, select: str, kind: Kind = "experiment") -> None:
         """Apply what a function makes of the text, and go there."""
         assert self.panel is not None
         try:
@@ -73,12 +77,12 @@ class Changing(Parts):
             self.app.say(str(error), "error")
             return
         if select:
-            self.listing.expect(select, "experiment")
+            self.listing.expect(select, kind)
             self.app.session.set("experiments.selected", select)
-            self.app.session.set("experiments.kind", "experiment")
+            self.app.session.set("experiments.kind", kind)
         self._apply(text, why)
         if select:
-            self.panel.show_experiment(select, "experiment")
+            self.panel.show_experiment(select, kind)
 
     # --- copy, rename, delete ---
 
@@ -94,6 +98,7 @@ class Changing(Parts):
                     lambda text: copy_table(text, row.kind, row.name, name),
                     f"'{name}' is a copy of '{row.name}'",
                     select=name,
+                    kind=row.kind,
                 )
 
         value = self._free_name(row.name)
@@ -103,12 +108,15 @@ class Changing(Parts):
         row = self.listing.selected
         if row is None:
             return
-        from workbench.screens.experiments.starter import renamed
+        from craft.config.edit import rename_table
 
         def write(name: str | None) -> None:
             if name and name != row.name:
                 self._change(
-                    lambda text: renamed(text, row.kind, row.name, name), f"'{row.name}' is '{name}' now", select=name
+                    lambda text: rename_table(text, row.kind, row.name, name),
+                    f"'{row.name}' is '{name}' now",
+                    select=name,
+                    kind=row.kind,
                 )
 
         detail = "Where others extend it, they follow. Runs that were made keep the old name."

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from craft.config.edit import delete, rename_experiment, set_value
-from craft.config.editable import ABSENT, Editable
+from craft.config.edit import set_value
 from craft.config.toml_values import dotted, leaves
-from craft.errors import ConfigError
 
 if TYPE_CHECKING:
     from craft.config.experiments import PlannedRun
-    from workbench.screens.experiments.rows import Kind, Row
+    from workbench.screens.experiments.rows import Row
 
 # Sizes that train in seconds on a laptop's CPU and show a difference; to be changed right away.
 _MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -61,25 +59,6 @@ def starters(rows: Sequence[Row]) -> list[Starter]:
     for kind, (about, model) in _MODELS.items():
         found.append(Starter(f"a new {kind}", about, kind, {"description": "", "why": "", "model": model}))
     return found
-
-
-def renamed(text: str, kind: Kind, old: str, new: str) -> str:
-    """The text with another name, also where others extend it. Raises ConfigError."""
-    if kind == "experiment":
-        return rename_experiment(text, old, new)
-    table = Editable(text).get(("template", old))
-    if table is ABSENT:
-        raise ConfigError(f"there is no template '{old}' in the file, so it cannot be renamed")
-    text = set_value(text, ("template", new), table)
-    data = tomllib.loads(text)
-    for place in ("template", "experiment"):
-        for name, body in data.get(place, {}).items():
-            extends = body.get("extends") if isinstance(body, dict) else None
-            if extends == old:
-                text = set_value(text, (place, name, "extends"), new)
-            elif isinstance(extends, list) and old in extends:
-                text = set_value(text, (place, name, "extends"), [new if one == old else one for one in extends])
-    return delete(text, ("template", old))
 
 
 # Sweeps ----------------------------------------------------------------------------------------------------------
