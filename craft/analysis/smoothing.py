@@ -4,6 +4,9 @@ An exponential average starts at zero, or at its first value, and drags that alo
 weight that has really come together so far (the correction of Adam's moments), so the first value is the first point
 and the second a proper mean of two. The past fades with the distance on the x axis, not with the number of points: a
 curve that is logged every step and one that is logged every hundredth are smoothed over the same stretch.
+
+A stray point that is many heights of the curve away from it would be in the average to the end, as what fades is a
+share of it: it counts as if it were nearer.
 """
 
 from __future__ import annotations
@@ -11,11 +14,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from craft.analysis.ranges import robust_range, stretches
+
 PARTS = 1000.0
 """`weight` is what is left of a value after one part of as many of the x axis."""
 
 LIGHT, STRONG = 0.9, 0.98
 """Averages over about a hundredth and a twentieth of the axis."""
+
+FARTHEST = 10.0
+"""Heights of a curve, its strays left out, that a stray point is away from it at most."""
 
 
 def smooth(xs: Sequence[float], ys: Sequence[float], weight: float, span: float) -> list[float]:
@@ -28,6 +36,7 @@ def smooth(xs: Sequence[float], ys: Sequence[float], weight: float, span: float)
     exp = math.exp
     smoothed: list[float] = []
     add = smoothed.append
+    ys = _nearer(ys)
     mean, total, before, step, fade = 0.0, 0.0, xs[0] if xs else 0.0, 0.0, 1.0
     for x, y in zip(xs, ys, strict=True):
         distance = x - before
@@ -39,3 +48,16 @@ def smooth(xs: Sequence[float], ys: Sequence[float], weight: float, span: float)
         add(mean)
         before = x
     return smoothed
+
+
+def _nearer(ys: Sequence[float]) -> Sequence[float]:
+    """The values, strays that are too far away put nearer."""
+    if not ys:
+        return ys
+    lowest, highest = min(ys), max(ys)
+    low, high = robust_range(stretches(ys), lowest, highest)
+    reach = FARTHEST * (high - low)
+    least, most = low - reach, high + reach
+    if least <= lowest and highest <= most:
+        return ys
+    return [y if least <= y <= most else least if y < least else most for y in ys]

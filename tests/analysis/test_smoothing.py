@@ -51,3 +51,23 @@ def test_an_average_lies_between_the_values(ys: list[float], weight: float) -> N
     low, high = min(ys), max(ys)
     for value in smooth(xs, ys, weight, 100.0):
         assert math.isfinite(value) and low - slack <= value <= high + slack
+
+
+def test_a_stray_point_is_forgotten() -> None:
+    chance = random.Random(2)
+    plain = [-3 + chance.gauss(0, 0.5) for _ in STEPS]
+    strayed = list(plain)
+    strayed[600], strayed[620] = 1e35, -1e35
+    usual, seen = (smooth(STEPS, ys, STRONG, PARTS) for ys in (plain, strayed))
+    assert seen[:600] == usual[:600]
+    assert max(map(abs, seen)) < 5, "a bump, in the picture"
+    assert seen[-1] == pytest.approx(usual[-1], abs=0.01)
+    spiked = [5.0 if step == 600 else y for step, y in enumerate(plain)]
+    assert smooth(STEPS, spiked, STRONG, PARTS)[600] - usual[600] == pytest.approx((5 - plain[600]) / 50, rel=0.01)
+
+
+@pytest.mark.parametrize("stray", [math.inf, -math.inf, 1e308])
+def test_a_stray_point_may_be_as_large_as_a_float(stray: float) -> None:
+    ys = [math.sin(x) for x in STEPS]
+    ys[500] = stray
+    assert smooth(STEPS, ys, LIGHT, PARTS)[-1] == pytest.approx(0.0, abs=1.0)
