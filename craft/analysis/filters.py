@@ -5,6 +5,7 @@ val/loss < 1.9 and lr > 1e-3   figures and settings; a setting by the end of its
 phase = failed or not seed = 1
 optimizer.type ~ ada           contains
 tokens >= 10M   age < 2d       numbers with k, M, B; ages with s, m, h, d, w
+note ~ "in two" 'in two'       quotes of either kind keep blanks and signs
 
 filter     = either
 either     = both { "or" both }
@@ -27,7 +28,8 @@ Facts = Callable[[str], Value]
 
 SIGNS = ("<=", ">=", "!=", "==", "<", ">", "=", "~")
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<sign><=|>=|!=|==|<|>|=|~)|(?P<bracket>[()])|"(?P<quoted>[^"]*)"|(?P<word>[^\s()<>=!~"]+))"""
+    r"""\s*(?:(?P<sign><=|>=|!=|==|<|>|=|~)|(?P<bracket>[()])|(?P<quoted>"[^"]*"|'[^']*')|"""
+    r"""(?P<word>[^\s()<>=!~"'][^\s()<>=!~"]*))"""
 )
 _SCALES = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
@@ -40,7 +42,7 @@ NAMES: dict[str, tuple[tuple[str, ...], str]] = {
     "step": ((), "steps done"),
     "progress": ((), "the part of its steps that is done, from 0 to 1"),
     "tokens": ((), "tokens trained on"),
-    "speed": (("tok/s",), "tokens a second"),
+    "speed": (("tok/s",), "the last speed recorded, in tokens a second"),
     "train/loss": (("loss", "train"), "the last training loss"),
     "val/loss": (("val",), "the last validation loss"),
     "best": ((), "the best value of what is monitored"),
@@ -48,7 +50,7 @@ NAMES: dict[str, tuple[tuple[str, ...], str]] = {
     "eta": ((), "time left while it trains, as 2h"),
     "age": ((), "time since it was made, as 2d"),
     "star": ((), "true or false"),
-    "tag": (("tags",), "its tags, with a blank between them"),
+    "tag": (("tags",), "its tags; one of them is enough for =, and != means none"),
     "note": ((), "its note"),
 }
 """What every run is asked by: other names of it, as headings have them, and what it is. Settings and metrics have
@@ -56,6 +58,8 @@ their own names."""
 _CANONICAL = {name: known for known, (others, _) in NAMES.items() for name in (known, *others)}
 AGES = ("age", "time", "eta")
 """Names whose values are seconds, so that 2h can be written."""
+SEVERAL = ("tag",)
+"""Names with any number of words for a value, which facts give with a blank between them."""
 DEEPEST = 100
 """Brackets and nots inside each other: a person writes a few, and Python's own stack has an end."""
 
@@ -104,14 +108,14 @@ class Compared:
 
     def holds(self, facts: Facts) -> bool:
         found = facts(self.name)
-        if self.sign == "!=":
-            return found is not None and not _equal(found, self.value)
+        if self.name in SEVERAL and self.sign in ("=", "==", "!="):
+            return any(_equal(one, self.value) for one in str(found or "").split()) == (self.sign != "!=")
         if found is None:
             return False
         if self.sign == "~":
             return str(self.value).casefold() in str(found).casefold()
-        if self.sign in ("=", "=="):
-            return _equal(found, self.value)
+        if self.sign in ("=", "==", "!="):
+            return _equal(found, self.value) == (self.sign != "!=")
         if not (_is_number(found) and _is_number(self.value)):
             return False
         ours, theirs = float(found), float(self.value)  # type: ignore[arg-type]
@@ -189,9 +193,10 @@ class _Reader:
             found = _TOKEN.match(text, at)
             if found is None or not found.lastgroup:
                 at += len(text[at:]) - len(text[at:].lstrip())
-                raise self.fault("a quote is not closed" if text[at] == '"' else "this cannot be read", at)
+                raise self.fault("a quote is not closed" if text[at] in "\"'" else "this cannot be read", at)
             kind = found.lastgroup
-            self.tokens.append(_Token(kind, found[kind], found.start(kind)))
+            quote = kind == "quoted"
+            self.tokens.append(_Token(kind, found[kind][1:-1] if quote else found[kind], found.start(kind) + quote))
             at = found.end()
 
     def ahead(self) -> str:
@@ -286,6 +291,8 @@ def _is_number(value: Value) -> bool:
 
 
 def _equal(found: Value, wanted: Value) -> bool:
+    if isinstance(found, str) and _is_number(wanted):
+        found = read_value(found)  # a name of digits, as a tag can be
     if _is_number(found) and _is_number(wanted):
         return float(found) == float(wanted)  # type: ignore[arg-type]
     return str(found).casefold() == str(wanted).casefold()

@@ -17,6 +17,8 @@ FACTS = {
     "age": 3600.0,
     "seed": 1.0,
     "compile": True,
+    "tag": "\u4e16\u754c base+1 7 or",
+    "note": 'it\'s "in two"',
 }
 
 
@@ -52,6 +54,16 @@ FACTS = {
         ('wide "" and phase = failed', False),
         ('"" wide', True),
         ('""', True),
+        ("phase = 'running'", True),
+        ("note ~ 'in two'", True),
+        ("note ~ it's", True),
+        ("note ~ '\"in'", True),
+        ("tag = base+1", True),
+        ("tags = \"base+1\" and tag = 'or' and tag = 7", True),
+        ("tag = base", False),
+        ("tag != base+1", False),
+        ("tag != base", True),
+        ("tag ~ base", True),
         ('"" or bad', True),
         ('(wide "")', True),
         ('not ""', False),
@@ -80,6 +92,7 @@ def test_it_names_what_it_asks_for() -> None:
         ("not", "something is missing here", 3),
         ("()", "nothing is open", 1),
         ('wide "open', "a quote is not closed", 5),
+        ("wide 'open", "a quote is not closed", 5),
         ("a ! b", "cannot be read", 2),
         ('"" )', "is left over", 3),
         ('lr > ""', "'' is no number", 6),
