@@ -19,7 +19,8 @@ from tests.workbench.runs import EXPERIMENTS, make_project, make_run, make_waiti
 from workbench import memory
 from workbench.messages import Looked
 from workbench.project import check_project, files_of, read_project, stamp_of
-from workbench.screens.runs.columns import COLUMNS, columns_for, gap_for, progress
+from workbench.screens.runs.arrange import facts_of
+from workbench.screens.runs.columns import COLUMNS, columns_for, columns_of, gap_for, progress
 from workbench.screens.runs.rows import cells_of, header
 from workbench.watch import ListedRun, RunsReader
 
@@ -242,6 +243,16 @@ def test_rows_are_as_wide_as_their_heading_and_fit(tmp_path: Path, width: int) -
     if width >= 77:
         assert [column.title for column in columns if column.title] == [c.title for c in COLUMNS if c.title]
     assert (width >= 118) <= any(not column.title for column in columns), "the bar comes with room"
+
+
+def test_what_runs_that_are_over_are_sorted_and_filtered_by_stands_in_the_list(tmp_path: Path) -> None:
+    make_run(tmp_path, tokens_per_second=25_100.0, eta_seconds=9.0)
+    (run,) = RunStore(tmp_path).list()
+    for key in ("train/loss", "val/loss", "speed", "eta", "age"):
+        _, cell = cells_of(run, run.created + 59, 20, columns_of([key]), False)
+        assert (cell.text.strip() == "-") == (facts_of(run)(key) is None), key
+    _, cell = cells_of(run, run.created + 59, 20, columns_of(["speed"]), False)
+    assert cell.text == "25.1k" and cell.tone == "quiet", "no worker is at it"
 
 
 def test_progress_of_odd_claims(tmp_path: Path) -> None:

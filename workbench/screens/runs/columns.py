@@ -77,9 +77,9 @@ def _progress(run: RunSummary, now: float) -> str:
     return "" if done is None else f"{math.floor(100 * done)}%"
 
 
-def _live(value: Any, run: RunSummary) -> float | None:
-    """Speed and time left mean something only while a worker is at it."""
-    return number(value) if run.observed.is_live else None
+def _eta(run: RunSummary, now: float) -> str:
+    """Time left means something only while a worker is at it."""
+    return format_duration(number(run.status.eta_seconds) if run.observed.is_live else None)
 
 
 def age(run: RunSummary, now: float) -> float | None:
@@ -106,8 +106,8 @@ COLUMNS = (
     Column("progress", "", BAR_CELLS + 5, 9, _progress, "left"),
     Column("train/loss", "loss", 7, 2, lambda run, now: format_loss(number(run.status.train_loss))),
     Column("val/loss", "val", 7, 3, lambda run, now: format_loss(number(run.status.val_loss))),
-    Column("speed", "tok/s", 5, 6, lambda run, now: format_count(_live(run.status.tokens_per_second, run))),
-    Column("eta", "ETA", 7, 5, lambda run, now: format_duration(_live(run.status.eta_seconds, run))),
+    Column("speed", "tok/s", 5, 6, lambda run, now: format_count(number(run.status.tokens_per_second))),
+    Column("eta", "ETA", 7, 5, _eta),
     Column("age", "age", 3, 7, lambda run, now: format_age(age(run, now))),
 )
 """The columns that are there unless a person chose others, in the order they stand in."""

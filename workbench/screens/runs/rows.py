@@ -67,6 +67,9 @@ TONES = {
     "damaged": "bad",
 }
 
+_QUIET_KEYS = ("age", "group", "tag", "experiment")
+"""What is no news of a run. So is the last speed of one that is over."""
+
 QUIET = "$foreground 55%"
 """The style of what matters less, for content that a widget renders."""
 
@@ -130,7 +133,8 @@ def cells_of(
             cells.extend(_bar_cells(progress(run), column.width, ascii_only))
         else:
             text = column.write(run, now) if column.write else fact(column.key)
-            tone = "quiet" if text == NOTHING or column.key in ("age", "group", "tag", "experiment") else "plain"
+            is_quiet = column.key in _QUIET_KEYS or (column.key == "speed" and not run.observed.is_live)
+            tone = "quiet" if text == NOTHING or is_quiet else "plain"
             cells.append(Cell(_fitted(text, column, ascii_only), tone))
     return cells
 

@@ -91,10 +91,11 @@ def state_rows(run: RunSummary, now: float, ascii_only: bool) -> list[Row]:
     status, word = run.status, phase_word(run)
     step, most = number(status.step) or 0.0, number(status.max_steps) or 0.0
     reason = f"  {run.reason}" if run.reason and run.reason != word else ""
+    speed = format_rate(number(status.tokens_per_second), "tok/s")
     rows = [
         [_name("phase"), (phase_text(run, ascii_only), TONES.get(word, "warn")), plain(reason, ascii_only=ascii_only)],
         _fact("steps", f"{step:,.0f}" + (f" of {most:,.0f}, {100 * step / most:.0f}%" if most else "")),
-        _fact("tokens", f"{format_count(number(status.tokens))}, {format_rate(_live_speed(run), 'tok/s')}"),
+        _fact("tokens", f"{format_count(number(status.tokens))}, {speed}"),
         _fact("train loss", format_loss(number(status.train_loss))),
         _fact("val loss", format_loss(number(status.val_loss))),
         _best(run),
@@ -103,10 +104,6 @@ def state_rows(run: RunSummary, now: float, ascii_only: bool) -> list[Row]:
         rows.append(_fact("time left", format_duration(number(status.eta_seconds))))
     rows += _heartbeat(run, now)
     return rows
-
-
-def _live_speed(run: RunSummary) -> float | None:
-    return number(run.status.tokens_per_second)
 
 
 def _best(run: RunSummary) -> Row:
