@@ -135,7 +135,8 @@ def test_the_form_waits_while_the_text_is_no_toml(file: Path) -> None:
             rows.go_to(("data", "shuffle"))
             rows.focus()
             await pilot.press("space")
-            assert app.buffer.text == text and "waits" in shown(app, "#form-help")
+            await until(pilot, lambda: "waits" in shown(app, "#form-help"))
+            assert app.buffer.text == text
 
     play(story())
 

@@ -78,8 +78,11 @@ def test_no_letter_is_lost_that_the_prompt_of_the_playground_showed(tmp_path: Pa
         kill(program)
 
 
-def test_what_is_typed_is_with_the_system_before_it_can_be_drawn(tmp_path: Path) -> None:
+def test_what_is_typed_is_with_the_system_before_it_can_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Messages about it come after that, and a kill may come between."""
+    monkeypatch.setattr(memory, "_SLOW", float("inf"))
     file = make_project(tmp_path)
 
     async def story() -> None:
