@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.runs.disk import mounted
 from tests.workbench.harness import SmallScreen, play, screen_text, until
 from tests.workbench.playground.trained import playground, writing, written
 from workbench.memory import project_place
@@ -175,3 +178,51 @@ def test_entries_are_found_marked_written_to_files_and_deleted(project: Path, tm
 
     play(story())
     assert b"prompt 13 " not in store.path.read_bytes()
+
+
+def test_what_was_asked_on_a_full_disk_is_written_once_there_is_room(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [letter + "ab" * 3000 for letter in "abc"]  # longer than what is left of a file's last block
+
+    def known() -> list[tuple[str, str]]:
+        store = History(project_place(project))
+        store.poll()
+        assert store.damaged == 0
+        return [(one.prompt[:1], one.reason) for one in reversed(store.entries)]
+
+    with mounted(tmp_path / "disk") as disk:
+        monkeypatch.setenv("CRAFT_STATE_DIR", str(disk.path))
+
+        async def story() -> None:
+            async with playground(project, "tiny-001") as (app, screen, pilot):
+
+                async def ask(prompt: str) -> None:
+                    screen.prompt = prompt
+                    await pilot.press("f5")
+                    await written(screen, pilot)
+
+                await until(pilot, lambda: screen.prompt == "ab")
+                screen.set_settings({"max_new_tokens": 2})
+                disk.fill()
+                for number, prompt in enumerate(asked[:2], 1):
+                    await ask(prompt)
+                    await until(pilot, lambda number=number: f"{number} not in the history" in screen_text(app))  # type: ignore[misc]
+                told = [note.message for note in app._notifications if "waits here" in note.message]
+                assert len(told) == 1 and "no space" in told[0].lower()
+                await pilot.press("ctrl+q")
+                await until(pilot, lambda: "2 in the playground could not be written" in screen_text(app))
+                await pilot.press("n")
+                disk.free()
+                await until(pilot, lambda: known() == [("a", "finished"), ("b", "finished")])
+                await until(pilot, lambda: "not in the history" not in screen_text(app))
+                # Where it gets room only when nothing looks any more, it is written at the end.
+                monkeypatch.setattr(screen.keeper, "try_again", lambda: None)
+                disk.fill()
+                await ask(asked[2])
+                await until(pilot, lambda: screen.keeper.refused == 1)
+                disk.free()
+                app.clear_notifications()
+
+        play(story())
+        assert known() == [(letter, "finished") for letter in "abc"]

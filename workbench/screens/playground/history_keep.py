@@ -11,10 +11,62 @@ from workbench.memory import project_place
 from workbench.screens.playground.history_store import History, new_id
 
 if TYPE_CHECKING:
+    from workbench.bench import Bench
     from workbench.screens.playground.mode import Mode
     from workbench.screens.playground.sources import Source
 
 _KEPT = ("type", "prompt", "prompts", "text", "settings", "samples", "alternatives", "device", "precision", "file")
+
+_Entry = dict[str, Any]  # as `History.add` takes it
+
+
+class Keeper:
+    """Writes to the history in threads, in order. What a full disk refuses waits here until there is room."""
+
+    def __init__(self, app: Bench) -> None:
+        self._app = app
+        self._history = History(project_place(app.project.file))
+        self._waiting: dict[str, _Entry] = {}  # by identifier, of each the newest
+        self._waiting_lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._told = False
+        self.refused = 0
+        """Entries that could not be written when it was tried."""
+
+    def keep(self, entry: _Entry) -> None:
+        """Write an entry soon, with those that wait; it takes the place of what was kept before with its id."""
+        with self._waiting_lock:
+            self._waiting[entry["identifier"]] = entry
+        self._write_soon()
+
+    def try_again(self) -> None:
+        """Where something could not be written, there may be room by now."""
+        if self.refused and not self._writing.locked():
+            self._write_soon()
+
+    def _write_soon(self) -> None:
+        self._app.run_worker(
+            self.write, name="keep the history", group="playground history", thread=True, exit_on_error=False
+        )
+
+    def write(self) -> None:
+        """Write all that waits; what cannot be written waits on, and that is said once."""
+        with self._writing:
+            with self._waiting_lock:
+                entries, self._waiting = self._waiting, {}
+            refused: dict[str, _Entry] = {}
+            fault = ""
+            for identifier, entry in entries.items():
+                try:
+                    self._history.add(**entry)
+                except CraftError as error:
+                    refused[identifier], fault = entry, str(error)
+            with self._waiting_lock:
+                self._waiting = refused | self._waiting  # in the order of then, and what is newer stays
+            self.refused = len(refused)
+        if fault and not self._told:
+            self._app.say(f"{fault}; it waits here, and is written once that can be done", "error")
+        self._told = bool(fault)
 
 
 class Keeping:
@@ -24,43 +76,21 @@ class Keeping:
     """
 
     def __init__(self, owner: Mode, kind: str, request: dict[str, Any], sources: list[Source]) -> None:
-        self._owner, self._kind = owner, kind
-        self._request = {name: request[name] for name in _KEPT if name in request}
-        self._sources = [source.as_json() for source in sources]
-        self._id = new_id()
-        self._moment = time.time()
-        self._lock = threading.Lock()
-        self._told = self._written = 0
+        self._keeper = owner.playground.keeper
+        self._entry: _Entry = {
+            "kind": kind,
+            "request": {name: request[name] for name in _KEPT if name in request},
+            "sources": [source.as_json() for source in sources],
+            "identifier": new_id(),
+            "moment": time.time(),
+        }
         self.keep([], "asked")
 
     def keep(self, results: list[dict[str, Any]], reason: str) -> None:
         """What came until now: `results` as `done` gives them; it takes the place of what was kept before."""
-        app = self._owner.app
-        history = History(project_place(app.project.file))
-        self._told += 1
-        number = self._told
         # The tree of a search may be larger than all else together, and is there again when it is asked again.
         kept = [{name: value for name, value in one.items() if name != "tree"} for one in results]
-
-        def write() -> None:
-            with self._lock:
-                if number < self._written:
-                    return  # threads came in another order: what is newer stands there already
-                self._written = number
-                try:
-                    history.add(
-                        self._kind,
-                        self._request,
-                        kept,
-                        sources=self._sources,
-                        reason=reason,
-                        identifier=self._id,
-                        moment=self._moment,
-                    )
-                except CraftError as error:
-                    app.say(str(error), "error")
-
-        app.run_worker(write, name="keep the history", group="playground history", thread=True, exit_on_error=False)
+        self._keeper.keep({**self._entry, "results": kept, "reason": reason})
 
     def end(self, message: dict[str, Any]) -> None:
         """The final message of the request."""

@@ -21,11 +21,13 @@ from craft.runs.sampling_settings import SamplingSettings
 from workbench.actions import bindings_of
 from workbench.memory import project_place
 from workbench.screens.base import WorkbenchScreen
+from workbench.screens.playground.history_keep import Keeper
 from workbench.screens.playground.mode import Mode
 from workbench.screens.playground.sampling import Sampling, SamplingChanged
 from workbench.screens.playground.settings_panel import SettingsPanel
 from workbench.screens.playground.sources import LETTERS, Source, own_generation, read_sources
 from workbench.screens.playground.words import Word, Words
+from workbench.widgets.bars import Part
 from workbench.widgets.typed_lines import Lines
 
 _MODES = {
@@ -72,6 +74,7 @@ class PlaygroundScreen(WorkbenchScreen):
         super().__init__()
         self.sources: list[Source] = []
         self.sampling = Sampling(self, project_place(self.app.project.file) / "sampler.log")
+        self.keeper = Keeper(self.app)
         self._tabs = [name for name in _MODES if importlib.util.find_spec(f"{_HERE}.{name}")]
         self._prompt_known = bool(self.app.session.get("playground.prompt", ""))
         """Whether the prompt is a person's: else it is the first one that the run's definition has."""
@@ -97,6 +100,7 @@ class PlaygroundScreen(WorkbenchScreen):
 
     def on_unmount(self) -> None:
         self.sampling.close()
+        self.keeper.write()
 
     # --- what the tabs share ---
 
@@ -284,7 +288,16 @@ class PlaygroundScreen(WorkbenchScreen):
 
     # --- news ---
 
+    def unsaved(self) -> str:
+        count = self.keeper.refused
+        return f"{count:,} in the playground could not be written to the history" if count else ""
+
+    def title_parts(self) -> list[Part]:
+        count = self.keeper.refused
+        return [(f"{count:,} not in the history  ", "title--warn")] if count else []
+
     def show_runs(self) -> None:
+        self.keeper.try_again()
         if self.mode is not None:
             self.mode.show_runs()
 
