@@ -5,6 +5,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from tests.workbench.editing.harness import TEXT, at, edited, shown, type_in
 from tests.workbench.harness import play, until
 
@@ -60,6 +62,29 @@ def test_saving_takes_what_is_being_typed_into_a_row(file: Path) -> None:
             await pilot.press("enter", "6", "ctrl+s")
             await until(pilot, lambda: "num_layers = 6" in file.read_text())
             assert not app.buffer.dirty
+
+    play(story())
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_an_experiment_that_another_program_renamed_is_not_begun_again(file: Path, is_seen: bool) -> None:
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            form = app.panel.form
+            await at(app, pilot, "optimizer", "lr")
+            await pilot.press("enter")
+            await type_in(pilot, "0.007")
+            renamed = TEXT.replace("experiment.a", "experiment.other")
+            app.panel.apply(renamed, "renamed")
+            if is_seen:
+                await until(pilot, lambda: bool(form.form and form.form.fault))
+            form._give("0.007", by_key=True)
+            assert app.buffer.text == renamed
+            assert "not written: there is no experiment 'a' in the file" in shown(app, "#form-help")
+            assert form.editing is not None and form.editor.value == "0.007", "what is typed stays to be taken along"
+            form.finish()
+            assert form.editing is None and app.buffer.text == renamed
+            assert app.said[-1].startswith("lr stays 0.02, and is not 0.007: not written")
 
     play(story())
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from craft.config import fields
 from craft.config.edit import append, delete, set_value
+from craft.config.editable import ABSENT, Editable
 from craft.config.faults import value_at
 from craft.config.toml_values import write_value
 from craft.errors import ConfigError
@@ -50,19 +51,28 @@ def typed_of(value: Any, facts: Facts | None) -> str:
     return write_value(value)
 
 
+def home_in(text: str, form: Form) -> KeyPath:
+    """The path of the form's table in a text that has it: one that is gone is not begun again by a setting of it."""
+    if form.fault:
+        raise ConfigError(f"not written: {form.fault}")
+    if form.kind != "defaults" and Editable(text).get(form.home) is ABSENT:
+        raise ConfigError(f"not written: there is no {form.kind} '{form.name}' in the file")
+    return form.home
+
+
 def set_setting(form: Form, text: str, path: KeyPath, value: Any) -> str:
     """The text with a setting of the form's table set."""
-    return set_value(text, (*form.home, *place_in_file(path)), value)
+    return set_value(text, (*home_in(text, form), *place_in_file(path)), value)
 
 
 def reset_setting(form: Form, text: str, path: KeyPath) -> str:
     """The text without the own value, so that the inherited one holds again."""
-    return delete(text, (*form.home, *place_in_file(path)))
+    return delete(text, (*home_in(text, form), *place_in_file(path)))
 
 
 def set_type(form: Form, text: str, table: KeyPath, kind: str) -> tuple[str, list[str]]:
     """The text with another type of a section, and the own settings that went because that type has none of them."""
-    text = set_value(text, (*form.home, *table, "type"), kind)
+    text = set_value(text, (*home_in(text, form), *table, "type"), kind)
     cls = fields.class_of(table[0], form.own.short.get(kind, kind))
     gone: list[str] = []
     if cls is not None:
@@ -77,14 +87,14 @@ def set_type(form: Form, text: str, table: KeyPath, kind: str) -> tuple[str, lis
 def add_named(form: Form, text: str, section: str, name: str, kind: str) -> str:
     """The text with one more callback or metric."""
     table = {} if kind == name else {"type": kind}
-    return set_value(text, (*form.home, section, name), table)
+    return set_value(text, (*home_in(text, form), section, name), table)
 
 
 def add_axis(form: Form, text: str, setting: KeyPath, values: list[Any]) -> str:
     """The text with one more axis of the sweep, which is begun when there is none."""
-    return set_value(text, (*form.home, "sweep", "axes", *setting), values)
+    return set_value(text, (*home_in(text, form), "sweep", "axes", *setting), values)
 
 
 def add_run(form: Form, text: str, settings: dict[str, Any]) -> str:
     """The text with one more run in the sweep's list."""
-    return append(text, (*form.home, *RUNS), settings)
+    return append(text, (*home_in(text, form), *RUNS), settings)

@@ -98,7 +98,7 @@ class FormPane(TypingPane):
         before = self._form
         same = before is not None and (before.kind, before.name) == (form.kind, form.name)
         if not same and self.editing is not None:
-            self.close_editor()  # what is typed belongs to another table
+            self.give_up("another table is shown now")
         self._form = form
         if form.rows or not form.fault:
             self.rows.show(form.rows)
@@ -190,23 +190,23 @@ class FormPane(TypingPane):
         else:
             self.open_editor(row)
 
-    def put(self, row_path: KeyPath, value: Any, why: str) -> bool:
-        """Write a value into the text; says why not where that is impossible."""
+    def write(self, row_path: KeyPath, value: Any, why: str) -> None:
         from workbench.screens.experiments.editing.form_edits import set_setting, set_type
 
         assert self._form is not None
-        kept = self._form
+        if row_path[-1] == "type" and len(row_path) > 1 and isinstance(value, str):
+            text, gone = set_type(self._form, self.text, row_path[:-1], value)
+            self._explain_type(row_path, value, gone)
+        else:
+            text = set_setting(self._form, self.text, row_path, value)
+        self.edit(text, why)
+
+    def _put(self, row_path: KeyPath, value: Any, why: str) -> None:
+        """Write a value; say why not where that is impossible."""
         try:
-            if row_path[-1] == "type" and len(row_path) > 1 and isinstance(value, str):
-                text, gone = set_type(kept, self.text, row_path[:-1], value)
-                self._explain_type(row_path, value, gone)
-            else:
-                text = set_setting(kept, self.text, row_path, value)
+            self.write(row_path, value, why)
         except ConfigError as error:
             self.say(str(error), wrong=True)
-            return False
-        self.edit(text, why)
-        return True
 
     def _explain_type(self, path: KeyPath, kind: str, gone: list[str]) -> None:
         said = f"{'.'.join(path)} = {kind}: the section is replaced whole, nothing of another type is inherited"
@@ -219,14 +219,16 @@ class FormPane(TypingPane):
         if row.kind == "named":
             if row.path[0] != "callbacks":
                 return
-            self.put((*row.path, "enabled"), row.value is False, f"{row.label} {'on' if row.value is False else 'off'}")
+            self._put(
+                (*row.path, "enabled"), row.value is False, f"{row.label} {'on' if row.value is False else 'off'}"
+            )
             return
         choices = _choices_of(row)
         if not choices:
             return
         at = choices.index(row.value) if row.value in choices else -1
         value = choices[(at + 1) % len(choices)]
-        self.put(row.path, value, f"{row.label} = {said_of(value)}")
+        self._put(row.path, value, f"{row.label} = {said_of(value)}")
 
     def _reset(self, row: Row) -> None:
         """Take the own value, or the own part of a section, away."""

@@ -56,8 +56,8 @@ class TypingPane(Container):
         """Show words in place of the help."""
         raise NotImplementedError
 
-    def put(self, row_path: KeyPath, value: Any, why: str) -> bool:
-        """Write a value into the text."""
+    def write(self, row_path: KeyPath, value: Any, why: str) -> None:
+        """Write a value into the text. Raises ConfigError where that is impossible."""
         raise NotImplementedError
 
     def on_resize(self) -> None:
@@ -189,16 +189,22 @@ class TypingPane(Container):
             return
         try:
             value = value_of(typed, row.facts)
+            if row.value is ABSENT or not row.is_own or value != row.value or type(value) is not type(row.value):
+                self.write(row.path, value, f"{row.label} = {said_of(value)}")
         except ConfigError as error:
             if by_key:
                 self.query_one("#form-help", Static).update(help_on(row, str(error)))
-            else:  # another place was clicked: what was typed is no value, and is said to be lost
-                self.close_editor()
-                self.app.say(f"{row.label} stays {said_of(row.value)}: {error}", "warning")
+            else:  # another place was clicked
+                self.give_up(str(error))
             return
         self.close_editor(focus=by_key)
-        if row.value is ABSENT or not row.is_own or value != row.value or type(value) is not type(row.value):
-            self.put(row.path, value, f"{row.label} = {said_of(value)}")
+
+    def give_up(self, why: str) -> None:
+        """Take the editor away, and say what was typed: it is written nowhere."""
+        row, typed = self.editing, self.editor.value
+        self.close_editor()
+        if row is not None and typed != self.editor.began:
+            self.app.say(f"{row.label} stays {said_of(row.value) or 'unset'}, and is not {typed}: {why}", "warning")
 
     def finish(self) -> None:
         """Take what is typed now, if anything is."""
