@@ -278,11 +278,14 @@ def test_repairing_all_the_while_harms_no_run_that_waits_begins_or_trains(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(FAKE))
     monkeypatch.setattr(waiting, "_JUST_MADE", 0.0)
+    monkeypatch.setenv("FAKE_STEP_SECONDS", "0.05")
     patient = Patient(fake_project.runs_dir)
+    Queue(patient.runs_dir).pause()  # none may be over before the first repair
     names = [*("tiny-001", "other-001"), *("tiny-002", "other-002")]
     for _ in range(2):
         made = fake_project.craft("run", "experiments.toml", "training.max_steps=5", "--detach", "--slots", "2")
         assert made.returncode == 0, made.stderr
+    Queue(patient.runs_dir).go()
     rounds, repaired = 0, []
     while any(fake_project.phase(name) != "finished" for name in names):
         repaired += [one for check in doctor.RUNS for one in found(check, patient, fix=True) if one.state == "fixed"]
