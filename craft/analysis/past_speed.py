@@ -1,7 +1,8 @@
 """How long a run will take here, from what ran here: other runs, and dry runs.
 
-A run of the very same definition tells its own time. One of the same shape (model, batch, context) tells the speed; one
-of another size tells what this machine makes of such a model, scaled by its FLOPs: "about".
+A run of the very same definition tells its own time, and so does a dry run of it: what was measured last counts. One
+of the same shape (model, batch, context) tells the speed; one of another size tells what this machine makes of such a
+model, scaled by its FLOPs: "about".
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -53,6 +54,10 @@ class PastSpeed:
     """Of a run that was trained to its end."""
     whole_tokens_per_second: float | None = None
     """With the run's own evaluations and saves."""
+    told_tokens_per_second: float | None = None
+    """As it is told wherever the run is shown: of its last seconds."""
+    updated: float = 0.0
+    """When its worker last wrote, in seconds since 1970."""
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -69,6 +74,8 @@ class ExpectedTime:
     basis: Literal["measured", "same", "shape", "alike"]
     """A dry run of it; runs of the same definition; of the same shape; of other sizes, scaled."""
     sources: tuple[str, ...]
+    before: ExpectedTime | None = None
+    """Where a dry run measured it: what runs of the same definition, all of them older, took."""
 
     @property
     def is_about(self) -> bool:
@@ -85,8 +92,10 @@ def duration_words(seconds: Range) -> str:
 def basis_words(expected: ExpectedTime) -> str:
     """Where an expected time comes from."""
     names = ", ".join(expected.sources[:3]) + (" ..." if len(expected.sources) > 3 else "")
+    before = expected.before
+    older = f"; {duration_words(before.seconds)}, {basis_words(before)}" if before else ""
     return {
-        "measured": "measured by a dry run",
+        "measured": f"measured by a dry run{older}",
         "same": f"as {names} took here",
         "shape": f"by the speed of {names}, of the same shape",
         "alike": f"scaled by FLOPs from {names}",
@@ -127,17 +136,12 @@ def expected_time(
     if figures.steps is None or figures.tokens_seen is None:
         return None
     same = [one for one in past if one.definition_hash == definition_hash][:_MOST_SOURCES]
-    if same:
-        seconds = Range.of(
-            one.whole_seconds or one.seconds_per_step * steps  # type: ignore[operator]
-            for one in same
-            for steps in figures.steps
-            if one.whole_seconds or one.seconds_per_step
-        )
-        return ExpectedTime(seconds, Range.of(one.tokens_per_second for one in same), "same", _names(same))
+    took = _time_of_same(same, figures.steps) if same else None
     dry = kept_result(definition_hash, code_hash)
-    if dry is not None:
-        return measured_time(config, figures, dry)
+    if dry is not None and dry.measured > max((one.updated for one in same), default=0.0):
+        return replace(measured_time(config, figures, dry), before=took)
+    if took is not None:
+        return took
     fitting = [one for one in [*past, *_dry_runs(disturbed=False)] if _computes_alike(one, config, figures)]
     # Better than nothing: a dry run on a machine that was busy.
     fitting = fitting or [one for one in _dry_runs(disturbed=True) if _computes_alike(one, config, figures)]
@@ -153,6 +157,18 @@ def expected_time(
     rates = [rate * one.flops_per_token for one in chosen if one.flops_per_token for rate in one.rates]
     speed = Range(min(rates) / figures.flops_per_token.high, max(rates) / figures.flops_per_token.low)
     return ExpectedTime(_time(figures, speed), speed, "alike", _names(chosen))
+
+
+def _time_of_same(same: Sequence[PastSpeed], steps: Range) -> ExpectedTime:
+    """What runs of one definition took, or would have taken to their end."""
+    seconds = Range.of(
+        one.whole_seconds or one.seconds_per_step * count  # type: ignore[operator]
+        for one in same
+        for count in steps
+        if one.whole_seconds or one.seconds_per_step
+    )
+    speed = Range.of(one.told_tokens_per_second or one.tokens_per_second for one in same)
+    return ExpectedTime(seconds, speed, "same", _names(same))
 
 
 def measured_time(config: ExperimentConfig, figures: Estimate, dry: DryRunResult) -> ExpectedTime:
@@ -218,6 +234,7 @@ def _speed(run: RunSummary) -> PastSpeed | None:
         return None
     known = _settled(run.folder.path, stat.st_mtime_ns, run.folder.run_json.stat().st_mtime_ns)
     speed = speed or run.tokens_per_second
+    seconds = seconds if run.status.seconds is None else run.status.seconds  # those of its step and tokens
     if known is None or seconds is None or not speed or run.step < _FEWEST_STEPS or seconds < _FEWEST_SECONDS:
         return None
     definition_hash, shape, model_type, device, precision, flops = known
@@ -233,6 +250,8 @@ def _speed(run: RunSummary) -> PastSpeed | None:
         seconds_per_step=seconds / run.step,
         whole_seconds=seconds if run.phase == "finished" and run.step == run.max_steps else None,
         whole_tokens_per_second=run.status.tokens / seconds if run.status.tokens else None,
+        told_tokens_per_second=run.tokens_per_second,
+        updated=run.updated,
     )
 
 

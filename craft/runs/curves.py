@@ -83,6 +83,11 @@ class CurvesReader:
         columns = self._points[name]
         return columns[self._axes.index(x)][:], columns[-1][:]
 
+    def last(self, name: str) -> tuple[float, ...] | None:
+        """The newest point: its place on every axis, then its value."""
+        columns = self._points[name]
+        return tuple(column[-1] for column in columns) if columns[-1] else None
+
     def _is_long(self) -> bool:
         try:
             return self._lines.path.stat().st_size >= _LONG

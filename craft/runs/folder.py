@@ -146,6 +146,8 @@ class RunIdentity:
     data_hash: str | None = None
     flops_per_token: float | None = None
     """Of training, forward and backward pass; None before its first start, and for a model whose code alone knows."""
+    parameters: int | None = None
+    """Of its model; None before its first start."""
     initial: dict[str, Any] = field(default_factory=dict)
     """Where its first weights came from, and what fitted; empty for fresh ones."""
     chosen: dict[str, Any] = field(default_factory=dict)

@@ -24,6 +24,8 @@ class Status:
     step: int = 0
     max_steps: int = 0
     tokens: int = 0
+    seconds: float | None = None
+    """Of training when it was at `step` and `tokens`; None of a run whose worker did not claim it yet."""
     tokens_per_second: float | None = None
     eta_seconds: float | None = None
     train_loss: float | None = None

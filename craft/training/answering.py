@@ -44,6 +44,7 @@ class Answering:
         self.recorder.progressed(
             step=trainer.step,
             tokens=trainer.loop.tokens,
+            seconds=trainer.progress.seconds,
             eta_seconds=None if self.paused else trainer.progress.eta_seconds(trainer.step),
         )
 

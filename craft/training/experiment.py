@@ -146,9 +146,13 @@ class Experiment:
         identity = read_identity(self.folder)
         if identity.data_hash is None and identity.text not in (None, text_signature(self.config.data)):
             self.recorder.warn("its text was written to after the run was queued: it trains on what is there now")
-        flops = flops_per_token(self.config, data.tokenizer.vocab_size)
-        if (identity.data_hash, identity.flops_per_token) != (data.corpus_hash, flops):
-            update_identity(self.folder, data_hash=data.corpus_hash, flops_per_token=flops)
+        known = {
+            "data_hash": data.corpus_hash,
+            "flops_per_token": flops_per_token(self.config, data.tokenizer.vocab_size),
+            "parameters": self.trainer.model.num_parameters(),
+        }
+        if any(getattr(identity, name) != value for name, value in known.items()):
+            update_identity(self.folder, **known)
         return self.trainer
 
     def _preparing(self, line: str) -> None:
@@ -266,6 +270,7 @@ class Experiment:
                 "preparing",
                 step=trainer.step,
                 tokens=trainer.loop.tokens,
+                seconds=trainer.progress.seconds_before,
                 best=trainer.best,
                 best_step=trainer.best_step,
                 train_loss=None,
@@ -332,7 +337,8 @@ class Experiment:
         }
         recorder.results(summary)
         recorder.event(phase, step=trainer.step, reason=trainer.stop_reason or "all steps done")
-        recorder.finish(phase, message=trainer.stop_reason, step=trainer.step, tokens=trainer.loop.tokens)
+        reached: dict[str, Any] = {name: summary[name] for name in ("step", "tokens", "seconds")}
+        recorder.finish(phase, message=trainer.stop_reason, **reached)
         trainer.callbacks.call("on_outcome", trainer, phase, None)
         return ExperimentResults(self.folder, phase, trainer.step, trainer.evaluated, trainer.best)
 

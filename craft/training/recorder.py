@@ -100,7 +100,7 @@ class Recorder:
             if not self.is_gone:
                 self._status.write(progressed=True, durable=durable, **changes)
 
-    def progressed(self, *, step: int, tokens: int, eta_seconds: float | None) -> None:
+    def progressed(self, *, step: int, tokens: int, seconds: float, eta_seconds: float | None) -> None:
         """Claim progress, at most twice a second."""
         now = time.monotonic()
         if now - self._claimed < CLAIM_SECONDS:
@@ -110,7 +110,8 @@ class Recorder:
         if self._events.held_back:
             with contextlib.suppress(OSError):
                 self._flush_events()
-        self._claim(step=step, tokens=tokens, eta_seconds=None if eta_seconds is None else round(eta_seconds, 1))
+        left = None if eta_seconds is None else round(eta_seconds, 1)
+        self._claim(step=step, tokens=tokens, seconds=round(seconds, 3), eta_seconds=left)
 
     def finish(self, phase: str, *, error: str | None = None, message: str | None = None, **changes: Any) -> None:
         """Answer what waits, put the last metrics and an outcome on disk, and end.
@@ -182,6 +183,7 @@ class Recorder:
             for field, name in (
                 ("step", "step"),
                 ("tokens", "tokens"),
+                ("seconds", "time"),
                 ("train_loss", "train/loss"),
                 ("val_loss", "val/loss"),
             )

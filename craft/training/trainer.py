@@ -271,7 +271,8 @@ class Trainer(ABC):
         """Claim what it is about: training, or standing still."""
         if self.answering.paused:
             words = f"it keeps memory and slot; 'craft continue {self.recorder.folder.name}' lets it go on"
-            self.recorder.phase("paused", step=self.step, tokens=self.loop.tokens, eta_seconds=None, message=words)
+            reached = {"step": self.step, "tokens": self.loop.tokens, "seconds": self.progress.seconds}
+            self.recorder.phase("paused", **reached, eta_seconds=None, message=words)
         else:
             self.recorder.phase("running")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from craft import platform
+from craft.analysis.comparison.runs import read_compared
 from craft.runs import checkpoints, control
 from craft.runs.events import read_events
 from craft.runs.folder import RunFolder, read_identity
@@ -66,6 +68,9 @@ def test_a_run_leaves_everything_behind(tmp_path: Path, text: Path) -> None:
     assert runs.train(folder) == 0, folder.log.read_text()
     status = status_of(folder)
     assert (status.phase, status.step, status.max_steps) == ("finished", 40, 40)
+    results = json.loads(folder.results.read_text())
+    assert {name: getattr(status, name) for name in ("step", "tokens", "seconds")}.items() <= results.items()
+    assert read_identity(folder).parameters == results["parameters"] > 0
     records = read_lines(folder.metrics)
     assert all("step" in record and "time" in record for record in records)
     steps = [record["step"] for record in records if "train/loss" in record]
@@ -78,7 +83,6 @@ def test_a_run_leaves_everything_behind(tmp_path: Path, text: Path) -> None:
     assert not observe(folder).held
     chosen = read_identity(folder).chosen
     assert (chosen["device"], chosen["precision"]) == ("cpu", "fp32")
-    assert folder.results.exists()
 
 
 @pytest.mark.parametrize("how", ["signal", "request"])
@@ -111,6 +115,19 @@ def test_checkpoint_on_request_is_answered_by_an_event(tmp_path: Path, text: Pat
     assert kinds(folder).count("checkpoint") == 2
     runs.kill(process)
     assert observe(folder).phase == "interrupted"
+
+
+def test_how_far_it_came_is_claimed_with_its_seconds_also_between_two_records(tmp_path: Path, text: Path) -> None:
+    rarely = {**LONG, "training": {**LONG["training"], "log_every": 1_000_000}}
+    folder = runs.make_run(tmp_path / "runs", runs.definition(text, **rarely))
+    process = runs.start(folder)
+    runs.wait_for_step(folder, 20, process)
+    runs.kill(process)
+    status, (*_, last) = status_of(folder), read_lines(folder.metrics)
+    assert last["step"] == 1 and status.seconds is not None and status.seconds > last["time"]
+    assert (found := read_compared(folder, "train/loss").figures)["seconds"] == status.seconds
+    assert found["tokens"] == status.step * 4 * 16 and found["tokens_per_second"] == found["tokens"] / status.seconds
+    assert found["parameters"] and found["parameters"] == read_identity(folder).parameters
 
 
 def test_a_second_worker_is_refused(tmp_path: Path, text: Path) -> None:

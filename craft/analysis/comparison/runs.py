@@ -16,6 +16,7 @@ from craft.runs.curves import CurvesReader
 from craft.runs.folder import RunFolder, RunIdentity, load_identity
 from craft.runs.json_files import is_number, read_object
 from craft.runs.liveness import observe
+from craft.runs.status import Status
 
 _LOSSES = ("train/loss", "val/loss")
 _PLACES = ("step", "time", "tokens")
@@ -96,7 +97,8 @@ class ComparedReader:
             self._curves, self._names = CurvesReader(folder.metrics, names, _PLACES, whole=self._whole), names
         changed = self._curves.poll()
         claim = observed.status
-        key = (stamps, definition_stamp, names, mode, observed.phase, claim.step, claim.tokens, self._curves.damaged)
+        reached = claim.step, claim.tokens, claim.seconds
+        key = (stamps, definition_stamp, names, mode, observed.phase, reached, self._curves.damaged)
         if self._known is not None and not changed and key == self._known_by:
             return self._known
         identity, fault = load_identity(folder)
@@ -115,7 +117,7 @@ class ComparedReader:
                 observed.phase,
                 self._settings,
                 self._points(metric, identity),
-                _figures(folder, self._curves, claim.step, claim.tokens),
+                self._figures(identity, claim),
                 mode or mode_of(metric),
                 "; ".join(filter(None, faults)) or None,
                 tuple(self._curves.seen),
@@ -129,6 +131,37 @@ class ComparedReader:
         times, tokens = self._curves.curve(metric, "time")[0], self._curves.curve(metric, "tokens")[0]
         exact: Any = partial(self._curves.exact, metric) if self._curves.thinned else None
         return Points(steps, times, tokens, values, flops_per_token=identity.flops_per_token, exact=exact)
+
+    def _figures(self, identity: RunIdentity, claim: Status) -> dict[str, float | None]:
+        assert self._curves is not None
+        results: dict[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError):  # a run that goes on has none
+            results = read_object(self.folder.results)
+        steps, tokens, seconds = self._reached(claim, results)
+        parameters = identity.parameters or results.get("parameters")
+        return {
+            "steps": steps,
+            "tokens": tokens,
+            "seconds": seconds,
+            "tokens_per_second": tokens / seconds if seconds and tokens else None,
+            "parameters": float(parameters) if is_number(parameters) else None,
+            **{name: point[-1] if (point := self._curves.last(name)) else None for name in _LOSSES},
+        }
+
+    def _reached(self, claim: Status, results: dict[str, Any]) -> tuple[float | None, float | None, float | None]:
+        """Steps, tokens and seconds of training, all of one moment: else the speed would be a false one.
+
+        As claimed; of a worker that did not claim its seconds as its results have them, or at its newest record.
+        """
+        assert self._curves is not None
+        seconds = claim.seconds
+        if seconds is None and results.get("step") == claim.step and is_number(results.get("seconds")):
+            seconds = float(results["seconds"])
+        points = [point for name in self._names if (point := self._curves.last(name))]
+        if seconds is None and points:
+            steps, seconds, tokens = (place if place == place else None for place in max(points)[:3])
+            return steps, tokens, seconds
+        return float(claim.step), float(claim.tokens), seconds
 
 
 def read_compared(folder: RunFolder, metric: str, mode: Mode | None = None) -> ComparedRun:
@@ -145,29 +178,6 @@ def _read_settings(folder: RunFolder) -> tuple[dict[str, Any], str]:
     except (CraftError, OSError) as error:
         return {}, f"its definition cannot be read: {str(error).splitlines()[0]}"
     return {dotted(path): value for path, value in leaves(tree).items()} | held_now(folder), ""
-
-
-def _figures(folder: RunFolder, reader: CurvesReader, step: int, tokens: int) -> dict[str, float | None]:
-    results: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError):  # a run that goes on has none
-        results = read_object(folder.results)
-    places = [reader.curve(name, "time")[0] for name in _LOSSES]
-    seconds = max((place[-1] for place in places if place), default=None)
-    parameters = results.get("parameters")
-    return {
-        "steps": float(step),
-        "tokens": float(tokens),
-        "seconds": seconds,
-        "tokens_per_second": tokens / seconds if seconds and tokens else None,
-        "parameters": float(parameters) if is_number(parameters) else None,
-        "train/loss": _last(reader, "train/loss"),
-        "val/loss": _last(reader, "val/loss"),
-    }
-
-
-def _last(reader: CurvesReader, name: str) -> float | None:
-    values = reader.curve(name)[1]
-    return values[-1] if values else None
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -77,7 +77,7 @@ def test_a_curve_breaks_off_where_values_are_no_numbers_also_where_it_is_smoothe
     found = compare_runs([a_run(tmp_path, "odd", [4.0, math.nan, 2.0, 1.0, math.nan])], metric="val/loss")
     (line,) = found.series()
     assert [y for y in line.ys if y == y] == [4.0, 2.0, 1.0] and len(line.xs) == 5
-    assert last_value(line) == "NaN" and found.runs[0].best and found.runs[0].best.value == 1.0
+    assert last_value(line) == "not finite" and found.runs[0].best and found.runs[0].best.value == 1.0
     (smooth,) = smoothed([line], 0.9)
     assert [y is None for y in smooth.ys] == [False, True, False, False, True] and smooth.raw is line.ys
     assert [one.value for one in found.runs[0].points] == [4.0, 2.0, 1.0]
@@ -339,6 +339,29 @@ def test_only_what_is_new_is_read_again(tmp_path: Path) -> None:
     assert second is not first and list(second.points.values) == [4.0, 3.0, 2.0]
     assert second.definition is first.definition
     assert list(reader.read("train/loss").points.values) == [4.1, 3.1]
+
+
+def test_steps_tokens_and_time_are_of_one_moment(tmp_path: Path) -> None:
+    """Stopped at step 730, 365 s of training; its newest record is of step 600, at 300 s."""
+    folder = a_run(tmp_path, "s", [3.0] * 7, pace=0.5)
+    writer = StatusWriter(folder)
+
+    def figures(**claim: Any) -> dict[str, float | None]:
+        writer.write(**claim)
+        return read_compared(folder, "val/loss").figures
+
+    names = "steps", "tokens", "seconds", "tokens_per_second"
+    found = figures(phase="stopped", step=730, tokens=730 * 64, seconds=365.0)
+    assert [found[name] for name in names] == [730, 46_720, 365, 128]
+    found = figures(seconds=None)  # of a worker that claims none: its newest record
+    assert [found[name] for name in names] == [600, 38_400, 300, 128]
+    folder.results.write_text(json.dumps({"step": 730, "seconds": 292.0, "parameters": 7}))
+    found = figures()
+    assert [found[name] for name in names] == [730, 46_720, 292, 160]
+    found = figures(phase="running", step=740, tokens=740 * 64)  # it was resumed: those results are old
+    assert [found[name] for name in names] == [600, 38_400, 300, 128] and found["parameters"] == 7
+    update_identity(folder, parameters=9)
+    assert figures()["parameters"] == 9
 
 
 def test_what_is_not_finite_or_damaged_is_said(tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ def main() -> int:
         time.sleep(float(os.environ.get("FAKE_STEP_SECONDS", "0.01")))
         record = {"step": step, "time": time.monotonic() - began, "tokens": step * 64}
         recorder.metrics({**record, "train/loss": 4.0 / step, "train/lr": 0.1, "train/tokens_per_second": 6400.0})
-        recorder.progressed(step=step, tokens=step * 64, eta_seconds=(steps - step) * 0.01)
+        seconds = time.monotonic() - began
+        recorder.progressed(step=step, tokens=step * 64, seconds=seconds, eta_seconds=(steps - step) * 0.01)
         if step == 2 and name == "warns":
             recorder.warn("the disk takes no metrics \x1b[2J; they wait in memory")
         if step == 3 and name == "fails":
