@@ -38,8 +38,11 @@ def test_a_file_that_another_program_wrote_is_taken_or_asked_about(file: Path) -
             await pilot.press("ctrl+z")
             assert app.buffer.text == mine, "what was typed is one undo away"
             await pilot.press("ctrl+s")
-            await until(pilot, lambda: file.read_text() == mine)
-            assert bar.notice is None
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            assert file.read_text() == TEXT + "# theirs again\n", "what they wrote is not known to the text any more"
+            await type_in(pilot, "over")
+            await pilot.press("enter")
+            await until(pilot, lambda: file.read_text() == mine and bar.notice is None)
             await type_in(pilot, "# more ")
             mine = app.buffer.text
             file.unlink()
@@ -49,6 +52,40 @@ def test_a_file_that_another_program_wrote_is_taken_or_asked_about(file: Path) -
             await type_in(pilot, "over")
             await pilot.press("enter")
             await until(pilot, lambda: file.exists() and file.read_text() == mine)
+
+    play(story())
+
+
+def test_an_undo_that_takes_back_what_another_program_wrote_says_so_and_saving_asks(file: Path) -> None:
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            bar = app.query_one(NoticeBar)
+            app.panel.go_to(1)
+            await type_in(pilot, "# mine ")
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: not app.buffer.dirty)
+            mine = app.buffer.text
+            theirs = mine + "# theirs\n# and more\n"
+            file.write_text(theirs)
+            await until(pilot, lambda: app.buffer.text == theirs)
+            await type_in(pilot, "x")
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda: file.read_text() != theirs and not app.buffer.dirty)
+            saved = file.read_text()
+            await pilot.press("ctrl+z")
+            assert app.buffer.text == theirs and bar.notice is None, "this was typed here"
+            await pilot.press("ctrl+z")
+            assert app.buffer.text == mine
+            assert app.said[-1].startswith("this took back what another program wrote into experiments.toml, ")
+            assert bar.notice is not None and "changed by another program" in bar.notice.text
+            await pilot.press("ctrl+y")
+            await until(pilot, lambda: app.buffer.text == theirs and bar.notice is None)
+            await pilot.press("ctrl+z", "ctrl+s")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            assert file.read_text() == saved, "not overwritten unasked"
+            await pilot.press("enter")
+            await until(pilot, lambda: app.buffer.text == saved and bar.notice is None)
+            assert not app.buffer.dirty
 
     play(story())
 

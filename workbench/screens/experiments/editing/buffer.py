@@ -43,6 +43,8 @@ class Buffer:
         """Why what is typed cannot be kept on disk just now; empty when it can."""
         self._base: bytes | None = None
         self._stamp: Stamp | None = None
+        self._taken: set[int] = set()  # of each time that another program's text was taken: the texts before and after
+        self._behind = 0  # how many of those were undone since the text was that of the file
         self._kept: str | None = None  # the text that the draft on disk holds
         self._handed: str | None = None  # the text that the system has
         self._took = 0.0  # seconds for handing over the last time
@@ -138,7 +140,24 @@ class Buffer:
             if fault or content is None:
                 return fault or f"{self.path.name} is gone"
             self._base, self._stamp, self.saved_text = content, stamp, _decoded(content)
+            self._taken.add(hash((self.text, self.saved_text)))
+            self._behind = 0
         return ""
+
+    def went_back(self, before: str) -> bool:
+        """Whether undo took back what another program wrote, when it made the text another than `before`.
+
+        The text goes on from what was there earlier then, and not from the file: `save` refuses as for any such.
+        """
+        is_undone = hash((self.text, before)) in self._taken
+        if is_undone:
+            self._behind += 1
+        elif self._behind and hash((before, self.text)) in self._taken:  # done again
+            self._behind -= 1
+        else:
+            return False
+        self._base, self._stamp = (self.text if self._behind else self.saved_text).encode(), None
+        return is_undone
 
     def save(self, *, force: bool = False) -> None:
         """Put the text into the file, on disk when this returns: the old content or the new, never a part.
@@ -154,7 +173,7 @@ class Buffer:
                     raise ChangedOnDiskError(f"{self.path.name} was changed by another program since it was read here")
                 _write(self.path, content)
                 self._base, self._stamp = content, _stamp(self.path)
-            self.saved_text, self.fault = text, ""
+            self.saved_text, self.fault, self._behind = text, "", 0
             self._drop_draft()
 
     def save_as(self, other: Path) -> None:

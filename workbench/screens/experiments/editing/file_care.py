@@ -124,6 +124,15 @@ class FileCare:
             self.panel.app.say(f"{self._refused}; what is here stays", "error")
         self._tell()
 
+    def stepped(self, before: str) -> None:
+        """Undo or redo made the text another than `before`: say so where that took back what another program wrote."""
+        if self.buffer.went_back(before):
+            number = len(changed_lines(before, self.buffer.text))
+            what = f"what another program wrote into {self.buffer.path.name}, {number} line{'s' * (number != 1)}"
+            self.panel.app.say(f"this took back {what}: ctrl+y brings it again, and saving asks", "warning")
+            self._changed = True
+            self._tell()
+
     # --- saving ---
 
     def save(self, *, force: bool = False) -> None:

@@ -91,6 +91,7 @@ class EditPanel(Widget):
     def on_mount(self) -> None:
         self._typed_into = self.toml  # still there when the panel itself is taken down
         self.toml.edited = self._take_text
+        self.toml.stepped = self._stepped
         self.form.text = self.buffer.text
         self.form.edit = self.apply
         face = self.app.memory.get("experiments.face", "both")
@@ -186,6 +187,11 @@ class EditPanel(Widget):
             if self._settling is not None:
                 self._settling.stop()
             self._settling = self.set_timer(_SETTLE, self._read_form)
+
+    def _stepped(self, before: str) -> None:
+        self._take_text()
+        self.care.stepped(before)
+        self._read_form()
 
     def _hand_over(self) -> None:
         if rest := self.buffer.hand_over():
@@ -298,13 +304,9 @@ class EditPanel(Widget):
 
     def action_undo(self) -> None:
         self.toml.undo()
-        self._take_text()
-        self._read_form()
 
     def action_redo(self) -> None:
         self.toml.redo()
-        self._take_text()
-        self._read_form()
 
     def action_next_problem(self) -> None:
         self._go_to_problem(1)

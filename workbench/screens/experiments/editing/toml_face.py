@@ -67,6 +67,8 @@ class TomlFace(KeysInOrder, TextArea):
         """Whether a key is for what lies over the text, and done with."""
         self.edited: Callable[[], None] = lambda: None
         """Told of each change before it is seen."""
+        self.stepped: Callable[[str], None] = lambda before: None
+        """Told of each step of undo and redo, with the text before it."""
         super().__init__(text, soft_wrap=False, show_line_numbers=True, max_checkpoints=500, compact=True, id=id)
         self.indent_width = INDENT
         self.indent_type = "tabs" if "\n\t" in text else "spaces"
@@ -234,6 +236,16 @@ class TomlFace(KeysInOrder, TextArea):
         self.history.checkpoint()
         if top < here < bottom:
             self.move_cursor(min(here, result.end_location))
+
+    def undo(self) -> None:
+        before = self.document.text
+        super().undo()
+        self.stepped(before)
+
+    def redo(self) -> None:
+        before = self.document.text
+        super().redo()
+        self.stepped(before)
 
     def insert_at(self, text: str, row: int, start: int, stop: int) -> None:
         """Replace characters of a line as one step for undo, with the cursor behind them."""
