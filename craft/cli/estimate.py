@@ -57,6 +57,10 @@ def estimate(
     costs = [costs_of(run, past, measure=True, advise=not as_json, say=say) for run in runs]
     largest = max(costs, key=lambda found: found.figures.peak.high)
     measured = _measure(largest.run, place) if measure else None
+    if measured is not None:  # its time is now that which was measured
+        now = costs_of(largest.run, past, measure=True, advise=not as_json, say=say)
+        costs = [now if found is largest else found for found in costs]
+        largest = now
     if as_json:
         for found in costs:
             print_json(_record(found, measured if found is largest else None))
@@ -133,8 +137,9 @@ def _lines(runs: int, costs: Costs, prepare: str) -> Iterator[str]:
         yield _line(f"  {words}", size(figures.memory[name]))
     yield _line("memory of an evaluation", size(figures.memory["evaluation"]))
     yield ""
+    not_counted = "not counted yet" if figures.vocab_size.is_exact else "a guess, not counted yet"
     yield _line(
-        "vocabulary", _whole(figures.vocab_size), f"(not counted yet; {prepare})" if not figures.is_prepared else ""
+        "vocabulary", _whole(figures.vocab_size), f"({not_counted}; {prepare})" if not figures.is_prepared else ""
     )
     if figures.corpus_tokens:
         yield _line("tokens of the text", count(figures.corpus_tokens), figures.source and f"({figures.source})")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from craft.analysis.past_speed import ExpectedTime, expected_time, past_speeds
+from craft.analysis.dry_runs import DryRunResult, keep_result
+from craft.analysis.past_speed import ExpectedTime, basis_words, expected_time, past_speeds
 from craft.config.definition import definition_hash
 from craft.config.estimate import estimate
 from craft.config.experiments import load_experiments
@@ -69,6 +71,58 @@ def test_runs_of_the_same_definition_tell_their_own_time(place: Path) -> None:
     found = expected(place)
     assert found is not None
     assert (found.basis, found.seconds, set(found.sources)) == ("same", (40.0, 50.0), {first, second})
+
+
+def dry_run(place: Path, *, ago: float) -> None:
+    """A dry run of the definition as one leaves it: a second for a hundred steps."""
+    config = config_of(place)
+    keep_result(
+        DryRunResult(
+            experiment="tiny",
+            definition_hash=definition_hash(config),
+            code_hash="",
+            model_type=config.model.type,
+            shape="",
+            flops_per_token=None,
+            tokens_per_step=_A_STEP,
+            device="cpu",
+            precision="fp32",
+            threads=1,
+            compile=False,
+            micro_batch_size=4,
+            reasons=[],
+            parameters=1,
+            steps=60,
+            seconds_per_step=0.01,
+            fastest=0.01,
+            slowest=0.01,
+            tokens_per_second=100.0 * _A_STEP,
+            peak_memory=None,
+            evaluation_seconds=None,
+            losses=[[1, 3.0]],
+            val_loss=None,
+            steps_of_run=400,
+            first_step_seconds=1.0,
+            disturbed_by=[],
+            notes=[],
+            measured=time.time() - ago,
+        )
+    )
+
+
+def test_of_a_run_and_a_dry_run_of_one_definition_the_last_counts(place: Path) -> None:
+    name = trained(place, seconds=40.0)
+    dry_run(place, ago=60.0)
+    found = expected(place)
+    assert found is not None
+    assert (found.basis, found.seconds, basis_words(found)) == ("same", (40.0, 40.0), f"as {name} took here")
+    (run,) = RunStore(place / "runs").list()
+    assert found.tokens_per_second == (run.tokens_per_second, run.tokens_per_second), "as it is told of the run"
+    dry_run(place, ago=-60.0)
+    found = expected(place)
+    assert found is not None
+    assert (found.basis, found.seconds) == ("measured", (4.0, 4.0))
+    assert basis_words(found) == f"measured by a dry run; 40s, as {name} took here"
 
 
 def test_a_run_that_was_stopped_tells_its_pace(place: Path) -> None:

@@ -20,7 +20,7 @@ def test_figures_of_a_text_that_was_not_read_are_ranges_and_it_says_so(tmp_path:
     rows = {line[:32].strip(): line[32:].split() for line in lines[2:] if line}
     assert rows["parameters"] == ["802,816", "to", "851,968"]
     assert rows["attention"] == ["262k"]
-    assert "(not counted yet; craft data prepare experiments.toml transformer)" in done.stdout
+    assert "(a guess, not counted yet; craft data prepare experiments.toml transformer)" in done.stdout
     assert "unknown until measured here" in done.stdout
     assert lines[-1].startswith("fits: needs ")
 
@@ -68,7 +68,7 @@ def test_a_few_real_steps_are_measured_and_known_from_then_on(tmp_path: Path) ->
     rows = {line[:32].strip(): line[32:].strip() for line in done.stdout.splitlines()}
     assert float(rows["seconds a step"].split()[0]) > 0
     assert rows["loss"].startswith(("2", "3"))
-    assert "unknown until measured" in done.stdout  # before it
+    assert rows["time"].endswith("(measured by a dry run)")
     assert "dry run: measuring" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiments.toml", "text.txt"]
     later = craft(tmp_path, "estimate", "experiments.toml", "tiny", "training.max_steps=50", "--json")
