@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from craft.analysis.numbers import format_count
 from craft.analysis.past_speed import ExpectedTime
 from craft.config.estimate import MachineMemory, Range
 from tests.workbench.experiments.projects import TEXT, choose, experiments, make_project
 from tests.workbench.harness import play, screen_text, until
 from workbench.screens.experiments.costing import CostsReader, Weighed
 from workbench.screens.experiments.costs_text import CostsText
+from workbench.screens.experiments.rows import COLUMNS
 
 OWN = """
 from craft.training.callbacks.base import Callback
@@ -88,6 +90,19 @@ def test_what_does_not_fit_says_what_would(tmp_path: Path, monkeypatch: pytest.M
     assert larger.costs is not None
     assert larger.costs.fit.word != "fits"
     assert found.costs.advice in " ".join(CostsText(50, ascii_only=False).panel(found).plain.split())
+
+
+def test_of_parameters_that_go_by_a_guess_the_list_has_the_most_and_the_panel_says_so(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    reader = CostsReader(file)
+    inspection = reader.inspect(TEXT)
+    (brief,) = (brief for name, brief in reader.briefs(inspection, lambda: True) if name == "tiny")
+    found = weighed(file, TEXT, "tiny")
+    assert found.costs is not None and not found.costs.figures.is_prepared
+    assert brief.parameters == f"<={format_count(found.costs.figures.total_parameters.high)}"
+    assert len(brief.parameters) <= next(column.width for column in COLUMNS if column.title == "params")
+    said = " ".join(CostsText(50, ascii_only=True).panel(found).plain.split())
+    assert "some figures are ranges, for a vocabulary guessed at 64 to 256" in said
 
 
 def test_a_sweep_adds_up_its_runs(tmp_path: Path) -> None:

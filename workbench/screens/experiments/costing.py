@@ -234,7 +234,7 @@ class CostsReader:
         count = file.count(name)
         ends = [self.costs(file.one(name, place)) for place in ((0, -1) if count > 1 else (0,))]
         costs = max(ends, key=lambda one: one.fit.needs.high)
-        return Brief(format_count(costs.figures.total_parameters.high), costs.fit.word, short_time(costs, count))
+        return Brief(short_parameters(costs), costs.fit.word, short_time(costs, count))
 
     # --- code of a person's own ---
 
@@ -323,6 +323,12 @@ def _problems_of_arguments(run: PlannedRun, known: Mapping[str, OwnType]) -> lis
 
 def _code_key(run: PlannedRun) -> str:
     return f"{definition_hash(run.config)} {code_hash_of(run)}"
+
+
+def short_parameters(costs: Costs) -> str:
+    """The parameters in a few columns; of a range its end."""
+    low, high = map(format_count, costs.figures.total_parameters)
+    return high if low == high else f"<={high}"
 
 
 def short_time(costs: Costs, runs: int) -> str:

@@ -114,7 +114,9 @@ class CostsText:
             remark = f"  (Chinchilla: about {CHINCHILLA})"
             yield self._line("tokens/param", [(count(figures.tokens_per_parameter), PLAIN), (remark, QUIET)], "")
         if not figures.is_prepared:
-            yield Content.styled(self._cut("the text was not prepared yet, so some figures are ranges"), QUIET)
+            vocabulary = figures.vocab_size
+            guess = "" if vocabulary.is_exact else f", for a vocabulary guessed at {whole(vocabulary)}"
+            yield from self._wrapped(f"the text was not prepared yet, so some figures are ranges{guess}", QUIET)
 
     def _time(self, weighed: Weighed, costs: Costs, change: str) -> Iterator[Content]:
         from craft.analysis.numbers import format_rate
@@ -142,7 +144,7 @@ class CostsText:
         """What a dry run of this very definition found."""
         from craft.analysis.numbers import format_loss, format_number
 
-        steps = f"  in {dry.steps} steps, {_ago(dry.measured)}"
+        steps = f"  dry run of {dry.steps} steps, {_ago(dry.measured)}"
         yield self._line("measured", [(f"{format_number(dry.seconds_per_step)} s a step", PLAIN), (steps, QUIET)], "")
         (_, first), (step, last) = dry.losses[0], dry.losses[-1]
         arrow = "->" if self.ascii_only else "\u2192"

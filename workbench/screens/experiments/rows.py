@@ -149,7 +149,7 @@ class Column:
 
 COLUMNS = (
     Column("check", 5, right=False),
-    Column("params", 6),
+    Column("params", 7),
     Column("memory", 7, right=False),
     Column("time", 7),
     Column("runs", 4),
