@@ -206,6 +206,11 @@ def test_a_stop_keeps_what_is_done(project: Path, tmp_path: Path) -> None:
             assert {row.state for row in work.rows} <= {"done", "stopped"}
             assert all(row.text and row.tokens == 30 for row in work.rows if row.state == "done")
             await until(pilot, lambda: "stopped:" in screen_text(app))
+            # What stands there is still of this file when another is chosen.
+            mode._take_file(str(tmp_path / "another.txt"))
+            mode._say()
+            await until(pilot, lambda: "800 texts of many.txt" in screen_text(app))
+            assert " next: another.txt " in screen_text(app) and " file " not in screen_text(app)
             history = History(project_place(project))
             await until(pilot, lambda: history.poll() or history.entries[0].reason == "cancelled")
             entry = history.entries[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
 from typing import Any
 
 from textual import on, work
@@ -60,6 +61,8 @@ class BatchMode(Mode):
         super().__init__()
         self.work = BatchWork([], 1)
         self.file = ""
+        """Whose prompts are asked next; none: those that are typed."""
+        self._file_of_work = ""
         self.fault = ""
         self._told = ""
         self._sources: list[Source] = []
@@ -130,20 +133,20 @@ class BatchMode(Mode):
         except CraftError as error:
             fault = str(error)
         finally:
-            self.app.call_from_thread(self._begin, lines, fault)
+            self.app.call_from_thread(self._begin, file, lines, fault)
 
-    def _begin(self, lines: list[PromptLine], fault: str) -> None:
+    def _begin(self, file: str, lines: list[PromptLine], fault: str) -> None:
         self._reading = False
         sources, samples = list(self.playground.sources), self.playground.samples
         if not fault and not lines:
-            fault = f"{self.file} has no prompts" if self.file else "type prompts first, or ctrl+o for a file"
+            fault = f"{file} has no prompts" if file else "type prompts first, or ctrl+o for a file"
         count = len(lines) * samples * len(sources)
         if not fault and count > MOST_TEXTS:
             fault = f"{count:,} texts are too many here (at most {MOST_TEXTS:,}): 'craft generate --prompts-file'"
         self.fault = fault
         if not fault:
             self._sources = sources
-            self.work = BatchWork(lines, samples, len(sources))
+            self.work, self._file_of_work = BatchWork(lines, samples, len(sources)), file
             self._started, self._took, self._keep_at = time.monotonic(), 0.0, 16
             request: dict[str, Any] = {
                 "type": "generate",
@@ -152,8 +155,8 @@ class BatchMode(Mode):
                 "settings": dataclasses.asdict(lines[0].settings),
                 **self.playground.where(),
             }
-            if self.file:
-                request["file"] = str(typed_path(self.file).absolute())
+            if file:
+                request["file"] = str(typed_path(file).absolute())
             self._keeping = Keeping(self, "batch", request, sources)
             self.table.show(self.work)
             self._ask_more()
@@ -210,6 +213,8 @@ class BatchMode(Mode):
     def _say(self) -> None:
         work = self.work
         right = [Word(" file ", "quiet"), Word(f"{self.file} ", "strong")] if self.file else []
+        if work.rows and self.file != self._file_of_work:
+            right = [Word(" next: ", "quiet"), Word(f"{Path(self.file).name or 'what is typed'} ", "strong")]
         if self.fault or work.fault:
             words = [Word(" ! ", "bad"), Word(self.fault or work.fault, "bad")]
         elif self._reading:
@@ -228,6 +233,8 @@ class BatchMode(Mode):
         seconds = self._took or time.monotonic() - self._started
         ended = work.finished + work.failed
         counts = f"{ended:,} of {work.total:,} texts"
+        if self.file != self._file_of_work:
+            counts += f" of {Path(self._file_of_work).name or 'what was typed'}"
         if work.over:
             word = Word(" stopped: " if work.stopped else " done: ", "warn" if work.stopped else "good")
             rest = f"{format_count(work.tokens)} tokens in {format_duration(seconds)}"
