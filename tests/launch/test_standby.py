@@ -10,7 +10,19 @@ from craft import platform
 from craft.launch import standby
 from craft.launch.standby import Standby
 from craft.runs.folder import RunFolder
-from tests.launch.project import Project, wait_for
+from tests.launch.project import FAKE, Project, wait_for
+
+DEAD = f"""
+import os, runpy
+runpy.run_path({str(FAKE / "sitecustomize.py")!r})
+from craft.launch import standby
+standby.MODULE = "no_such_module"
+begin = standby.Standby.__init__
+def begin_and_die(self):
+    begin(self)
+    os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+standby.Standby.__init__ = begin_and_die
+"""
 
 
 @pytest.fixture
@@ -49,7 +61,7 @@ def test_one_that_died_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_without_it_the_run_starts_all_the_same(fake_project: Project, tmp_path: Path) -> None:
-    (tmp_path / "fake_standby.py").write_text("raise SystemExit(1)")
+    (tmp_path / "sitecustomize.py").write_text(DEAD)
     fake_project.environment["PYTHONPATH"] = f"{tmp_path}:{fake_project.environment['PYTHONPATH']}"
     done = fake_project.craft("run", "experiments.toml", "tiny")
     assert done.returncode == 0, done.stderr
