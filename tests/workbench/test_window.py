@@ -7,6 +7,7 @@ from pathlib import Path
 
 from textual import events
 from textual.geometry import Size
+from textual.pilot import Pilot
 from textual.screen import Screen
 
 from tests.workbench.harness import SmallScreen, opened, play, screen_text, until
@@ -23,10 +24,10 @@ def test_sizes_that_overtake_each_other_come_to_rest(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with opened(file, size=SmallScreen) as (app, pilot):
-            await _come_to_rest(app, app.screen)
+            await _come_to_rest(pilot, app, app.screen)
             await pilot.press("question_mark")
             await until(pilot, lambda: isinstance(app.screen, Dialog))
-            await _come_to_rest(app, app.screen)
+            await _come_to_rest(pilot, app, app.screen)
             await pilot.press("escape")
             await until(pilot, lambda: not isinstance(app.screen, Dialog))
             lines = screen_text(app).splitlines()
@@ -35,7 +36,7 @@ def test_sizes_that_overtake_each_other_come_to_rest(tmp_path: Path) -> None:
     play(story())
 
 
-async def _come_to_rest(app: Workbench, screen: Screen[object]) -> None:
+async def _come_to_rest(pilot: Pilot[None], app: Workbench, screen: Screen[object]) -> None:
     """Tell it two sizes with something between them, so that they do not become one; it is told no more then."""
     sizes: list[Size] = []
     laid_out = screen._screen_resized
@@ -44,5 +45,6 @@ async def _come_to_rest(app: Workbench, screen: Screen[object]) -> None:
         for size in (_EARLIER, app.size):
             screen.post_message(events.Resize(size, size))
             screen.call_later(lambda: None)
-        await asyncio.sleep(0.5)
+        await until(pilot, lambda: bool(sizes) and sizes[-1] == app.size)
+        await asyncio.sleep(0.2)
     assert len(sizes) < 5 and screen.size == app.size
