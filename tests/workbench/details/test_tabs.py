@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.workbench.runs import make_project, make_run, working
 from workbench.screens.runs.details.charts import ChartsTab
 from workbench.screens.runs.details.panel import TABS, RunDetails
 from workbench.screens.runs.details.tab import DetailTab
+from workbench.screens.runs.table import RunTable
 from workbench.watch import RunsReader
 
 WORDS = {
@@ -73,6 +75,26 @@ def test_the_same_news_again_reads_nothing_and_unseen_tabs_read_nothing(
                 details.show(run)
             await pilot.pause(1.2)  # two rounds of the panel's own clock
             assert looks == []
+
+    play(story())
+
+
+def test_without_a_run_nothing_of_the_one_before_is_shown(tmp_path: Path) -> None:
+    folder = full_run(tmp_path / "runs")
+
+    async def story() -> None:
+        async with at_details(tmp_path) as (app, pilot, _):
+            await until(pilot, lambda: "over step" in screen_text(app))
+            await pilot.press("escape", "slash", *"group = zzz")
+            await until(pilot, lambda: "no run selected" in screen_text(app))
+            assert "over step" not in screen_text(app) and "1.6" not in screen_text(app)
+            await pilot.press("escape")
+            await until(pilot, lambda: "over step" in screen_text(app) and "no run selected" not in screen_text(app))
+            await pilot.press("enter")
+            await until(pilot, lambda: "transformer-001    " not in screen_text(app))
+            shutil.rmtree(folder.path)
+            await until(pilot, lambda: "No runs yet" in screen_text(app))
+            assert app.focused is app.screen.query_one(RunTable), "there is nothing to be alone with"
 
     play(story())
 

@@ -180,6 +180,8 @@ class RunsScreen(Steering, Tending, Viewing):
 
     def _show_selected(self, state: StateRead | None = None) -> None:
         run = self._table.selected
+        if run is None and (self.has_class("-opened") or self._details.has_focus_within):
+            self.action_back()  # there is nothing to be alone with
         self._details.show(run)
         if run is None:
             nothing = State("the filter lets nothing through", "", "warn", "esc takes it away")

@@ -71,6 +71,8 @@ class RunDetails(Container):
         self.set_class(run is not None, "-run")
         if run is None:
             self.query_one(TabStrip).say("", "quiet")
+            for tab in self._tabs.values():
+                tab.display = False  # what it shows is of a run that is not here any more
             return
         word = phase_word(run)
         words = f"{clean_line(run.name, ascii_only=self.ascii_only)}  {phase_text(run, self.ascii_only)}"
