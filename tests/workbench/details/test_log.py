@@ -69,6 +69,8 @@ def test_finding_goes_both_ways_and_round_and_copies(tmp_path: Path) -> None:
             await until(pilot, lambda: any("nowhere here" in note.message for note in app._notifications))
             await pilot.press("g")
             await until(pilot, lambda: at() == "line 0")
+            await pilot.press("slash", *"needle", "enter")
+            await until(pilot, lambda: at() == "line 7 Needle")  # the first below where one stands
 
     play(story())
 

@@ -87,8 +87,8 @@ class TextTab(DetailTab):
         view.redraw()
         view.focus()
         if message.value:
-            # The newest is looked for first where the end is what matters.
-            self.look_for(-1 if self.FOLLOWS else 1, here=True)
+            # From the end that is followed the newest is the nearest; else it goes on from where one stands.
+            self.look_for(-1 if view.follows else 1, here=True)
 
     def go_first(self) -> None:
         """To the first line."""
