@@ -179,6 +179,18 @@ def test_charts_that_more_room_brings_into_view_get_their_curves(tmp_path: Path)
     play(story())
 
 
+def test_a_run_that_is_over_and_has_no_log_is_not_said_to_wait_for_points(tmp_path: Path) -> None:
+    full_run(tmp_path / "runs").metrics.unlink()
+
+    async def story() -> None:
+        async with at_details(tmp_path) as (app, pilot, _):
+            await until(pilot, lambda: "no metrics: finished: its metrics.jsonl is gone" in screen_text(app))
+            await pilot.press("U")
+            await until(pilot, lambda: "This run has recorded nothing." in screen_text(app))
+
+    play(story())
+
+
 def test_a_log_that_takes_long_to_read_is_being_read_and_not_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,7 +143,15 @@ class ChartsTab(DetailTab):
         assert self.run is not None
         word = phase_word(self.run)
         reason = self.run.reason
-        return f"{word}: {shorten(reason, 200)}" if reason and reason != word else f"{word}: no points yet"
+        if self.found.is_gone and self.run.step:
+            reason = f"its {self.run.folder.metrics.name} is gone"
+        return f"{word}: {shorten(reason, 200)}" if reason and reason != word else f"{word}: no points{self.yet}"
+
+    @property
+    def yet(self) -> str:
+        """Whether more may come, in what is said of nothing."""
+        assert self.run is not None
+        return " yet" if self.run.observed.is_live or self.run.phase == "queued" else ""
 
     def _note(self) -> tuple[str, str]:
         """What went wrong with the run, above its first chart, where that has the height for it."""
@@ -164,7 +172,8 @@ class ChartsTab(DetailTab):
         if not self._is_read:
             return Content(_READING if self.run else "")
         if not count:
-            return Content(f"no metrics yet: {clean_line(self._why_empty())}" if self.run and found.names == [] else "")
+            nothing = self.run and found.names == []
+            return Content(f"no metrics{self.yet}: {clean_line(self._why_empty())}" if nothing else "")
         if grid.alone is not None:
             parts.append("  enlarged: enter or esc shows all")
         elif grid.pages > 1:

@@ -43,6 +43,8 @@ class Look:
     no_axis: str = ""
     """Why that is not the axis that was asked for."""
     damaged: int = 0
+    is_gone: bool = False
+    """Whether there is no log at all."""
 
 
 class RunCurves:
@@ -81,6 +83,7 @@ class RunCurves:
         for reader in set(readers.values()):
             reader.poll()
         look = Look(self.names())
+        look.is_gone = not look.names and not self.folder.metrics.exists()
         look.axis, look.no_axis = self._possible(axis, readers)
         for panel in panels:
             pairs = zip(panel.names, panel.labels, strict=True)

@@ -63,9 +63,8 @@ class SystemTab(ChartsTab):
 
     def _how_to_record(self) -> Content:
         assert self.run is not None
-        why = (
-            "This run has recorded nothing yet." if not self.found.names else "This run records nothing of its machine."
-        )
+        nothing = f"This run has recorded nothing{self.yet}."
+        why = "This run records nothing of its machine." if self.found.names else nothing
         return Content("\n").join(
             [
                 Content.styled(why, "bold"),
