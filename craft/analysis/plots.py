@@ -26,7 +26,7 @@ from craft.analysis.legend import Entry, end_labels, header, says_all, value_box
 from craft.analysis.marks import by_column, said
 from craft.analysis.painter import Painter, painted
 from craft.analysis.scales import Scale
-from craft.analysis.series import EMPTY, Mark, Series, last_value
+from craft.analysis.series import EMPTY, Mark, Series, last_value, written
 from craft.analysis.sight import Sight, View
 from craft.analysis.ticks import round_places
 from craft.text import clean_line, shorten, shows_unicode, wants_color, width_of
@@ -206,7 +206,7 @@ class _Plot:
         name, value = clean_line(series.name, ascii_only=self.ink == "ascii"), last_value(series)
         smoothed = place = ""
         if cross is not None and (point := self.sight.at(curve, cross)) is not None:
-            value = series.write(point.y)
+            value = written(series, point.y)
             if point.smoothed is not None:
                 smoothed = f"(~{series.write(point.smoothed)})"
             place = f"@{self._write_x(point.x)}" if point.x != cross else ""

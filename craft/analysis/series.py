@@ -49,5 +49,9 @@ def last_value(series: Series) -> str:
     """The last value as it was measured, also when it is not finite: a curve that broke off must say so."""
     if not series.measured:
         return series.write(None)
-    value = series.measured[-1]
-    return series.write(math.nan if value is None else value)
+    return written(series, series.measured[-1])
+
+
+def written(series: Series, value: float | None) -> str:
+    """A value of a curve. A log has null for whatever is not finite: an infinite perplexity is not called NaN."""
+    return "not finite" if value is None or math.isnan(value) else series.write(value)

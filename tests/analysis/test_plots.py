@@ -52,9 +52,9 @@ def test_legend_says_the_last_values() -> None:
 
 
 def test_a_curve_that_broke_off_says_so() -> None:
-    assert "train NaN" in _text(Series("train", [1, 2, 3], [2.0, 1.0, None]))
+    assert "train not finite" in _text(Series("train", [1, 2, 3], [2.0, 1.0, None]))
     assert "train inf" in _text(Series("train", [1, 2, 3], [2.0, 1.0, math.inf]))
-    assert "train NaN" in _text(Series("train", [1, 2], [math.nan, math.nan]))
+    assert "train not finite" in _text(Series("train", [1, 2], [math.nan, math.nan]))
 
 
 def test_series_are_told_apart_without_color() -> None:

@@ -19,16 +19,16 @@ from craft.analysis.comparison import written
 from craft.analysis.comparison.compare import compare_runs
 from craft.analysis.comparison.differences import NOT_THERE, other_measure
 from craft.analysis.comparison.export import smoothed
-from craft.analysis.comparison.points import Points
-from craft.analysis.comparison.runs import ComparedReader, read_compared
-from craft.analysis.comparison.seeds import band, by_seed
+from craft.analysis.comparison.points import Axis, Points
+from craft.analysis.comparison.runs import ComparedReader, ComparedRun, read_compared
+from craft.analysis.comparison.seeds import Band, band, by_seed
 from craft.analysis.comparison.sooner import sooner
 from craft.analysis.comparison.table import Row, best_rows, difference, figures_of, sort_rows, with_std
 from craft.analysis.numbers import format_loss
 from craft.analysis.series import last_value
 from craft.errors import RunError, UsageError
 from craft.runs import curves
-from craft.runs.folder import RunFolder, update_identity
+from craft.runs.folder import RunFolder, RunIdentity, update_identity
 from craft.runs.metrics import MetricsLog
 from craft.runs.status import StatusWriter
 from tests.training import runs as training
@@ -132,7 +132,8 @@ def test_the_table_is_sorted_by_any_figure_and_those_without_it_come_last(tmp_pa
 
 
 def test_seeds_are_one_line_with_a_band(tmp_path: Path) -> None:
-    folders = [a_run(tmp_path, "s", losses, seed=seed) for seed, losses in enumerate([[4.0, 2.0], [4.0, 3.0, 1.0]])]
+    levels = [4.0, 2.0, 1.5], [4.0, 3.0, 1.0]
+    folders = [a_run(tmp_path, "s", losses, seed=seed) for seed, losses in enumerate(levels)]
     other = a_run(tmp_path, "s", [4.0, 1.0], training={"batch_size": 8})
     runs = [read_compared(folder, "val/loss") for folder in [*folders, other]]
     groups = by_seed(runs)
@@ -140,12 +141,12 @@ def test_seeds_are_one_line_with_a_band(tmp_path: Path) -> None:
     line = band(groups[0])
     assert (list(line.points.steps), list(line.points.values), line.low, line.high) == (
         [0, 100, 200],
-        [4.0, 2.5, 1.0],
+        [4.0, 2.5, 1.25],
         [4.0, 2.0, 1.0],
-        [4.0, 3.0, 1.0],
+        [4.0, 3.0, 1.5],
     )
     row = Row(tuple(groups[0]))
-    assert row.mean(figures_of("val/loss")[0]) == 1.5 and row.std(figures_of("val/loss")[0]) == math.sqrt(0.5)
+    assert row.mean(figures_of("val/loss")[0]) == 1.25 and row.std(figures_of("val/loss")[0]) == math.sqrt(0.125)
     series = compare_runs([*folders, other], metric="val/loss", seeds="range").series()
     assert [one.name for one in series] == ["s x2", "s-003"]
 
@@ -182,12 +183,79 @@ def test_bands_span_the_range_or_a_deviation_on_any_axis(tmp_path: Path) -> None
     paces = {1: 1.0, 2: 3.0}
     folders = [a_run(tmp_path, "s", [4.0, level], pace=paces[seed], seed=seed) for seed, level in ((1, 1.0), (2, 3.0))]
     (line,) = compare_runs(folders, metric="val/loss", axis="time", seeds="std").series()
-    assert list(line.xs) == [0, 200], "a step lies at the mean of the places"
-    assert list(line.ys) == [4.0, 2.0]
-    assert list(line.low) == [4.0, pytest.approx(2 - math.sqrt(2))]
-    assert list(line.high) == [4.0, pytest.approx(2 + math.sqrt(2))]
+    # The quick one ends at 100 s, at 1.0; the slow one is a third of its way from 4.0 to 3.0 then.
+    assert list(line.xs) == [0, 100] and list(line.ys) == [4.0, pytest.approx(7 / 3)]
+    std = (4 - 1 / 3 - 1) / math.sqrt(2)
+    assert list(line.low) == [4.0, pytest.approx(7 / 3 - std)]
+    assert list(line.high) == [4.0, pytest.approx(7 / 3 + std)]
     (line,) = compare_runs(folders, metric="val/loss", seeds="range").series()
     assert (list(line.low), list(line.high)) == ([4.0, 1.0], [4.0, 3.0])
+
+
+def line_of(*curves: dict[float, float], axis: Axis = "step") -> Band:
+    """Seeds whose values lie at these places of the axis, as one."""
+    runs = []
+    for curve in curves:
+        places, unknown = list(curve), [math.nan] * len(curve)
+        columns = [places if name == axis else unknown for name in ("step", "time", "tokens")]
+        columns[0] = columns[0] if axis == "step" else list(map(float, range(len(curve))))
+        identity = RunIdentity("s")
+        points = Points(*columns, list(curve.values()))
+        runs.append(ComparedRun(RunFolder(Path(f"s-{len(runs)}")), identity, "finished", {}, points, {}))
+    return band(runs, axis=axis)
+
+
+def test_seeds_of_other_grids_are_taken_on_the_straight_line_between_their_own_values() -> None:
+    line = line_of({10: 4.0, 20: 3.0, 30: 2.0, 40: 1.0, 50: 0.5}, {15: 5.0, 40: 2.5, 65: 2.0})
+    assert list(line.points.steps) == [15, 20, 30, 40, 50], "as far as both reach"
+    assert list(line.points.values) == [(3.5 + 5.0) / 2, (3.0 + 4.5) / 2, (2.0 + 3.5) / 2, (1.0 + 2.5) / 2, 1.4]
+    assert line.low == [3.5, 3.0, 2.0, 1.0, 0.5] and line.high == [5.0, 4.5, 3.5, 2.5, 2.3]
+    assert line.shorter == (
+        "1 of 2 seeds came less far than the rest, to step 50: the mean reaches no further, "
+        "and the table's figures are of unequal lengths"
+    )
+    slow, quick = {0.0: 4.0, 30.0: 3.0, 60.0: 2.0}, {0.0: 3.0, 10.0: 2.0, 20.0: 1.0, 90.0: 0.3}
+    line = line_of(slow, quick, axis="time")
+    assert list(line.points.times) == [0, 10, 20, 30, 60], "never backwards"
+    expected = [3.5, (11 / 3 + 2) / 2, (10 / 3 + 1) / 2, (3 + 0.9) / 2, (2 + 0.6) / 2]
+    assert list(line.points.values) == pytest.approx(expected, rel=1e-14)
+    none = line_of({0: 4.0, 10: 3.0}, {20: 4.0, 30: 3.0})
+    assert not none.points and none.best is None and not line_of({0: 4.0}, {}).shorter
+
+
+def test_where_a_seed_was_no_number_the_mean_is_none() -> None:
+    line = line_of({0: 4.0, 10: math.nan, 20: 2.0, 30: 1.0}, {0: 4.0, 15: 3.0, 20: 2.0, 30: 1.0})
+    steps, values = line.points.drawn("step")
+    assert list(steps) == [0, 10, 15, 20, 30] and [y == y for y in values] == [True, False, False, True, True]
+    assert [y == y for y in line.low] == [y == y for y in line.high] == [y == y for y in values]
+
+
+def test_seeds_of_one_grid_are_averaged_value_by_value() -> None:
+    rng = random.Random(5)
+    seeds = [{step: rng.random() for step in range(0, 3000, 7)} for _ in range(3)]
+    line = line_of(*seeds)
+    assert list(line.points.steps) == list(seeds[0])
+    assert list(line.points.values) == [math.fsum(seed[step] for seed in seeds) / 3 for step in seeds[0]]
+
+
+def test_a_seed_that_ended_early_ends_the_mean_and_words_and_table_agree(tmp_path: Path) -> None:
+    levels = [4.0, 3.0, 2.4], [4.0, 3.1, 2.6, 1.8], [4.0, 2.9, 2.5, 1.6]
+    seeds = [a_run(tmp_path, "s", losses, seed=seed) for seed, losses in enumerate(levels)]
+    other = a_run(tmp_path, "o", [4.0, 2.45], training={"batch_size": 8})
+    found = compare_runs([*seeds, other], metric="val/loss", seeds="range")
+    (line, _), (row, _), (one,) = found.bands, found.rows, found.sooner
+    assert list(line.points.values) == [4.0, 3.0, 2.5] and last_value(found.series()[0]) == "2.500"
+    assert row.mean(found.figures[0]) == pytest.approx((2.4 + 1.8 + 1.6) / 3), "of the bests of all"
+    assert (
+        one.sentence
+        == "o-001 reached the best of s x3's mean, 2.500, 2.00 times sooner: 100 steps instead of 200 steps"
+    )
+    said = "s x3: 1 of 3 seeds came less far than the rest, to step 200: the mean reaches no further"
+    assert found.warnings()[0].startswith(said) and found.remarks()[0] == found.warnings()[0]
+    back = compare_runs([other, *seeds], metric="val/loss", seeds="std").sooner[0].sentence
+    assert back == "s x3's mean did not reach o-001's best, 2.450: its own is 2.500"
+    (apart,) = (one for one in compare_runs(seeds[:2], metric="val/loss").sooner)
+    assert apart.reached and apart.reached.step == 300, "runs by themselves go as far as they went"
 
 
 def seeds_of(place: Path, name: str, losses: list[float], **sections: Any) -> list[RunFolder]:
@@ -309,6 +377,7 @@ def test_seeds_that_share_no_steps_have_words_for_their_missing_band(tmp_path: P
         steps = [float(10 * step + shift) for step in range(3)]
         runs.append(replace(run, points=Points(steps, steps, steps, [3.0, 2.0, 1.0], exact=lambda step: [])))
     assert any(one.startswith("s x2: no line with a band") for one in replace(found, runs=runs[:2]).remarks())
+    assert replace(found, runs=[found.runs[2], *runs[:2]]).sooner == [], "no line, so nothing of who was sooner"
 
 
 def test_a_resume_within_a_block_takes_back_what_it_supersedes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
