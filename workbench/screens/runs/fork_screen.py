@@ -58,7 +58,7 @@ class ForkScreen(Dialog[Wish | None]):
             yield Line(
                 placeholder="edits: optimizer.lr=0.001 training.max_steps=2000", suggester=self._paths, id="edits"
             )
-            yield Line(placeholder="a name for it; else that of its experiment", id="name")
+            yield Line(placeholder="another name for its experiment: it is then NAME-NNN", id="name")
             with VerticalScroll(classes="space plan"):
                 yield Static(id="plan")
             yield Answers()
