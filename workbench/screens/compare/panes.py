@@ -25,8 +25,8 @@ PANES: dict[Pane, str] = {"runs": "p", "chart": "c", "figures": "f", "settings":
 """The panes and their keys."""
 
 
-class Words(VerticalScroll, can_focus=True):
-    """Sentences."""
+class Sentences(VerticalScroll, can_focus=True):
+    """What follows from the figures."""
 
     BINDINGS = bindings_of("compare words")
 
@@ -59,7 +59,7 @@ class Panes(WorkbenchScreen):
         figures = _pane(
             "figures", FitTable(self._series_style, ascii_only=ascii_only, id="figures"), ascii_only=ascii_only
         )
-        said = _pane("words", Words(Static(id="said"), id="words"), ascii_only=ascii_only)
+        said = _pane("words", Sentences(Static(id="said"), id="words"), ascii_only=ascii_only)
         top = Split(chart, settings, name="compare.settings", share=0.64, id="top")
         tables = Split(figures, said, name="compare.words", share=0.5, stacked=True, id="tables")
         right = Split(top, tables, name="compare.tables", share=0.56, stacked=True, id="right")

@@ -35,6 +35,6 @@ class DifferenceScreen(ScrollingDialog[None]):
             said.append(Content(f"... and {len(self._lines) - _MOST:,} lines more"))
         if not self._lines:
             said.append(Content("Nothing differs but blanks at the ends of lines."))
-        with VerticalScroll(classes="dialog difference"):
+        with VerticalScroll(classes="dialog"):
             yield Static(Content("\n").join(said))
             yield Answers()
