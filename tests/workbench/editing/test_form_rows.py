@@ -29,6 +29,7 @@ from workbench.screens.experiments.editing.form_edits import (
     typed_of,
     value_of,
 )
+from workbench.screens.experiments.editing.form_help import help_on
 from workbench.screens.experiments.editing.form_model import Form, Row
 from workbench.screens.experiments.editing.form_rows import read_form
 from workbench.screens.experiments.editing.form_shown import shown_rows
@@ -101,6 +102,18 @@ def test_where_values_come_from_and_what_differs_from_the_parent() -> None:
     assert row_of(form, "callbacks", "early_stopping", "patience").origin == "defaults, line 7"
     assert not row_of(form, "why").differs and row_of(form, "why").is_own
     assert row_of(form, "extends").value == "small"
+
+
+def test_a_value_that_the_sweep_overrides_says_so() -> None:
+    form = form_of("b")
+    assert row_of(form, "optimizer", "lr").overridden == row_of(form, "seed").overridden == "the sweep overrides it"
+    assert "the sweep overrides it; set here" in help_on(row_of(form, "optimizer", "lr")).plain
+    assert not row_of(form, "optimizer", "type").overridden
+    assert not row_of(form_of("a"), "optimizer", "lr").overridden
+    runs = 'strategy = "list"\nruns = [{ "optimizer.lr" = 0.1 }, { optimizer.lr = 0.2, model.num_layers = 1 }]'
+    form = form_of("b", TEXT.replace("axes.optimizer.lr = [0.1, 0.2] # wide", runs))
+    assert row_of(form, "optimizer", "lr").overridden == "the sweep overrides it"
+    assert row_of(form, "model", "num_layers").overridden == "1 of the sweep's 2 runs overrides it"
 
 
 def test_only_keys_of_the_type_and_a_section_that_was_replaced() -> None:

@@ -31,7 +31,8 @@ def help_on(row: Row, fault: str | None = None) -> Content:
     if about:
         lines.append(f"\n{clean_line(about)}")
     if row.kind == "setting":
-        lines.append((f"\n{clean_line(_source_of(row))}", "$foreground 60%"))
+        swept = f"{row.overridden}; " if row.overridden else ""
+        lines.append((f"\n{swept}{clean_line(_source_of(row))}", "$foreground 60%"))
     return Content.assemble(*lines)
 
 

@@ -190,10 +190,11 @@ class FormList(RowCursor, can_focus=True):
             shown = self._fit(said, room + origin)
             return [*parts, (shown[:cut], "own"), (shown[cut:], "fault")]
         look = "own" if row.is_own else "default" if row.origin in ("default", "") else "value"
-        if row.differs and row.inherited is not ABSENT and room - width_of(value) > 10:
-            was = f"  was {said_of(row.inherited)}"
+        was = f"was {said_of(row.inherited)}" if row.differs and row.inherited is not ABSENT else ""
+        note = f"  {row.overridden or was}"
+        if note.strip() and room - width_of(value) > 10:
             shown = shorten(value, room, ascii_only=self.ascii_only)
-            parts += [(shown, look), (self._fit(was, room - width_of(shown)), "note")]
+            parts += [(shown, look), (self._fit(note, room - width_of(shown)), "note")]
         else:
             parts.append((self._fit(value, room), look))
         return [*parts, (" " + self._fit("" if row.origin == "default" else row.origin, origin), "origin")]

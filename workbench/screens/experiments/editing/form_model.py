@@ -43,6 +43,8 @@ class Row:
     inherited_from: str = ""
     fault: str = ""
     note: str = ""
+    overridden: str = ""
+    """That the sweep has other values, in words; empty when it has none."""
 
     @property
     def differs(self) -> bool:

@@ -27,7 +27,7 @@ from craft.config.tree import Leaf, Source, Tree, branch, find, merge
 from craft.errors import ConfigError, Problem
 from workbench.screens.experiments.editing.facts import facts_of
 from workbench.screens.experiments.editing.form_model import Form, KeyPath, Row, faults_by_path, words_on
-from workbench.screens.experiments.editing.form_sweep import label_of, place_in_file, sweep_rows
+from workbench.screens.experiments.editing.form_sweep import label_of, overridden, place_in_file, sweep_rows
 from workbench.screens.experiments.editing.own import OwnTypes
 
 _NONE: Mapping[str, OwnType] = {}
@@ -90,6 +90,7 @@ class _Reader:
         self.own = form.own
         self.faults = faults_by_path(tree, form.kind, form.own.short)
         self.types: dict[str, str] = {}
+        self.overridden = overridden(value_at(document.data, (*form.home, "sweep")))
         where = "defaults" if form.kind == "defaults" else f"{form.kind} '{form.name}'"
         self.said = {
             problem.path: problem.message + (f" ({problem.hint})" if problem.hint else "")
@@ -174,7 +175,8 @@ class _Reader:
             value, origin = kind, "default"
         fault = words_on(self.faults.get(path))
         line = self.line_of(find(self.tree, path))
-        return Row("setting", path, path[-1], facts, value, is_own, origin, line, inherited, source, fault)
+        swept = self.overridden.get(path, "")
+        return Row("setting", path, path[-1], facts, value, is_own, origin, line, inherited, source, fault, "", swept)
 
     def value(self, path: KeyPath, kind: str | None) -> tuple[Any, str, bool]:
         """What holds, where it comes from, and whether that is here."""

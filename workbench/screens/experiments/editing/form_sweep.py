@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from workbench.screens.experiments.editing.facts import SWEEP_KEYS, facts_of
 from workbench.screens.experiments.editing.form_model import KeyPath, Row
 
 RUNS = ("sweep", "runs")
+_ALL = "the sweep overrides it"
 _WANTED = {"list": ("runs",), "random": ("trials", "seed")}
 
 
@@ -33,6 +35,21 @@ def sweep_rows(
     yield adding(RUNS, "a run") if strategy == "list" else adding(("sweep", "axes"), "an axis")
 
 
+def overridden(table: Any) -> dict[KeyPath, str]:
+    """The settings that a sweep has values of its own for, and in which of its runs."""
+    table = table if isinstance(table, dict) else {}
+    axes, runs = table.get("axes"), table.get("runs")
+    found = dict.fromkeys(_axes(axes if isinstance(axes, dict) else {}), _ALL)
+    if table.get("seeds"):
+        found["seed",] = _ALL
+    runs = [run for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
+    settings = Counter(path for run in runs for path in {_setting_of(keys) for keys, _ in _leaves(run)})
+    for path, number in settings.items():
+        some = f"{number} of the sweep's {len(runs)} runs override{'s' * (number == 1)} it"
+        found[path] = some if number < len(runs) else _ALL
+    return found
+
+
 def adding(path: KeyPath, what: str) -> Row:
     """The row that adds something."""
     return Row("add", path, f"add {what}")
@@ -45,7 +62,11 @@ def place_in_file(path: KeyPath) -> tuple[str | int, ...]:
 
 def setting_in_run(path: KeyPath) -> KeyPath:
     """The setting that a row of a run is about: its name may be one dotted key."""
-    return tuple(part for key in path[3:] for part in key.split("."))
+    return _setting_of(path[3:])
+
+
+def _setting_of(keys: KeyPath) -> KeyPath:
+    return tuple(part for key in keys for part in key.split("."))
 
 
 def _runs(
