@@ -216,6 +216,9 @@ def _print_objects(found: Comparison) -> None:
                 "ratio": one.ratio,
             }
         )
+    for kind, said in (("warning", found.warnings()), ("remark", found.notes())):
+        for text in said:
+            print_json({"kind": kind, "text": text})
 
 
 def _place(point: Point) -> dict[str, float | None]:

@@ -68,13 +68,14 @@ class Comparison:
         """The seeds of each definition as one, or each run."""
         if not self.seeds:
             return list(self.runs)
-        return [band(group, self.seeds) if len(group) > 1 else group[0] for group in self.groups]
+        return [band(group, self.seeds, self.axis) if len(group) > 1 else group[0] for group in self.groups]
 
     @cached_property
     def sooner(self) -> list[Sooner]:
         """Who reached the reference's best, where both were measured alike."""
         first, *others = self.bands
         alike = [one for one in others if not other_measure(_first(first), _first(one), self.metric)]
+        alike = [one for one in alike if one.points or isinstance(one, ComparedRun)]  # of bands only those with a line
         return [found for one in alike if (found := sooner(first, one, self.axis))]
 
     def series(self) -> list[Series]:
@@ -86,16 +87,19 @@ class Comparison:
             xs, ys = one.points.drawn(self.axis)
             if not xs:
                 continue
-            low, high = one.edges(self.axis) if isinstance(one, Band) else ([], [])
+            low, high = (one.low, one.high) if isinstance(one, Band) else ([], [])
             lines.append(Series(one.name, xs, ys, write, low, high, look=look))
         return lines
 
     def remarks(self, *, ascii_only: bool = False) -> list[str]:
         """What follows, a sentence each."""
+        return self.warnings() + [found.sentence for found in self.sooner] + self.notes(ascii_only=ascii_only)
+
+    def notes(self, *, ascii_only: bool = False) -> list[str]:
+        """Whether differences are more than scatter, and what is wrong with runs."""
         first = self.runs[0]
-        said = self.warnings() + [found.sentence for found in self.sooner]
         alike = [group for group in self.groups if not other_measure(first, group[0], self.metric)]
-        said += scatter_remarks(rows_of(alike), self.figures[0], ascii_only=ascii_only)
+        said = scatter_remarks(rows_of(alike), self.figures[0], ascii_only=ascii_only)
         said += [f"{run.name}: {run.fault}" for run in self.runs if run.fault]
         said += [
             f"{run.name}: {run.nonfinite} values of {self.metric} are not finite" for run in self.runs if run.nonfinite
@@ -116,16 +120,14 @@ class Comparison:
         nowhere = [run.name for run in self.runs if run.points and not run.curve(self.axis)[0]]
         if nowhere:
             said.append(f"{_listed(nowhere)}: not drawn, as {AXES[self.axis].label} are not known; choose another axis")
-        apart = [
-            one.name
-            for one in self.bands
-            if isinstance(one, Band) and len(one.points) < 2 <= min(len(run.points) for run in one.runs)
-        ]
-        if apart:
-            said.append(
-                f"{_listed(apart)}: no line with a band, as what is kept of their long logs shares no steps; "
-                "each run has its curve where seeds are drawn apart"
-            )
+        bands = [one for one in self.bands if isinstance(one, Band)]
+        said += [f"{one.name}: {one.shorter}" for one in bands if one.shorter]
+        for one in bands:
+            if len(one.points) < 2 <= min(len(run.points) for run in one.runs):
+                thinned = any(run.points.thinned for run in one.runs)
+                why = "what is kept of their long logs shares no steps" if thinned else "they share no part of the axis"
+                where = "each run has its curve where seeds are drawn apart"
+                said.append(f"{one.name}: no line with a band, as {why}; {where}")
         return said
 
 

@@ -46,6 +46,16 @@ class ComparedRun:
         return self.folder.name
 
     @property
+    def called(self) -> str:
+        """Its curve in words."""
+        return self.name
+
+    @property
+    def best_called(self) -> str:
+        """The best of its curve in words."""
+        return f"{self.name}'s best"
+
+    @property
     def nonfinite(self) -> int:
         """Values of the metric that are no numbers."""
         return self.points.nonfinite

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from craft.analysis.axes import format_step
 from craft.analysis.comparison.points import Axis, Mode, Point, Points
 from craft.analysis.comparison.runs import ComparedRun
 from craft.config.fields import NOT_INHERITED
@@ -15,34 +16,50 @@ from craft.config.fields import NOT_INHERITED
 Spread = Literal["range", "std"]
 """What a band spans: from the least to the greatest, or a standard deviation to both sides of the mean."""
 SAID: dict[Spread, str] = {
-    "range": "seeds: the line is their mean, the band least to greatest",
-    "std": "seeds: the line is their mean, the band a standard deviation to both sides",
+    "range": "seeds: the line is their mean, as far as all came, the band least to greatest",
+    "std": "seeds: the line is their mean, as far as all came, the band a standard deviation to both sides",
 }
 
 
 @dataclass(frozen=True)
 class Band:
-    """Several seeds of one definition: at each step the mean, and the band's edges, of the runs that were there."""
+    """Several seeds of one definition over one axis: the mean, and the band's edges, where all of them have a value."""
 
     name: str
     runs: list[ComparedRun]
     points: Points
-    """The mean, at the mean of the runs' places."""
+    """The mean; its places on other axes are not known."""
     low: list[float]
+    """An edge for each of the places that `points.drawn` gives."""
     high: list[float]
     mode: Mode
+
+    @property
+    def called(self) -> str:
+        """The line in words."""
+        return f"{self.name}'s mean"
+
+    @property
+    def best_called(self) -> str:
+        """The best of the line in words: the mean of the runs' own bests, as a table has it, is another figure."""
+        return f"the best of {self.called}"
 
     @cached_property
     def best(self) -> Point | None:
         """The best of the mean."""
         return self.points.best(self.mode)
 
-    def edges(self, axis: Axis) -> tuple[list[float], list[float]]:
-        """The band for the places that `points.curve` gives."""
-        known = [x == x for x in self.points.places(axis)]
+    @property
+    def shorter(self) -> str:
+        """How many seeds came less far than the others; empty where none did. Such as measured nothing do not count."""
+        ends = [run.points.steps[-1] for run in self.runs if run.points]
+        behind = sum(end < max(ends) for end in ends)
+        if not behind:
+            return ""
+        to = f"{'the first ' if behind > 1 else ''}to step {format_step(min(ends))}"
         return (
-            [value for value, there in zip(self.low, known, strict=True) if there],
-            [value for value, there in zip(self.high, known, strict=True) if there],
+            f"{behind} of {len(ends)} seeds came less far than the rest, {to}: "
+            "the mean reaches no further, and the table's figures are of unequal lengths"
         )
 
 
@@ -88,31 +105,66 @@ def name_of(runs: Sequence[ComparedRun]) -> str:
     return f"{first.identity.experiment}{said} x{len(runs)}"
 
 
-def band(runs: Sequence[ComparedRun], spread: Spread = "range") -> Band:
-    """One line of several seeds. Values are joined by step, at which seeds are measured alike; on another axis a step
-    lies at the mean of the runs' places. Of logs that were thinned out, only steps count that all those runs have which
-    came so far: the extremes lie at steps of each run's own."""
-    at: dict[float, list[tuple[float, float, float]]] = {}
-    for run in runs:
-        for step, *rest in zip(run.points.steps, run.points.times, run.points.tokens, run.points.values, strict=True):
-            at.setdefault(step, []).append((rest[0], rest[1], rest[2]))
-    thinned = any(run.points.thinned for run in runs)
-    ends = [run.points.steps[-1] for run in runs if run.points]
-    columns: list[list[float]] = [[] for _ in range(6)]
-    for step, found in sorted(at.items()):
-        if thinned and len(found) < sum(step <= end for end in ends):
-            continue
-        count = len(found)
-        values = [value for _, _, value in found]
-        mean = math.fsum(values) / count
+def band(runs: Sequence[ComparedRun], spread: Spread = "range", axis: Axis = "step") -> Band:
+    """One line of several seeds: their mean at each place of the axis where one of them was measured, as far as all of
+    them reach. A seed that was not measured just there counts with its place on the straight line between its two
+    neighbours; next to a value that is no number there is no mean. Seeds that measured nothing do not count.
+
+    Of logs that were thinned out, only steps count that all seeds have: the extremes lie at steps of each one's own.
+    """
+    along: Axis = "tokens" if axis == "flops" else axis  # so many FLOPs a token, for all of them
+    measured = [run.points for run in runs if run.curve(along)[0]]
+    thinned = any(points.thinned for points in measured)
+    shared = set.intersection(*(set(points.steps) for points in measured)) if thinned else None
+    curves = [_curve(points, along, shared) for points in measured]
+    places = _common_places(curves)
+    means, low, high = list[float](), list[float](), list[float]()
+    for values in zip(*(_values_at(places, curve) for curve in curves), strict=True):
+        mean = math.fsum(values) / len(values)
         if spread == "range":
-            edges = min(values), max(values)
+            edges = (min(values), max(values)) if mean == mean else (mean, mean)
         else:
             std = (mean_and_std(values) or (0.0, 0.0))[1]
             edges = mean - std, mean + std
-        row = (step, sum(time for time, _, _ in found) / count, sum(more for _, more, _ in found) / count, mean, *edges)
-        for column, value in zip(columns, row, strict=True):
-            column.append(value)
-    steps, times, tokens, means, low, high = columns
-    points = Points(steps, times, tokens, means, flops_per_token=runs[0].identity.flops_per_token)
+        means.append(mean)
+        low.append(edges[0])
+        high.append(edges[1])
+    unknown = [math.nan] * len(places)
+    steps, times, tokens = (places if name == along else unknown for name in ("step", "time", "tokens"))
+    flops = next(filter(None, (points.flops_per_token for points in measured)), None)
+    points = Points(steps, times, tokens, means, flops_per_token=flops)
     return Band(name_of(runs), list(runs), points, low, high, runs[0].mode)
+
+
+_Curve = list[tuple[float, float]]
+"""Places on an axis, each further than the one before, and values; NaN where one was no number."""
+
+
+def _curve(points: Points, axis: Axis, shared: set[float] | None) -> _Curve:
+    """The values over an axis, or those alone at `shared` steps."""
+    if shared is None:
+        return sorted(dict(zip(*points.drawn(axis), strict=True)).items())
+    rows = zip(points.steps, points.places(axis), points.values, strict=True)
+    return sorted({x: value for step, x, value in rows if step in shared and x == x}.items())
+
+
+def _common_places(curves: Sequence[_Curve]) -> list[float]:
+    """Every place of the curves, as far as all of them reach."""
+    if not curves or not all(curves):
+        return []
+    begin, end = max(curve[0][0] for curve in curves), min(curve[-1][0] for curve in curves)
+    return sorted({x for curve in curves for x, _ in curve if begin <= x <= end})
+
+
+def _values_at(places: Sequence[float], curve: _Curve) -> list[float]:
+    """The values of a curve at places within its reach: its own where it has one, else on the line between two."""
+    found, ahead = [], 0
+    for x in places:
+        while curve[ahead][0] < x:
+            ahead += 1
+        right, value = curve[ahead]
+        if right != x:
+            left, before = curve[ahead - 1]
+            value = before + (value - before) * (x - left) / (right - left)
+        found.append(value)
+    return found

@@ -17,6 +17,10 @@ class Contender(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def called(self) -> str: ...
+    @property
+    def best_called(self) -> str: ...
+    @property
     def points(self) -> Points: ...
     @property
     def mode(self) -> Mode: ...
@@ -49,25 +53,25 @@ class Sooner:
     def sentence(self) -> str:
         """Who reached whose best, in words."""
         one, other = self.one, self.other
-        best = f"{one.name}'s best, {format_loss(self.target.value)}"
+        best, called = f"{one.best_called}, {format_loss(self.target.value)}", other.called
         if self.reached is None:
             nearest = f": its own is {format_loss(other.best.value)}" if other.best else ": it was not measured"
-            return f"{other.name} did not reach {best}{nearest}"
+            return f"{called} did not reach {best}{nearest}"
         ours, theirs = self.reached.at(self.axis), self.target.at(self.axis)
         if math.isnan(ours) or math.isnan(theirs):
             without = one if math.isnan(theirs) else other
-            return f"{other.name} reached {best}; how many {AXES[self.axis].label} {without.name} took is not known"
+            return f"{called} reached {best}; how many {AXES[self.axis].label} {without.called} took is not known"
         places = " instead of ".join(_amounts(ours, theirs, self.axis))
         ratio = self.ratio
         if ratio is None:
-            return f"{other.name} was at {best}, from its beginning"
+            return f"{called} was at {best}, from its beginning"
         if ratio >= 1.005:
-            return f"{other.name} reached {best}, {ratio:.2f} times sooner: {places}"
+            return f"{called} reached {best}, {ratio:.2f} times sooner: {places}"
         if ratio <= 0.995:
-            return f"{other.name} reached {best}, {1 / ratio:.2f} times later: {places}"
+            return f"{called} reached {best}, {1 / ratio:.2f} times later: {places}"
         if ours == theirs:
             places = places.split(" instead of ")[0]
-        return f"{other.name} reached {best}, as soon: {places}"
+        return f"{called} reached {best}, as soon: {places}"
 
 
 def sooner(one: Contender, other: Contender, axis: Axis) -> Sooner | None:

@@ -377,7 +377,8 @@ def test_seeds_that_share_no_steps_have_words_for_their_missing_band(tmp_path: P
         steps = [float(10 * step + shift) for step in range(3)]
         runs.append(replace(run, points=Points(steps, steps, steps, [3.0, 2.0, 1.0], exact=lambda step: [])))
     assert any(one.startswith("s x2: no line with a band") for one in replace(found, runs=runs[:2]).remarks())
-    assert replace(found, runs=[found.runs[2], *runs[:2]]).sooner == [], "no line, so nothing of who was sooner"
+    other = read_compared(a_run(tmp_path, "o", [4.0, 3.5], training={"batch_size": 8}), "val/loss")
+    assert replace(found, runs=[other, *runs[:2]]).sooner == [], "no line, so nothing of who was sooner"
 
 
 def test_a_resume_within_a_block_takes_back_what_it_supersedes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -501,3 +502,10 @@ def test_seeds_are_rows_of_the_command_too(tmp_path: Path) -> None:
     assert seeds["runs"] == ["s-001", "s-002"]
     assert seeds["best"] == {"mean": 1.5, "std": pytest.approx(math.sqrt(0.5)), "n": 2}
     assert alone["best"] == {"mean": 1.5, "std": None, "n": 1}
+    (remark,) = (one["text"] for one in objects if one["kind"] == "remark")
+    assert remark == "b-001 has one seed: whether the difference is more than scatter cannot be told"
+    a_run(tmp_path, "w", [3.0, 1.0], tokenizer={"type": "bpe", "vocab_size": 300})
+    found = subprocess.run([*command[:-2], "w", "--json"], cwd=tmp_path, capture_output=True, text=True)
+    objects = [json.loads(line) for line in found.stdout.splitlines()]
+    (warning,) = (one["text"] for one in objects if one["kind"] == "warning")
+    assert warning == "w-001 was measured by another vocabulary than s-001: their figures do not compare"
