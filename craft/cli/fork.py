@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--with", "edited", metavar="FILE[:NAME]", help="The definition of an experiment of FILE, instead of the run's own."
 )
-@click.option("--name", "experiment", metavar="NAME", help="The experiment that the new run is of: it is called NAME-NNN.")
+@click.option("--name", "experiment", metavar="NAME", help="Another name for its experiment: it is then NAME-NNN.")
 @click.option("--detach", is_flag=True, help="Return as soon as it is made and queued, and print its name.")
 @click.option("--dry-run", is_flag=True, help="Say what goes on and what does not; make nothing.")
 @click.option(
