@@ -255,7 +255,7 @@ def _claim(birth: Birth, folder: RunFolder) -> None:
         step=birth.checkpoint.step,
         max_steps=birth.max_steps,
         tokens=int(birth.state["loop"]["tokens"]),
-        seconds=float(birth.state["trainer"]["seconds"]),
+        seconds=birth.state["trainer"].get("seconds"),
         val_loss=_measured(birth, "val/loss"),
         best=best,
         best_step=None if best is None else birth.checkpoint.step,
