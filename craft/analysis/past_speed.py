@@ -228,11 +228,11 @@ def _speed(run: RunSummary) -> PastSpeed | None:
     if run.parent_run is not None:
         return None  # its clock began on its parent's machine
     try:
-        stat = run.folder.definition.stat()
+        stat, identity = run.folder.definition.stat(), run.folder.run_json.stat()
         seconds, speed = _pace(run.folder, run.phase, run.step, run.updated)
     except OSError:
         return None
-    known = _settled(run.folder.path, stat.st_mtime_ns, run.folder.run_json.stat().st_mtime_ns)
+    known = _settled(run.folder.path, stat.st_mtime_ns, identity.st_mtime_ns)
     speed = speed or run.tokens_per_second
     seconds = seconds if run.status.seconds is None else run.status.seconds  # those of its step and tokens
     if known is None or seconds is None or not speed or run.step < _FEWEST_STEPS or seconds < _FEWEST_SECONDS:

@@ -18,6 +18,8 @@ from craft.errors import RunError
 from craft.runs.json_files import encode_file, known_fields, read_object, sealed, unsealed, why
 
 NAME_LENGTH, _NUMBER_LENGTH = 64, 7
+GONE = "its run.json is gone"
+"""What is wrong with a folder that was a run."""
 _STEM_LENGTH = NAME_LENGTH - _NUMBER_LENGTH - 1
 
 
@@ -110,6 +112,8 @@ class RunFolder:
         """This folder, or RunError when it is not a run; without its `definition` it can be looked at and deleted."""
         if not is_dir(self.path):
             raise RunError(f"{self.path}: no such folder")
+        if was_a_run(str(self.path)):
+            raise RunError(f"{self.path}: {GONE}; put it back from a copy, or delete the folder by hand")
         if not self.run_json.is_file():
             raise RunError(f"{self.path}: not a run: it has no {self.run_json.name}")
         if definition and not self.definition.is_file():
@@ -171,6 +175,20 @@ def definition_fault(folder: RunFolder, identity: RunIdentity) -> str | None:
     except OSError as error:
         return f"experiment.toml cannot be read: {why(error)}"
     return None if same else "experiment.toml is not as Craft wrote it: it was edited by hand, or damaged"
+
+
+def holds_a_run(path: str) -> bool:
+    """Whether a folder is a run, by text: among thousands of folders, making Paths would be half of the time."""
+    return os.path.lexists(f"{path}/run.json")
+
+
+def was_a_run(path: str) -> bool:
+    """Whether a folder has lost its `run.json`: it holds what a run gets once it is queued, or trains. One that is just
+    being made has nothing of that, and one of a person's own neither."""
+    if holds_a_run(path):
+        return False
+    trained = os.path.lexists(f"{path}/metrics.jsonl") or os.path.lexists(f"{path}/checkpoints/latest.json")
+    return trained or (os.path.lexists(f"{path}/status.json") and os.path.lexists(f"{path}/experiment.toml"))
 
 
 def is_dir(path: Path) -> bool:
@@ -246,7 +264,7 @@ def load_identity(folder: RunFolder) -> tuple[RunIdentity | None, str | None]:
     try:
         record = read_object(folder.at("run.json"))
     except (OSError, ValueError) as error:
-        return None, f"run.json is damaged: {why(error)}"
+        return None, f"run.json is damaged: {why(error)}" if holds_a_run(str(folder.path)) else GONE
     values, faults = known_fields(record, RunIdentity)
     try:
         unsealed(record)

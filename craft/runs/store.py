@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from craft.errors import UnknownRunError
-from craft.runs.folder import RunFolder, RunIdentity, is_dir, load_identity, slug
+from craft.runs.folder import RunFolder, RunIdentity, holds_a_run, is_dir, load_identity, slug, was_a_run
 from craft.runs.liveness import Observed, observe
 from craft.runs.status import Status
 
@@ -106,17 +107,24 @@ class RunStore:
 
     def folders(self) -> list[RunFolder]:
         """Every folder that holds a run, by name."""
+        return self._those(holds_a_run)
+
+    def robbed(self) -> list[RunFolder]:
+        """Every folder that was a run and has lost its `run.json`, by name: it is listed, and nothing acts on it."""
+        return self._those(was_a_run)
+
+    def _those(self, wanted: Callable[[str], bool]) -> list[RunFolder]:
         try:
             with os.scandir(self.runs_dir) as entries:
-                # Looked for by text: among thousands of folders, making Paths would be half of the time.
-                names = [e.name for e in entries if e.name[0] != "." and os.path.lexists(f"{e.path}/run.json")]
+                names = [entry.name for entry in entries if entry.name[0] != "." and wanted(entry.path)]
         except OSError:
             return []
         return [RunFolder(self.runs_dir / name) for name in sorted(names)]
 
     def list(self) -> list[RunSummary]:
         """A line about each run, the oldest first."""
-        return sorted((self.summary(folder) for folder in self.folders()), key=lambda s: (s.created, s.name))
+        folders = self._those(lambda path: holds_a_run(path) or was_a_run(path))
+        return sorted(map(self.summary, folders), key=lambda s: (s.created, s.name))
 
     def summary(self, folder: RunFolder) -> RunSummary:
         """A line about one run; a damaged folder is said to be one."""

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from craft.analysis.past_speed import past_speeds
 from craft.errors import RunError, UnknownRunError
 from craft.runs.folder import RunFolder
 from craft.runs.lock import hold_run_lock
 from craft.runs.status import StatusWriter
 from craft.runs.store import RunStore
 from tests.runs.make import a_run
+from workbench.watch import RunsReader
 
 
 def test_runs_are_listed_with_what_is_known_of_them(tmp_path: Path) -> None:
@@ -56,6 +58,29 @@ def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
     half_made = a_run(tmp_path)
     half_made.run_json.unlink()
     assert [run.name for run in RunStore(tmp_path).list()] == ["exp-001"]
+
+
+def test_a_run_that_lost_its_identity_is_listed_as_damaged_and_refused(tmp_path: Path) -> None:
+    a_run(tmp_path)
+    for traces in (["metrics.jsonl"], ["checkpoints/latest.json"], ["status.json"]):
+        robbed = a_run(tmp_path, "robbed")
+        robbed.run_json.unlink()
+        for name in traces:
+            (robbed.path / name).write_text("")
+        with pytest.raises(RunError, match=r"its run\.json is gone; put it back from a copy"):
+            RunStore(tmp_path).find(robbed.name)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "status.json").write_text("{}")
+    names = [f"robbed-{number:03d}" for number in (1, 2, 3)]
+    found = {run.name: run for run in RunStore(tmp_path).list()}
+    assert found.keys() == {"exp-001", *names} and [folder.name for folder in RunStore(tmp_path).robbed()] == names
+    assert {found[name].shown_phase for name in names} == {"damaged"} and found["exp-001"].fault is None
+    assert all("its run.json is gone" in found[name].reason for name in names)
+    assert [folder.name for folder in RunStore(tmp_path).folders()] == ["exp-001"], "nothing acts on the others"
+    assert {run.name: run.shown_phase for run in RunsReader(tmp_path).read()} == {
+        name: run.shown_phase for name, run in found.items()
+    }
+    assert past_speeds(list(found.values())) == []
 
 
 FAULTS: dict[str, Callable[[Path], object]] = {

@@ -12,19 +12,22 @@ from craft.launch.doctor.finding import Finding, Patient, plural, some
 from craft.runs import manifest
 from craft.runs.changes import read_changes
 from craft.runs.checkpoints import list_checkpoints
-from craft.runs.folder import RunFolder, load_identity
+from craft.runs.folder import GONE, RunFolder, load_identity
 from craft.runs.json_files import read_object, why
 from craft.runs.liveness import Observed, host_elsewhere, observe
 from craft.runs.lock import left_behind, load_owner
 from craft.runs.store import RunStore
 
 _FUTURE = 3600.0  # seconds
+_FROM_A_COPY = "its checkpoints hold: 'craft generate --checkpoint PATH' writes with them; take the file from a copy"
 
 
 def runs(patient: Patient) -> Iterable[Finding]:
     """Every run of the folder; a line for each kind of trouble, with the names."""
-    folders = RunStore(patient.runs_dir).folders()
-    if not folders:
+    store = RunStore(patient.runs_dir)
+    folders, robbed = store.folders(), [f"{folder.name}: {GONE}" for folder in store.robbed()]
+    yield from _listed("fault", robbed, _FROM_A_COPY)
+    if not folders and not robbed:
         yield Finding("runs", "ok", f"none in {patient.runs_dir}", details={"runs": 0})
         return
     looks = {folder: observe(folder) for folder in folders}
@@ -50,8 +53,7 @@ def _damaged(looks: dict[RunFolder, Observed]) -> Iterable[Finding]:
             claims.append(f"{folder.name}: {look.fault}")
         others += [f"{folder.name}: {words}" for words in _other_files(folder)]
         checkpoints += [f"{folder.name}: {words}" for words in _checkpoints(folder, look)]
-    advice = "its checkpoints hold: 'craft generate --checkpoint PATH' writes with them; take the file from a copy"
-    yield from _listed("fault", identities, advice)
+    yield from _listed("fault", identities, _FROM_A_COPY)
     yield from _listed("warning", claims, "the worker of the next 'craft resume RUN' writes it anew")
     yield from _listed("fault", others, "take it from a copy; the checkpoints hold without it")
     yield from _listed("fault", checkpoints, "the one before is taken instead; 'craft resume RUN' trains it again")

@@ -331,6 +331,13 @@ def test_a_definition_that_is_gone_is_named(patient: Patient) -> None:
     assert "experiment.toml is gone" in only(found(runs.runs, patient), "fault").text
 
 
+def test_a_run_without_an_identity_is_named(patient: Patient) -> None:
+    folder = a_trained_run(patient, phase="finished")
+    folder.run_json.unlink()
+    finding = only(found(runs.runs, patient), "fault")
+    assert finding.text == f"{folder.name}: its run.json is gone" and "take the file from a copy" in finding.advice
+
+
 def test_interrupted_runs_are_listed_with_what_goes_on(patient: Patient) -> None:
     names = [a_trained_run(patient).name for _ in range(6)]
     finding = only(found(runs.runs, patient), "warning")
