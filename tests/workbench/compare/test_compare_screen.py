@@ -282,7 +282,10 @@ def test_exports_ask_before_they_replace_and_say_where_they_wrote(tmp_path: Path
             await until(pilot, lambda: (tmp_path / "t.csv").read_text() != "mine")
             await export("md", "nowhere/t.md")
             await until(pilot, lambda: "there is no folder" in screen_text(app))
-            await pilot.press("escape")
+            app.screen.query_one(Input).value = str(tmp_path / "t.markdown")
+            await pilot.press("enter")
+            await until(pilot, lambda: app.screen is place(app) and (tmp_path / "t.markdown").exists())
+            assert (tmp_path / "t.markdown").read_text().startswith("| run | phase | best val/loss |")
             app.copied = ""  # type: ignore[attr-defined]
             app.copy = lambda text, what: setattr(app, "copied", text)  # type: ignore[method-assign]
             await pressed(pilot, "p", "y")

@@ -45,7 +45,7 @@ class Export:
         self.app.session.set("compare.export", end)
         metric = re.sub(r"[^a-z0-9.-]+", "-", self.shown.found.metric.lower()).strip("-") or "metric"
         place = self.app.project.file.parent.absolute() / f"compare-{metric}{end}"
-        formats = {one: partial(self._content, f"comparison{one}") for one in _KINDS}
+        formats = {one: partial(self._content, f"comparison{one}") for one in (*_KINDS, ".markdown")}
         export(self.app, "the comparison", str(place), formats, detail=_KINDS[end])
 
     def _content(self, name: str) -> bytes:
