@@ -55,6 +55,8 @@ def read_tensors(file: Path, *, whole: bool = False) -> dict[str, Tensor]:
     """
     try:
         content = file.read_bytes()
+        if not content:
+            raise CheckpointError(f"{file}: it is empty; copy it again from where it was made")
         if not whole:  # weights that begin at zero may still be so, and stand last
             _refuse_zeros(file, content)
         return load(content)

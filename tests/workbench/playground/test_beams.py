@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from craft.generation.beam_search import Beam, BeamSearch
 from craft.generation.checkpoint import load_checkpoint
@@ -110,6 +111,7 @@ def test_a_search_is_the_librarys_and_can_be_walked_over(project: Path) -> None:
             screen.prompt = "ab"
             await pilot.press("f5")
             await until(pilot, lambda: "num_results must be 1 to the width of 1, found 2" in screen_text(app))
+            assert "num_results" in str(mode.query_one("#beam-words", Static).content), "in full below the line"
             mode.query_one(BeamFields).put(asdict(settings))
             await pilot.press("f5")
             await written(screen, pilot)

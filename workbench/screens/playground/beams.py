@@ -193,8 +193,20 @@ class BeamsMode(Mode):
         if len(self.searches) > 1:
             right = [Word(f" {self.shown + 1} of {len(self.searches)} "), Word("o", "key"), Word(" other ", "quiet")]
         self.query_one("#beam-state", Words).show(words, right)
-        if search is None:
+        if self._fault_seen:  # the line above has no room for a long one
+            self._show_fault()
+        elif search is None:
             self._show_help()
+
+    @property
+    def _fault_seen(self) -> str:
+        return self.fault or (self.search.fault if self.search is not None else "")
+
+    def _show_fault(self) -> None:
+        """What is wrong, in full; nothing where nothing is."""
+        fault = clean(self._fault_seen, ascii_only=self.app.ascii_only)
+        self.query_one("#beam-figures", Static).update("")
+        self.query_one("#beam-words", Static).update(Content.styled(fault, "$text-error"))
 
     def _progress(self, search: Search) -> list[Word]:
         if search.fault:
@@ -222,8 +234,7 @@ class BeamsMode(Mode):
         figures, words = self.query_one("#beam-figures", Static), self.query_one("#beam-words", Static)
         if node is None:
             if self.search is not None:
-                figures.update("")
-                words.update("")
+                self._show_fault()
             return
         path = self.tree_view.search.path(node.id)
         ascii_only = self.app.ascii_only

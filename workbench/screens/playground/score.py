@@ -201,7 +201,10 @@ class ScoreMode(Scoring):
         if totals is None:
             return [Word(f": {judged.words}", "live" if self.busy else "quiet")]
         window = f", {totals.windows:,} windows of {totals.window:,}" if totals.windows > 1 else ""
-        return [Word(f": {totals.tokens:,} tokens, {totals.num_bytes:,} bytes{window}", "quiet")]
+        if not totals.judged:
+            return [Word(": one token: nothing stands before it, so it is not judged", "quiet")]
+        counts = f": {totals.tokens:,} tokens, all but the first judged: {totals.num_bytes:,} byte"
+        return [Word(f"{counts}{'s' * (totals.num_bytes != 1)}{window}", "quiet")]
 
     @on(OptionList.OptionHighlighted, "#score-worst")
     def _go_to_worst(self, event: OptionList.OptionHighlighted) -> None:
