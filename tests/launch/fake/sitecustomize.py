@@ -4,6 +4,10 @@ FAKE_GPUS: the UUIDs of GPUs that this machine shall seem to have.
 """
 
 import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[3]))  # this checkout's, where another one is installed
 
 import craft.launch.queue.slots
 import craft.launch.workers
