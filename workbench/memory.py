@@ -70,6 +70,10 @@ class Memory:
         kept = self.get("unfinished", {}).get(where)
         return kept if isinstance(kept, list) and all(isinstance(text, str) for text in kept) else []
 
+    def unfinished_places(self, prefix: str) -> list[str]:
+        """Where something is left unfinished, of the places that begin so."""
+        return [where for where in self.get("unfinished", {}) if where.startswith(prefix) and self.unfinished(where)]
+
     def keep_unfinished(self, where: str, texts: list[str]) -> None:
         """Keep what is typed and not given yet; nothing, once it was given or left."""
         others = {place: kept for place, kept in self.get("unfinished", {}).items() if place != where}

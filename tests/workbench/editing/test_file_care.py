@@ -8,6 +8,7 @@ import pytest
 
 from tests.workbench.editing.harness import TEXT, at, edited, type_in
 from tests.workbench.harness import play, screen_text, until
+from workbench.memory import Memory
 from workbench.screens.experiments.editing import file_care
 from workbench.screens.experiments.editing.buffer import Buffer
 from workbench.screens.experiments.editing.notice import NoticeBar
@@ -189,5 +190,34 @@ def test_what_another_program_wrote_that_is_no_text_is_not_taken(file: Path) -> 
             assert file.read_bytes() == TEXT.encode() + b"# \xe9\n"
             file.write_text(TEXT + "# theirs\n")
             await until(pilot, lambda: app.buffer.text.endswith("# theirs\n") and bar.notice is None)
+
+    play(story())
+
+
+def test_a_field_that_was_typed_into_when_the_program_ended_is_spoken_of_and_opened(file: Path) -> None:
+    session = Memory(file.parent / "session.json")
+    session.keep_unfinished("form experiment b model num_layers", ["17"])
+    session.keep_unfinished("form experiment a seed", ["4"])
+    session.flush()
+
+    async def story() -> None:
+        async with edited(file, size=(80, 24)) as (app, pilot):
+            bar, form = app.query_one(NoticeBar), app.panel.form
+            assert bar.notice is not None and bar.notice.text.endswith(": model.num_layers of experiment b: 17")
+            app.panel.focus_face()
+            await pilot.press("f2", "ctrl+o")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await pilot.press("enter")
+            await until(pilot, lambda: form.editing is not None and form.editor.has_focus)
+            assert form.form is not None and form.form.name == "b" and form.editor.value == "17"
+            await pilot.press("enter")
+            assert "[experiment.b.model]\nnum_layers = 17" in app.buffer.text
+            assert bar.notice.text.endswith(": seed of experiment a: 4")
+            await pilot.press("ctrl+o")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await type_in(pilot, "drop")
+            await pilot.press("enter")
+            await until(pilot, lambda: bar.notice is None)
+            assert app.session.unfinished_places("form ") == []
 
     play(story())

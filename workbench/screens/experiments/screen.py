@@ -245,6 +245,12 @@ class ExperimentsScreen(Launching, Looking, Changing, Weighing):
         self.inspect_soon(0.0)
         self.show_title()
 
+    def on_edit_panel_wanted(self, event: EditPanel.Wanted) -> None:
+        """Where only one of them has room, the editor is shown, and not the list."""
+        self.add_class("-editing")
+        if event.name:
+            self.listing.expect(event.name, "template" if event.kind == "template" else "experiment")
+
     def on_edit_panel_experiment_at_cursor(self, event: EditPanel.ExperimentAtCursor) -> None:
         """The editor's cursor went into another table."""
         if event.name and self._editor_has_focus:

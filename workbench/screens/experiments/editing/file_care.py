@@ -9,9 +9,11 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from craft.errors import CraftError
+from craft.text import clean_line
 from workbench.paths import fault_of_place, is_taken, typed_path
 from workbench.screens.experiments.editing.buffer import ChangedOnDiskError, changed_lines
 from workbench.screens.experiments.editing.drafts import Draft, drop
+from workbench.screens.experiments.editing.form_typing import KEPT_AS
 from workbench.screens.experiments.editing.notice import Decision, Notice, NoticeBar
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class FileCare:
     def __init__(self, panel: EditPanel) -> None:
         self.panel, self.buffer = panel, panel.buffer
         self._drafts: list[Draft] = []
+        self._typed: list[str] = []  # fields of the form that were typed into when the program ended
         self._changed = False
         self._working = False
         self._refused = ""  # why what another program wrote cannot be taken
@@ -39,6 +42,8 @@ class FileCare:
         self.panel.set_interval(LOOK_EVERY, self._look)
         self._in_thread(self.buffer.drafts, self._take_drafts)
         self.panel.toml.read_only = bool(self.buffer.fault)
+        places = self.panel.app.session.unfinished_places(KEPT_AS)
+        self._typed = [where for where in places if _is_place(_place_of(where))]
         self._tell()
 
     def _in_thread(self, work: Callable[[], object], then: Callable[..., None]) -> None:
@@ -85,9 +90,39 @@ class FileCare:
         drop(draft)
         self._tell()
 
+    # --- fields of the form ---
+
+    def _still_typed(self) -> list[str]:
+        """Fields that were typed into when the program ended, and neither taken nor left since."""
+        left = self.panel.app.session.unfinished_places(KEPT_AS)
+        return [where for where in self._typed if where in left]
+
+    def _offer_typed(self, where: str) -> Notice:
+        place = _place_of(where)
+        whose, path = ("the defaults", place[1:]) if place[0] == "defaults" else (" ".join(place[:2]), place[2:])
+        typed = " ".join(self.panel.app.session.unfinished(where))
+        return Notice(
+            clean_line(f"left half typed: {'.'.join(path)} of {whose}: {typed}"),
+            (
+                Decision("go there", "open the field with what was typed", lambda: self._open_typed(where)),
+                Decision("drop it", "for good", lambda: self._drop_typed(where)),
+            ),
+        )
+
+    def _open_typed(self, where: str) -> None:
+        self._typed.remove(where)
+        self.panel.open_field(_place_of(where))
+        self._tell()
+
+    def _drop_typed(self, where: str) -> None:
+        self.panel.app.session.keep_unfinished(where, [])
+        self._tell()
+
     # --- the file ---
 
     def _look(self) -> None:
+        if self._typed != self._still_typed():
+            self._tell()
         if self.buffer.fault:
             if self.buffer.touched:
                 self._in_thread(self.buffer.read_again, self._read_again)
@@ -194,6 +229,7 @@ class FileCare:
 
     def _tell(self) -> None:
         """Show the notice that matters most now, or none."""
+        self._typed = self._still_typed()
         self.panel.query_one(NoticeBar).show(self._notice())
         self.panel.refresh_bindings()
 
@@ -207,6 +243,8 @@ class FileCare:
             return self._if_changed()
         if self._drafts:
             return self._offer(self._drafts[0])
+        if self._typed:
+            return self._offer_typed(self._typed[0])
         if buffer.draft_fault:
             said = f"no draft can be kept of what is typed: {buffer.draft_fault}; it is tried again all the time"
             return Notice(said, is_fault=True)
@@ -272,3 +310,12 @@ class FileCare:
 
         names = ("the file", "the draft")
         self.panel.app.push_screen(DifferenceScreen(self.buffer.text, draft.text, names=names))
+
+
+def _place_of(where: str) -> tuple[str, ...]:
+    """The path of a setting, with its table's, that the session keeps something half typed of."""
+    return tuple(where.removeprefix(KEPT_AS).split(" "))
+
+
+def _is_place(place: tuple[str, ...]) -> bool:
+    return len(place) > (1 if place[0] == "defaults" else 2)

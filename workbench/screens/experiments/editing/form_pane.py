@@ -52,7 +52,7 @@ class FormPane(TypingPane):
         self.edit: Callable[[str, str], None] = lambda text, why: None
         """Puts a text in place; the second word says what was done."""
         self._said_at: KeyPath = ()  # the row that words in place of its help are about
-        self._then_open: KeyPath = ()  # what was added just now, and wants a value
+        self._then_open: KeyPath = ()  # what wants a value once it is shown, with the path of its table
 
     def compose(self) -> ComposeResult:
         yield Said(id="form-title")
@@ -104,14 +104,29 @@ class FormPane(TypingPane):
             self.rows.show(form.rows)
             if not same:
                 self.rows.cursor = 0
-            if self._then_open and self.rows.go_to(self._then_open) and (row := self.rows.selected):
-                self._then_open = ()
-                self.open_editor(row)
+            self._open_wanted()
         elif not same:
             self.rows.show([])
         self.rows.set_class(bool(form.fault), "-locked")
         self._title()
         self.show_help()
+
+    def open_at(self, place: KeyPath) -> None:
+        """Open the field of a setting now, or as soon as it is shown. `place` begins with the path of its table."""
+        self._then_open = place
+        self.rows.view = "all"
+        self.action_unfilter()
+        if self._form is not None:
+            self.rows.choose_rows()
+            self._title()
+            self._open_wanted()
+
+    def _open_wanted(self) -> None:
+        home = self._form.home if self._form is not None else ()
+        table, path = self._then_open[: len(home)], self._then_open[len(home) :]
+        if path and table == home and self.rows.go_to(path) and (row := self.rows.selected):
+            self._then_open = ()
+            self.open_editor(row)
 
     def _title(self) -> None:
         form = self._form
@@ -254,6 +269,7 @@ class FormPane(TypingPane):
         from workbench.screens.experiments.editing.form_adding import ASKS, Addition
 
         assert self._form is not None
+        home = self._form.home
 
         def add(addition: Addition) -> None:
             try:
@@ -261,7 +277,7 @@ class FormPane(TypingPane):
             except ConfigError as error:
                 self.say(str(error), wrong=True)
                 return
-            self._then_open = addition.then
+            self._then_open = (*home, *addition.then)
             self.edit(text, addition.why)
 
         ask = ASKS.get(row.path[0])

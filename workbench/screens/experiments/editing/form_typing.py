@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from workbench.screens.experiments.editing.form_model import Form, Row
 
 KeyPath = tuple[str, ...]
+KEPT_AS = "form "
+"""What the names begin with under which the session keeps half typed values."""
 
 
 class TypingPane(Container):
@@ -91,7 +93,7 @@ class TypingPane(Container):
     def _where(self) -> str:
         """What the session keeps a half typed value under."""
         assert self._form is not None and self.editing is not None
-        return " ".join(("form", *self._form.home, *self.editing.path))
+        return KEPT_AS + " ".join((*self._form.home, *self.editing.path))
 
     def _offer(self, typed: str, *, at: str = "") -> None:
         """List what is mostly written here."""

@@ -59,6 +59,13 @@ class EditPanel(Widget):
             super().__init__()
             self.name, self.kind = name, kind
 
+    class Wanted(Message):
+        """Something of a template, an experiment or the defaults (without a name) is to be seen in the editor."""
+
+        def __init__(self, name: str, kind: str) -> None:
+            super().__init__()
+            self.name, self.kind = name, kind
+
     class Saved(Message):
         """The text is in the file."""
 
@@ -165,6 +172,15 @@ class EditPanel(Widget):
             self._set_face("toml")
         self.toml.go_to(line, column)
         self.toml.focus()
+
+    def open_field(self, place: tuple[str, ...]) -> None:
+        """Open the field of a setting in the form. `place` begins with the path of its table."""
+        kind, name = (place[0], place[1]) if place[0] != "defaults" else _DEFAULTS
+        if not self.form.display:
+            self._set_face("form")
+        self.post_message(self.Wanted(name, kind))
+        self.show_experiment(name, kind)
+        self.form.open_at(place)
 
     def reload(self) -> None:
         """Take what is on disk for the text, as a step that undo takes back."""
