@@ -21,6 +21,7 @@ from workbench.messages import Looked
 from workbench.project import check_project, files_of, read_project, stamp_of
 from workbench.screens.runs.arrange import facts_of
 from workbench.screens.runs.columns import COLUMNS, columns_for, columns_of, gap_for, progress
+from workbench.screens.runs.next_step import state_of
 from workbench.screens.runs.rows import cells_of, header
 from workbench.watch import ListedRun, RunsReader
 
@@ -253,6 +254,15 @@ def test_what_runs_that_are_over_are_sorted_and_filtered_by_stands_in_the_list(t
         assert (cell.text.strip() == "-") == (facts_of(run)(key) is None), key
     _, cell = cells_of(run, run.created + 59, 20, columns_of(["speed"]), False)
     assert cell.text == "25.1k" and cell.tone == "quiet", "no worker is at it"
+
+
+@pytest.mark.parametrize(("gone", "said"), [(False, "; x deletes it"), (True, "mended")])
+def test_deleting_is_not_advised_where_it_is_refused(tmp_path: Path, gone: bool, said: str) -> None:
+    folder = make_run(tmp_path)
+    folder.run_json.unlink() if gone else folder.run_json.write_text("{")
+    (run,) = RunStore(tmp_path).list()
+    state = state_of(run, 0.0)
+    assert state.word == "damaged" and state.next.endswith(said)
 
 
 def test_progress_of_odd_claims(tmp_path: Path) -> None:
