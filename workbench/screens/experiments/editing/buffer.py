@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from craft import platform
-from craft.config.document import MAX_BYTES
 from craft.errors import CraftError
+from workbench.screens.experiments.editing.disk import (
+    Stamp,
+    decoded,
+    encoded,
+    one_at_a_time,
+    read,
+    stamp_of,
+    why,
+    write,
+)
 from workbench.screens.experiments.editing.drafts import Draft, DraftKeeper, digest, drop, left_drafts
 
-Stamp = tuple[int, int, int, int]
 _SLOW = 0.03
 """Seconds that handing a draft over may take with every key; where two took longer, a quarter of the time is its."""
 
@@ -88,23 +93,23 @@ class Buffer:
 
     def reload(self) -> str:
         """Take what is on disk for saved and for the text, and return it. What was typed is gone after this."""
-        content, stamp, self.fault = _read(self.path)
+        content, stamp, self.fault = read(self.path)
         self._base, self._stamp = content, stamp
-        self.saved_text = _decoded(content)
+        self.saved_text = decoded(content)
         self.set_text(self.saved_text)
         return self.text
 
     @property
     def touched(self) -> bool:
         """Whether the file looks another than when it was read or saved: one look at its name."""
-        return _stamp(self.path) != self._stamp
+        return stamp_of(self.path) != self._stamp
 
     def changed_on_disk(self) -> bool:
         """Whether another program wrote or removed the file since it was read or saved. Reads it only when touched."""
         with self._writing:
             if not self.touched:
                 return False
-            content, stamp, fault = _read(self.path)
+            content, stamp, fault = read(self.path)
             if content == self._base and not fault:
                 self._stamp = stamp
                 return False
@@ -112,18 +117,18 @@ class Buffer:
 
     def disk_text(self) -> str:
         """What the file holds now, as far as it can be read; nothing when there is none."""
-        return _decoded(_read(self.path)[0])
+        return decoded(read(self.path)[0])
 
     def read_again(self) -> None:
         """Look whether a file that could not be edited can be now; then what it holds is what is saved."""
         with self._writing:
-            content, self._stamp, self.fault = _read(self.path)
+            content, self._stamp, self.fault = read(self.path)
             if not self.fault:
-                self._base, self.saved_text = content, _decoded(content)
+                self._base, self.saved_text = content, decoded(content)
 
     def encoding_of_disk(self) -> str:
         """What a file that is not UTF-8 is probably written in, as iconv calls it; empty where it is UTF-8."""
-        content = _read(self.path)[0] or b""
+        content = read(self.path)[0] or b""
         for name, codec in (("UTF-8", "utf-8"), ("UTF-16", "utf-16"), ("WINDOWS-1252", "cp1252")):
             if codec == "utf-16" and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
                 continue  # any even number of bytes would be some
@@ -136,10 +141,10 @@ class Buffer:
         """Take what is on disk for what is saved, for the caller to make it the text. Where that is no text that could
         be edited and saved again without loss, nothing is taken, and this says why."""
         with self._writing:
-            content, stamp, fault = _read(self.path)
+            content, stamp, fault = read(self.path)
             if fault or content is None:
                 return fault or f"{self.path.name} is gone"
-            self._base, self._stamp, self.saved_text = content, stamp, _decoded(content)
+            self._base, self._stamp, self.saved_text = content, stamp, decoded(content)
             self._taken.add(hash((self.text, self.saved_text)))
             self._behind = 0
         return ""
@@ -167,12 +172,12 @@ class Buffer:
         """
         with self._writing:
             text = self.text
-            content = _encoded(self.path, text)
-            with _one_at_a_time(self.path):
+            content = encoded(self.path, text)
+            with one_at_a_time(self.path):
                 if not force and self.changed_on_disk():
                     raise ChangedOnDiskError(f"{self.path.name} was changed by another program since it was read here")
-                _write(self.path, content)
-                self._base, self._stamp = content, _stamp(self.path)
+                write(self.path, content)
+                self._base, self._stamp = content, stamp_of(self.path)
             self.saved_text, self.fault, self._behind = text, "", 0
             self._drop_draft()
 
@@ -180,7 +185,7 @@ class Buffer:
         """Put the text into another file, which must not be there yet; this buffer stays with its own."""
         if os.path.lexists(other):
             raise CraftError(f"{other} is there already; choose another name")
-        _write(other, _encoded(other, self.text))
+        write(other, encoded(other, self.text))
 
     # --- drafts ---
 
@@ -229,7 +234,7 @@ class Buffer:
             try:
                 self._keeper.force(text, digest(self._base), moment)
             except OSError as error:
-                self.draft_fault = _why(error)
+                self.draft_fault = why(error)
             else:
                 self._kept, self.draft_fault = text, ""
 
@@ -295,87 +300,3 @@ def common_start(one: Sequence[object], other: Sequence[object]) -> int:
         else:
             high = middle - 1
     return low
-
-
-def _one_at_a_time(path: Path) -> contextlib.AbstractContextManager[object]:
-    """Inside, no other workbench saves the same file: looking whether it changed and replacing it are one step."""
-    from workbench.memory import project_place
-
-    try:
-        lock = platform.FileLock(project_place(path.resolve()) / "save.lock")
-        lock.acquire(5.0)
-    except OSError:  # a state directory that cannot be written must not keep anyone from saving
-        return contextlib.nullcontext()
-    return lock if lock.held else contextlib.nullcontext()
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
-
-
-def _read(path: Path) -> tuple[bytes | None, Stamp | None, str]:
-    """Content and stamp of a file, and why it cannot be edited; content is None where there is no file."""
-    stamp = _stamp(path)
-    if stamp is None and not os.path.lexists(path):
-        return None, None, ""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return None, stamp, f"{path.name} is no ordinary file"
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        return None, stamp, f"{path.name} cannot be read: {_why(error)}"
-    if len(content) > MAX_BYTES:
-        return content, stamp, f"{path.name} is larger than 1 MiB, so it is not an experiments file"
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        column = len(content[content.rfind(b"\n", 0, error.start) + 1 : error.start].decode(errors="replace")) + 1
-        byte = f"byte 0x{content[error.start]:02x} in line {line}, column {column}"
-        return content, stamp, f"{path.name} is not UTF-8: {byte}"
-    return content, stamp, ""
-
-
-def _decoded(content: bytes | None) -> str:
-    return (content or b"").decode(errors="replace")
-
-
-def _encoded(path: Path, text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        line = text.count("\n", 0, error.start) + 1
-        raise CraftError(f"line {line} of {path.name} holds half a character; take it out to save") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file, through links, keeping its mode. Raises CraftError where that cannot be done."""
-    target = Path(os.path.realpath(path))
-    beside = target.with_name(f".{target.name}.{os.getpid()}-save.tmp")
-    try:
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
-        if mode is not None and not os.access(target, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        try:
-            beside.write_bytes(content)
-            if mode is not None:
-                beside.chmod(mode)
-            platform.fsync_file(beside)
-            platform.replace(beside, target)
-            platform.fsync_dir(target.parent)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CraftError(f"{path} is not saved: {_why(error)}; what was typed is still here") from None
-
-
-def _why(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full"
-    return (error.strerror or str(error)).lower()
