@@ -20,12 +20,14 @@ from textual.strip import Strip
 
 from craft.text import clean_line
 from workbench.actions import bindings_of
+from workbench.widgets.cursor_sign import cursor_sign, with_margin
 from workbench.widgets.text_lines import Lines, Part, from_column, split, wrapped
 
 if TYPE_CHECKING:
     from workbench.bench import Bench
 
 LOOKS = ("plain", "quiet", "bold", "live", "good", "warn", "bad", "name", "text", "number")
+_MARGIN = 1  # columns of the cursor's sign
 _LOOK_AHEAD = 400  # rows of one wrapped line that are made at most
 
 
@@ -144,7 +146,7 @@ class LinesView(ScrollView, can_focus=True):
         """One line as rows."""
         line = self.lines.line(index)
         parts = self._with_found(line)
-        width = max(self.scrollable_content_region.width, 1)
+        width = max(self.scrollable_content_region.width - _MARGIN, 1)
         if not self.wraps:
             return [from_column(parts, self.shift)]
         text = "".join(text for text, _ in parts)
@@ -171,20 +173,25 @@ class LinesView(ScrollView, can_focus=True):
         return marked
 
     def render_line(self, y: int) -> Strip:
-        width, base = self.scrollable_content_region.width, self.rich_style
+        width, base = self.scrollable_content_region.width - _MARGIN, self.rich_style
         rows = self._in_sight()
         if y >= len(rows):
             said = clean_line(self.empty, ascii_only=self.ascii_only) if not rows and y == 0 else ""
             look = self.get_component_rich_style("lines--empty")
-            return Strip([Segment(said, look)]).adjust_cell_length(width, base)
+            return with_margin(Strip([Segment(said, look)]).adjust_cell_length(width, base), " ", base)
         index, parts = rows[y]
-        under = Style()
+        under, sign = Style(), " "
+        if self.has_focus and index == self.cursor:
+            sign = cursor_sign(ascii_only=self.ascii_only)
+        elif self._is_marked(index):
+            sign = "|" if self.ascii_only else "\u2502"
         if self._is_marked(index):
             under = self.get_component_rich_style("lines--marked", partial=True)
         elif index == self.cursor and self.has_focus:
             under = self.get_component_rich_style("lines--cursor", partial=True)
         segments = [Segment(text, self._style(look) + under) for text, look in parts]
-        return Strip(segments).adjust_cell_length(width, base + under).crop(0, width)
+        line = Strip(segments).adjust_cell_length(width, base + under).crop(0, width)
+        return with_margin(line, sign, self._style("good") + under)
 
     def _style(self, look: str) -> Style:
         look, _, found = look.partition(" ")

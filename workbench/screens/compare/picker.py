@@ -20,11 +20,13 @@ from craft.text import fit, width_of
 from workbench.actions import bindings_of
 from workbench.screens.runs.columns import phase_word
 from workbench.screens.runs.rows import TONES, phase_text
+from workbench.widgets.cursor_sign import cursor_sign, with_margin
 from workbench.widgets.row_cursor import RowCursor
 
 if TYPE_CHECKING:
     from craft.runs.store import RunSummary
 
+_MARGIN = 1  # columns of the cursor's sign
 _MARK = 4  # columns of "[x] "
 _LOSS, _PHASE, _REFERENCE = 7, 13, 4
 
@@ -171,24 +173,27 @@ class Picker(RowCursor, can_focus=True):
         marked = sum(run.name in self._marked for run in item.runs)
         mark = "[ ]" if not marked else "[x]" if marked == len(item.runs) else "[-]"
         reference = "ref" if self.marked and not item.group and item.name == self.marked[0] else ""
-        if not reference and marked and all(run.name in self.hidden for run in item.runs if run.name in self._marked):
-            reference = "hid"
+        if marked and all(run.name in self.hidden for run in item.runs if run.name in self._marked):
+            reference = "hid"  # also of the reference, which the figures name
         return mark, reference, self.looks.get(item.name)
 
     # --- drawing ---
 
     def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
+        width = self.scrollable_content_region.width - _MARGIN
         place = self.scroll_offset.y + y
         if place >= len(self.items):
             words = self.without[y] if not self.items and y < len(self.without) else ""
-            said = Segment(f" {fit(words, max(width - 1, 0), ascii_only=self.ascii_only)}", self._look("quiet"))
-            return Strip([said]).adjust_cell_length(width, self.rich_style)
+            said = Segment(f"  {fit(words, max(width - 1, 0), ascii_only=self.ascii_only)}", self._look("quiet"))
+            return Strip([said]).adjust_cell_length(width + _MARGIN, self.rich_style)
         item = self.items[place]
         at_cursor = place == self.cursor
         under = self.get_component_rich_style("pick--cursor", partial=True) if at_cursor else Style()
         segments = [Segment(text, look + under) for text, look in self._cells(item, width)]
-        return Strip(segments).adjust_cell_length(width, self.rich_style + under)
+        line = Strip(segments).adjust_cell_length(width, self.rich_style + under)
+        # Only where keys arrive: they mean what is under the cursor of the list or table that has the focus.
+        sign = cursor_sign(ascii_only=self.ascii_only) if at_cursor and self.has_focus else " "
+        return with_margin(line, sign, self._look("marked") + under)
 
     def _cells(self, item: Item, width: int) -> list[tuple[str, Style]]:
         mark, reference, look = self._state(item)
@@ -261,12 +266,12 @@ class Picker(RowCursor, can_focus=True):
             return
         self.cursor = place
         item = self.items[place]
-        at = event.x - self.gutter.left
+        at = event.x - self.gutter.left - _MARGIN
         if at < _MARK:
             self._mark(item)
         elif not item.group and item.name in self.looks and at < _MARK + 2 * item.inside + 2:
             self.post_message(self.Pressed(item.name))
-        elif at >= self.scrollable_content_region.width - _REFERENCE and item.name in self._marked:
+        elif at >= self.scrollable_content_region.width - _MARGIN - _REFERENCE and item.name in self._marked:
             self.post_message(self.Reference(item.name))
         elif item.group and at < _MARK + 2:
             self.action_fold()

@@ -9,10 +9,12 @@ from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import DataTable
 
 from craft.text import clean_line, shorten, width_of
 from workbench.actions import bindings_of
+from workbench.widgets.cursor_sign import cursor_sign, with_margin
 
 if TYPE_CHECKING:
     from workbench.screens.compare.reading import Shown
@@ -85,6 +87,14 @@ class FitTable(DataTable[Text]):
         """The row under the cursor; empty where there is none."""
         names = list(self._cells)
         return names[self.cursor_row] if 0 <= self.cursor_row < len(names) else ""
+
+    def render_line(self, y: int) -> Strip:
+        """A row; that of the cursor with its sign in the place of the space before the first cell."""
+        line = super().render_line(y)
+        row = self.scroll_offset.y + y - self.header_height
+        if y < self.header_height or row != self.cursor_row or not self.has_focus or not self.row_name:
+            return line
+        return with_margin(line.crop(1), cursor_sign(ascii_only=self.ascii_only), next(iter(line)).style)
 
     def action_select_cursor(self) -> None:
         self.post_message(self.Opened())

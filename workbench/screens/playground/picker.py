@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _MOST = 500  # runs that are listed at once; typing finds the others
 _QUIET = "$foreground 55%"
-_BOX = 4  # columns
+_BOX = 5  # columns, with that of the cursor
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class SourcePicker(Dialog[list[Source] | None]):
 
     def _draw_runs(self) -> None:
         runs = self._list_of_runs
-        at, room = runs.highlighted, runs.scrollable_content_region.width
+        at, room = runs.highlighted, runs.scrollable_content_region.width - 1
         figures = [_figures(run) for run in self._shown]
         if room < 14 + max(map(len, figures), default=0):
             figures = [_figures(run, with_step=False) for run in self._shown]
