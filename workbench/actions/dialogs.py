@@ -51,5 +51,8 @@ PLACES = {
         Action("scroll_home", ("home", "g"), "to the top"),
         Action("scroll_end", ("end", "G"), "to the end"),
     ),
-    "dialog": (Action("show_help", ("f1", "question_mark"), "these keys", "keys"),),
+    "dialog": (
+        Action("show_help", ("f1", "question_mark"), "these keys", "keys"),
+        Action("quit", ("ctrl+q",), "quit the workbench; runs go on"),
+    ),
 }

@@ -58,6 +58,9 @@ class Dialog(ClosesOnce[T], ModalScreen[T]):
     def action_show_help(self) -> None:
         self.app.action_show_help()
 
+    async def action_quit(self) -> None:
+        await self.app.action_quit()
+
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         if self._kept_as:
             self.app.session.keep_unfinished(self._kept_as, [])
