@@ -461,6 +461,8 @@ def test_curves_are_hidden_by_keys_and_mouse_and_keep_their_looks(tmp_path: Path
             # Its own curve is left alone by V, and again V shows all.
             await pressed(pilot, "V")
             await until(pilot, seen("small-001", said="A 3 hidden"))
+            first = next(one for one in picker.items if one.names() == picker.marked[:1])
+            assert picker._state(first)[1] == "hid", "also of the reference"
             await pressed(pilot, "V")
             await until(pilot, seen("lr-001", "lr-002", "small-001", "wide-001"))
             # In the table, by its rows.
