@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from textual import events, work
+from textual import work
 from textual.css.query import NoMatches
 from textual.screen import Screen
 
@@ -115,11 +115,6 @@ class Workbench(ReadingApp):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What every line goes through before it is drawn."""
         return [*super().get_line_filters(), *self._plain]
-
-    async def on_event(self, event: events.Event) -> None:
-        """Keys that came with the one that ends the program open nothing any more."""
-        if not (self._exit and isinstance(event, events.InputEvent)):
-            await super().on_event(event)
 
     def _handle_exception(self, error: Exception) -> None:
         """What is still being made when the program ends gets no parts any more, and Textual has it look for them."""

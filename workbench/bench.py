@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from textual import on, work
-from textual.app import App
 from textual.worker import Worker, WorkerState
 
 from craft.text import clean
+from workbench.in_order import KeysInOrder
 from workbench.project import DEFAULT_FILE, Check, Project
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workbench.memory import Memory
 
 
-class Bench(App[None]):
+class Bench(KeysInOrder):
     """The program as its parts see it."""
 
     memory: Memory
