@@ -61,10 +61,11 @@ class Sight:
         ends = [x for xs, _ in pieces for x in (xs[0], xs[-1])]
         ends += [x for curve in self.curves for x in curve.gaps if not log_x or x > 0] if pieces else []
         low, high = (min(ends), max(ends)) if ends else (1.0, 1.0)
-        self.whole_x = Scale(low, high, log_x)
-        """All of the x axis; `x` is what is shown of it."""
         self.span = 2 * (high / 2 - low / 2)
         """What smoothing goes by: all of the axis, so that a zoom changes no value."""
+        self.whole_x = Scale(low, high, log_x).ahead(_AHEAD_X) if self.view.live else Scale(low, high, log_x)
+        """All of the x axis; `x` is what is shown of it."""
+        low, high = self.whole_x.low, self.whole_x.high
         if self.view.x_range and not self.blank:
             first, last = self.view.x_range
             low, high = (first if first > 0 or not log_x else low), (last if last > 0 or not log_x else high)
@@ -73,8 +74,6 @@ class Sight:
             if low < 0 <= self.whole_x.low:  # no step and no time is less
                 low, high = 0.0, high - low
         self.x = Scale(low, high, log_x)
-        if self.view.live and not self.view.x_range:
-            self.x = self.x.ahead(_AHEAD_X)
         self.y = self._y_scale()
 
     def _y_scale(self) -> Scale:

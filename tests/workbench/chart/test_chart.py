@@ -266,7 +266,7 @@ def test_the_wheel_zooms_around_the_pointer_where_the_focus_is() -> None:
             await pilot._post_mouse_events([_scroll()], other, offset=(50, 8))
             assert other.x_range is not None, "one that shows all of them need not"
             await pilot._post_mouse_events([_scroll()], chart, offset=(99, 8))
-            assert chart.x_range is not None and chart.x_range[1] == pytest.approx(400.0, abs=2)
+            assert chart.x_range is not None and chart.x_range[1] == 400.0
             assert chart.x_range[0] == pytest.approx(80.0, abs=2)
             await pilot._post_mouse_events([_scroll()], chart, offset=(1, 8))
             assert chart.y_range is not None, "over the numbers of the y axis, that axis"
@@ -286,6 +286,28 @@ def _scroll() -> type:
 def _grown(series: Series, to: int) -> Series:
     xs = [float(x) for x in range(to + 1)]
     return replace(series, xs=xs, ys=[1.5 + 3 * math.exp(-x / 50) for x in xs])
+
+
+def test_a_live_chart_reaches_ahead_and_goes_with_its_newest_point_when_the_wheel_zooms_there() -> None:
+    async def story() -> None:
+        async with shown(size=(100, 20)) as (_, chart, pilot):
+            chart.show([_grown(LOSS, 1026)], live=True)
+            drawing = chart.drawing
+            assert drawing is not None and drawing.x is not None and 1026 < drawing.x.high <= 1026 * 17 / 16
+            await pilot.press("end")
+            assert chart.cross == 1026, "the last point, and not the end of the axis"
+            await pilot.press("escape")
+            newest = drawing.left + drawing.x.near(1026, drawing.columns)
+            await pilot._post_mouse_events([_scroll()], chart, offset=(newest, 8))
+            assert chart.x_range is not None and chart.x_range[1] >= 1026
+            for step in range(1030, 1200, 10):
+                chart.show([_grown(LOSS, step)], live=True)
+                assert chart.x_range is not None and chart.x_range[0] < step <= chart.x_range[1]
+            chart.set_range(None)
+            chart.show([_grown(LOSS, 1200)], live=False)
+            assert (ended := chart.drawing) is not None and ended.x is not None and ended.x.high == 1200
+
+    play(story())
 
 
 def test_a_range_that_ends_at_the_newest_point_moves_with_it() -> None:

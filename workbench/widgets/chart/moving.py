@@ -95,8 +95,12 @@ class Moving(Picture):
         return place
 
     def outermost(self, drawing: Drawing, side: int) -> float | None:
-        whole = drawing.whole_x
-        return None if whole is None else (whole.high if side > 0 else whole.low)
+        """The last point of any curve, or with -1 the first."""
+        log = drawing.x is not None and drawing.x.log
+        beyond = math.inf if side > 0 else 0.0 if log else -math.inf
+        found = [near for curve in self.curves if (near := curve.next(beyond, -side)) is not None]
+        found = [near for near in found if not log or near > 0]
+        return (max(found) if side > 0 else min(found)) if found else None
 
     def next_event(self, drawing: Drawing, step: int) -> float | None:
         whole = drawing.whole_x

@@ -25,7 +25,7 @@ def panned(shown: Scale, whole: Scale, by: float) -> Range | None:
     low, high = whole.ends
     first, last = shown.ends
     by *= last - first
-    by = max(by, low - first) if by < 0 else min(by, high - last)
+    by = max(by, min(low - first, 0.0)) if by < 0 else min(by, max(high - last, 0.0))
     span = last - first
     return within(shown.moved(by / span), whole) if span > 0 and by else within(shown, whole)
 
@@ -53,8 +53,9 @@ def x_at(drawing: Drawing, column: int) -> float | None:
 
 
 def x_place(drawing: Drawing, column: int) -> float:
-    """Where along the x axis a column of the widget lies, 0 to 1."""
-    return max(0.0, min((column - drawing.left + 0.5) / max(drawing.columns, 1), 1.0))
+    """Where along the x axis a column of the widget lies, 0 to 1; the outermost ones stand for the ends."""
+    inside, last = column - drawing.left, drawing.columns - 1
+    return 0.0 if inside <= 0 else 1.0 if inside >= last else (inside + 0.5) / drawing.columns
 
 
 def y_place(drawing: Drawing, row: int) -> float:
