@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.widget import Widget
 from textual.worker import Worker
 
 from workbench.compositor import SparingCompositor
@@ -104,8 +105,23 @@ class WorkbenchScreen(WindowScreen[None]):
         self.call_after_refresh(self._show_again)
 
     def _show_again(self) -> None:
-        self.is_ready = True
+        first, self.is_ready = not self.is_ready, True
         self.show_all()
+        if first:
+            self._zoom_as_left()
+
+    def _zoom_as_left(self) -> None:
+        """The pane that stood alone when the program ended does so again."""
+        name = self.app.session.get(f"{self.PLACE}.zoomed", "")
+        pane = next((one for one in self.focus_chain if one.id == name), None) if name else None
+        if pane is not None:
+            pane.focus()
+            self.maximize(pane)
+            self.app.say("alone as you left it: z shows all")
+
+    def watch_maximized(self, zoomed: Widget | None) -> None:
+        if self.is_ready:
+            self.app.session.set(f"{self.PLACE}.zoomed", (zoomed and zoomed.id) or "")
 
     def on_mount(self) -> None:
         self.show_title()

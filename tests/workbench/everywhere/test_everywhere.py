@@ -47,7 +47,9 @@ def test_no_two_actions_of_a_place_share_a_key_and_none_takes_what_terminals_swa
     for place, listed in PLACES.items():
         if place != "everywhere":
             taken = {key for action in listed for key in action.keys}
-            allowed = words if place in ("line", "typed lines", "toml") else {"f1"} if place == "dialog" else set()
+            allowed = (
+                words if place in ("line", "typed lines", "toml") else {"f1", "ctrl+q"} if place == "dialog" else set()
+            )
             assert not taken & reserved - allowed, f"{place} takes {taken & reserved}"
 
 
@@ -303,6 +305,25 @@ def test_the_demo_reaches_a_moving_curve(tmp_path: Path, monkeypatch: pytest.Mon
 
     play(story())
     assert [run.name for run in RunStore(tmp_path / "runs").list()] == ["small-001"]
+
+
+def test_a_pane_that_stood_alone_does_so_at_the_next_start(tmp_path: Path) -> None:
+    file = make_demo(tmp_path)
+
+    def zoomed(app: Workbench) -> str:
+        return (app.screen.maximized and app.screen.maximized.id) or ""
+
+    async def story(before: str, after: str) -> None:
+        app = Workbench(file)
+        async with app.run_test(size=SmallScreen, notifications=True) as pilot:
+            await pilot.press("2")
+            await until(pilot, lambda: zoomed(app) == before and bool(app.screen.query("#runs:focus")))
+            assert [note.message for note in app._notifications] == ["alone as you left it: z shows all"] * bool(before)
+            await pilot.press("z")
+            await until(pilot, lambda: zoomed(app) == after)
+
+    for before, after in (("", "runs"), ("runs", ""), ("", "runs")):
+        play(story(before, after))
 
 
 def test_the_demo_writes_over_nothing(tmp_path: Path) -> None:
