@@ -8,7 +8,6 @@ what a key does may be a message on its way just so, or a dialog that is still t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 
 from textual import events, on
@@ -40,7 +39,10 @@ class KeysInOrder(App[None]):
         self._handed_on = 0
 
     async def on_event(self, event: events.Event) -> None:
-        if event.is_forwarded or not isinstance(event, events.InputEvent | events.Paste):
+        is_input = isinstance(event, events.InputEvent | events.Paste)
+        if is_input and self._exit:
+            return  # what came with the key that ends the program opens nothing any more
+        if event.is_forwarded or not is_input:
             await super().on_event(event)
         elif self._under_way is None or (not self._waiting and self._may_follow(event)):
             await self._hand_on(event)
@@ -58,7 +60,7 @@ class KeysInOrder(App[None]):
 
     async def _hand_on(self, event: events.Event) -> None:
         if self._exit:
-            return  # what came with the key that ends the program opens nothing any more
+            return
         target = self._target
         way = target.ancestors_with_self
         self._handed_on += 1
@@ -74,7 +76,7 @@ class KeysInOrder(App[None]):
 
     async def _see_through(self, way: list[DOMNode]) -> None:
         """Wait for all that a key goes through, and where it led to then for what that goes through."""
-        with contextlib.suppress(TimeoutError, ScreenStackError):
+        try:
             while True:
                 handed_on = self._handed_on
                 async with asyncio.timeout(_LONGEST):
@@ -83,7 +85,10 @@ class KeysInOrder(App[None]):
                 if self._exit or (self._target is way[0] and self._handed_on == handed_on):
                     break
                 way = self._target.ancestors_with_self
-        self.post_message(_Done())
+        except (TimeoutError, ScreenStackError):
+            pass  # whatever is slow, or gone, keeps nobody from typing
+        finally:
+            self.post_message(_Done())
 
     @on(_Done)
     async def _hand_on_next(self) -> None:
