@@ -42,7 +42,8 @@ def _against(first: Row, row: Row, figure: Figure, ascii_only: bool) -> str:
         return f"{means}; the seeds do not scatter at all"
     verdict = "more" if found.p < LEVEL else "not more"
     p = "p < 0.001" if found.p < 0.001 else f"p = {found.p:.2g}"
-    return f"{means}; {verdict} than the seeds scatter (Welch's t-test: t = {found.t:.2f}, {p})"
+    t = f"{found.t:.2f}" if abs(found.t) < 1e6 else f"{found.t:.3g}"
+    return f"{means}; {verdict} than the seeds scatter (Welch's t-test: t = {t}, {p})"
 
 
 def _mean(row: Row, figure: Figure, ascii_only: bool) -> str:

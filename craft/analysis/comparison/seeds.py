@@ -12,6 +12,7 @@ from craft.analysis.axes import format_step
 from craft.analysis.comparison.points import Axis, Mode, Point, Points
 from craft.analysis.comparison.runs import ComparedRun
 from craft.config.fields import NOT_INHERITED
+from craft.runs.liveness import LIVE
 
 Spread = Literal["range", "std"]
 """What a band spans: from the least to the greatest, or a standard deviation to both sides of the mean."""
@@ -33,6 +34,8 @@ class Band:
     """An edge for each of the places that `points.drawn` gives."""
     high: list[float]
     mode: Mode
+    shorter: str
+    """How many seeds came less far than the others; empty where none did that is over, or no line is drawn."""
 
     @property
     def called(self) -> str:
@@ -49,27 +52,22 @@ class Band:
         """The best of the mean."""
         return self.points.best(self.mode)
 
-    @property
-    def shorter(self) -> str:
-        """How many seeds came less far than the others; empty where none did. Such as measured nothing do not count."""
-        ends = [run.points.steps[-1] for run in self.runs if run.points]
-        behind = sum(end < max(ends) for end in ends)
-        if not behind:
-            return ""
-        to = f"{'the first ' if behind > 1 else ''}to step {format_step(min(ends))}"
-        return (
-            f"{behind} of {len(ends)} seeds came less far than the rest, {to}: "
-            "the mean reaches no further, and the table's figures are of unequal lengths"
-        )
-
 
 def mean_and_std(values: Sequence[float]) -> tuple[float, float] | None:
-    """Mean and standard deviation, that of a sample (0 for a single one); None without values."""
+    """Mean and standard deviation, that of a sample (0 for a single one); None without values. Nothing is squared, as
+    the perplexity of a run that diverged may well be 1e200."""
     if not values:
         return None
-    mean = math.fsum(values) / len(values)
-    spread = math.fsum((value - mean) ** 2 for value in values)
-    return mean, math.sqrt(spread / (len(values) - 1)) if len(values) > 1 else 0.0
+    mean, root = mean_of(values), math.sqrt(max(1, len(values) - 1))
+    return mean, math.hypot(*((value - mean) / root for value in values)) if len(values) > 1 else 0.0
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """The mean, even where the sum is too large for a number."""
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return 2 * math.fsum(value / 2 / len(values) for value in values)
 
 
 def by_seed(runs: Sequence[ComparedRun]) -> list[list[ComparedRun]]:
@@ -113,14 +111,15 @@ def band(runs: Sequence[ComparedRun], spread: Spread = "range", axis: Axis = "st
     Of logs that were thinned out, only steps count that all seeds have: the extremes lie at steps of each one's own.
     """
     along: Axis = "tokens" if axis == "flops" else axis  # so many FLOPs a token, for all of them
-    measured = [run.points for run in runs if run.curve(along)[0]]
+    placed = [run for run in runs if run.curve(along)[0]]
+    measured = [run.points for run in placed]
     thinned = any(points.thinned for points in measured)
     shared = set.intersection(*(set(points.steps) for points in measured)) if thinned else None
     curves = [_curve(points, along, shared) for points in measured]
     places = _common_places(curves)
     means, low, high = list[float](), list[float](), list[float]()
     for values in zip(*(_values_at(places, curve) for curve in curves), strict=True):
-        mean = math.fsum(values) / len(values)
+        mean = mean_of(values)
         if spread == "range":
             edges = (min(values), max(values)) if mean == mean else (mean, mean)
         else:
@@ -133,7 +132,20 @@ def band(runs: Sequence[ComparedRun], spread: Spread = "range", axis: Axis = "st
     steps, times, tokens = (places if name == along else unknown for name in ("step", "time", "tokens"))
     flops = next(filter(None, (points.flops_per_token for points in measured)), None)
     points = Points(steps, times, tokens, means, flops_per_token=flops)
-    return Band(name_of(runs), list(runs), points, low, high, runs[0].mode)
+    return Band(name_of(runs), list(runs), points, low, high, runs[0].mode, _shorter(placed) if places else "")
+
+
+def _shorter(runs: Sequence[ComparedRun]) -> str:
+    furthest = max(run.points.steps[-1] for run in runs)
+    ends = [run.points.steps[-1] for run in runs if run.phase not in LIVE]  # one that trains comes further yet
+    behind = sum(end < furthest for end in ends)
+    if not behind:
+        return ""
+    to = f"{'the first ' if behind > 1 else ''}to step {format_step(min(ends))}"
+    return (
+        f"{behind} of {len(runs)} seeds came less far than the rest, {to}: "
+        "the mean reaches no further, and the table's figures are of unequal lengths"
+    )
 
 
 _Curve = list[tuple[float, float]]

@@ -32,11 +32,13 @@ def welch(one: Sequence[float], other: Sequence[float]) -> Welch | None:
     ours, theirs = mean_and_std(one), mean_and_std(other)
     if ours is None or theirs is None or min(len(one), len(other)) < 2:
         return None
-    a, b = ours[1] ** 2 / len(one), theirs[1] ** 2 / len(other)
-    if a + b == 0:
+    a, b = ours[1] / math.sqrt(len(one)), theirs[1] / math.sqrt(len(other))
+    both = math.hypot(a, b)
+    if both == 0:
         return None
-    t = (theirs[0] - ours[0]) / math.sqrt(a + b)
-    freedom = (a + b) ** 2 / (a**2 / (len(one) - 1) + b**2 / (len(other) - 1))
+    t = (theirs[0] - ours[0]) / both
+    # Of their shares in it, as the squares of large values themselves would be too large.
+    freedom = 1 / ((a / both) ** 4 / (len(one) - 1) + (b / both) ** 4 / (len(other) - 1))
     return Welch(t, freedom, incomplete_beta(freedom / (freedom + t * t), freedom / 2, 0.5))
 
 

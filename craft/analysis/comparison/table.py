@@ -171,7 +171,8 @@ def difference(figure: Figure, row: Row, reference: Row) -> str:
     if abs(percent) < 0.05:
         return "" if ours == theirs else "+0.0%" if percent > 0 else "-0.0%"
     if abs(percent) >= 999.5:
-        return f"x{ours / theirs:,.0f}" if ours / theirs > 0 else ""
+        times = ours / theirs
+        return "" if times <= 0 else f"x{times:,.0f}" if times < 1e6 else f"x{format_number(times)}"
     return f"{percent:+.1f}%" if abs(percent) < 99.95 else f"{percent:+.0f}%"
 
 

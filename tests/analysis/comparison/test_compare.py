@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -21,7 +21,7 @@ from craft.analysis.comparison.differences import NOT_THERE, other_measure
 from craft.analysis.comparison.export import smoothed
 from craft.analysis.comparison.points import Axis, Points
 from craft.analysis.comparison.runs import ComparedReader, ComparedRun, read_compared
-from craft.analysis.comparison.seeds import Band, band, by_seed
+from craft.analysis.comparison.seeds import Band, Spread, band, by_seed, mean_and_std
 from craft.analysis.comparison.sooner import sooner
 from craft.analysis.comparison.table import Row, best_rows, difference, figures_of, sort_rows, with_std
 from craft.analysis.numbers import format_loss
@@ -192,7 +192,7 @@ def test_bands_span_the_range_or_a_deviation_on_any_axis(tmp_path: Path) -> None
     assert (list(line.low), list(line.high)) == ([4.0, 1.0], [4.0, 3.0])
 
 
-def line_of(*curves: dict[float, float], axis: Axis = "step") -> Band:
+def line_of(*curves: dict[float, float], axis: Axis = "step", phase: str = "finished") -> Band:
     """Seeds whose values lie at these places of the axis, as one."""
     runs = []
     for curve in curves:
@@ -201,7 +201,7 @@ def line_of(*curves: dict[float, float], axis: Axis = "step") -> Band:
         columns[0] = columns[0] if axis == "step" else list(map(float, range(len(curve))))
         identity = RunIdentity("s")
         points = Points(*columns, list(curve.values()))
-        runs.append(ComparedRun(RunFolder(Path(f"s-{len(runs)}")), identity, "finished", {}, points, {}))
+        runs.append(ComparedRun(RunFolder(Path(f"s-{len(runs)}")), identity, phase, {}, points, {}))
     return band(runs, axis=axis)
 
 
@@ -220,7 +220,26 @@ def test_seeds_of_other_grids_are_taken_on_the_straight_line_between_their_own_v
     expected = [3.5, (11 / 3 + 2) / 2, (10 / 3 + 1) / 2, (3 + 0.9) / 2, (2 + 0.6) / 2]
     assert list(line.points.values) == pytest.approx(expected, rel=1e-14)
     none = line_of({0: 4.0, 10: 3.0}, {20: 4.0, 30: 3.0})
-    assert not none.points and none.best is None and not line_of({0: 4.0}, {}).shorter
+    assert not none.points and none.best is None and not none.shorter and not line_of({0: 4.0}, {}).shorter
+
+
+def test_of_seeds_that_train_or_are_not_drawn_nobody_says_that_they_came_less_far() -> None:
+    uneven = {0: 4.0, 10: 3.0}, {0: 4.0, 20: 3.0}
+    assert line_of(*uneven).shorter and not line_of(*uneven, phase="running").shorter
+    assert not line_of(*uneven, axis="flops").shorter, "what a token costs is not known: no mean is drawn"
+
+
+def test_a_seed_that_diverged_to_where_squares_are_no_numbers_is_compared_too(tmp_path: Path) -> None:
+    seeds = seeds_of(tmp_path, "s", [1e299, 1e299])
+    others = seeds_of(tmp_path, "o", [1.0, 1.1], training={"batch_size": 8})
+    wild = seeds_of(tmp_path, "w", [1.0, 1e200], training={"batch_size": 16})
+    last = [mean_and_std(values) for values in ([1.7e308, 1.7e308], [0.0, 1e200])]
+    assert last == [(1.7e308, 0.0), (5e199, pytest.approx(1e200 / math.sqrt(2)))]
+    for spread in get_args(Spread):
+        found = compare_runs([*others, *seeds, *wild], metric="val/loss", mode="max", seeds=spread)
+        assert [math.isfinite(y) for line in found.bands for y in line.points.values] == [True] * 6
+        said = [*found.remarks(), *(difference(found.figures[0], row, found.rows[0]) for row in found.rows)]
+        assert max(map(len, said)) < 250, "in powers of ten"
 
 
 def test_where_a_seed_was_no_number_the_mean_is_none() -> None:
