@@ -5,8 +5,8 @@ weight that has really come together so far (the correction of Adam's moments), 
 and the second a proper mean of two. The past fades with the distance on the x axis, not with the number of points: a
 curve that is logged every step and one that is logged every hundredth are smoothed over the same stretch.
 
-A stray point that is many heights of the curve away from it would be in the average to the end, as what fades is a
-share of it: it counts as if it were nearer.
+Spikes are in the average, as they are in any mean. But a lone point a million heights of the curve away would be all
+that is seen of it for most of the axis, as what fades is a share of it: such points are left out.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ PARTS = 1000.0
 LIGHT, STRONG = 0.9, 0.98
 """Averages over about a hundredth and a twentieth of the axis."""
 
-FARTHEST = 10.0
-"""Heights of a curve, its strays left out, that a stray point is away from it at most."""
+FARTHEST = 1e6
+"""A stray point counts where it is no more heights away from the curve, which is measured without its strays."""
 
 
 def smooth(xs: Sequence[float], ys: Sequence[float], weight: float, span: float) -> list[float]:
-    """The average at each point of a curve, `xs` ascending, on an axis `span` long; `weight` from 0 to below 1."""
+    """The average at each point of a curve, `xs` ascending, on an axis `span` long; `weight` from 0 to below 1.
+
+    A point that is left out has the average of those before it, or its own value where there are none.
+    """
     if not 0 < weight < 1 or not span > 0 or not math.isfinite(span):
         return list(ys)
     rate = math.log(weight) * PARTS / span
@@ -36,9 +39,12 @@ def smooth(xs: Sequence[float], ys: Sequence[float], weight: float, span: float)
     exp = math.exp
     smoothed: list[float] = []
     add = smoothed.append
-    ys = _nearer(ys)
+    least, most = _reach(ys)
     mean, total, before, step, fade = 0.0, 0.0, xs[0] if xs else 0.0, 0.0, 1.0
     for x, y in zip(xs, ys, strict=True):
+        if y < least or y > most:
+            add(mean if total else y)
+            continue
         distance = x - before
         if distance != step:  # most curves have even steps, and exp is what costs
             step, fade = distance, exp(min(distance * rate, 0.0))
@@ -50,14 +56,10 @@ def smooth(xs: Sequence[float], ys: Sequence[float], weight: float, span: float)
     return smoothed
 
 
-def _nearer(ys: Sequence[float]) -> Sequence[float]:
-    """The values, strays that are too far away put nearer."""
+def _reach(ys: Sequence[float]) -> tuple[float, float]:
+    """The least and the most that a value may be to count."""
     if not ys:
-        return ys
-    lowest, highest = min(ys), max(ys)
-    low, high = robust_range(stretches(ys), lowest, highest)
+        return 0.0, 0.0
+    low, high = robust_range(stretches(ys), min(ys), max(ys))
     reach = FARTHEST * (high - low)
-    least, most = low - reach, high + reach
-    if least <= lowest and highest <= most:
-        return ys
-    return [y if least <= y <= most else least if y < least else most for y in ys]
+    return low - reach, high + reach

@@ -60,10 +60,28 @@ def test_a_stray_point_is_forgotten() -> None:
     strayed[600], strayed[620] = 1e35, -1e35
     usual, seen = (smooth(STEPS, ys, STRONG, PARTS) for ys in (plain, strayed))
     assert seen[:600] == usual[:600]
-    assert max(map(abs, seen)) < 5, "a bump, in the picture"
-    assert seen[-1] == pytest.approx(usual[-1], abs=0.01)
+    assert seen[600] == usual[599], "it is left out"
+    assert seen[621:] == pytest.approx(usual[621:], abs=0.1)
+    assert smooth(STEPS, [1e35, *plain[1:]], STRONG, PARTS)[:2] == [1e35, plain[1]]
     spiked = [5.0 if step == 600 else y for step, y in enumerate(plain)]
     assert smooth(STEPS, spiked, STRONG, PARTS)[600] - usual[600] == pytest.approx((5 - plain[600]) / 50, rel=0.01)
+
+
+@pytest.mark.parametrize(("spike", "noise"), [(50.0, 0.05), (1.0, 1e-3), (1e4, 0.05)])
+def test_spikes_are_in_the_mean(spike: float, noise: float) -> None:
+    chance = random.Random(3)
+    steps = range(4000)
+    ys = [spike if step % 100 == 99 else chance.gauss(0, noise) for step in steps]
+    smoothed = smooth(steps, ys, STRONG, 4000.0)
+    assert math.fsum(smoothed[2000:]) == pytest.approx(math.fsum(ys[2000:]), rel=0.05)
+
+
+def test_a_steep_start_and_a_late_rise_are_not_cut() -> None:
+    chance = random.Random(4)
+    ys = [11 * math.exp(-step) + chance.gauss(3, 0.02) for step in STEPS]
+    assert smooth(STEPS, ys, LIGHT, PARTS)[0] == ys[0]
+    ys[-5:] = [1e3] * 5
+    assert smooth(STEPS, ys, LIGHT, PARTS)[-1] == pytest.approx(1e3 * (1 - LIGHT**5) + 3 * LIGHT**5, rel=1e-3)
 
 
 @pytest.mark.parametrize("stray", [math.inf, -math.inf, 1e308])
