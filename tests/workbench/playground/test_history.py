@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.workbench.harness import SmallScreen, play, screen_text, until
 from tests.workbench.playground.trained import playground, writing, written
 from workbench.memory import project_place
 from workbench.screens.playground.history import HistoryMode
+from workbench.screens.playground.history_keep import Keeper
 from workbench.screens.playground.history_store import History
 from workbench.screens.playground.history_text import as_markdown, as_text, command, quoted
 from workbench.screens.playground.score import ScoreMode
@@ -178,6 +180,27 @@ def test_entries_are_found_marked_written_to_files_and_deleted(project: Path, tm
 
     play(story())
     assert b"prompt 13 " not in store.path.read_bytes()
+
+
+def test_one_entry_that_cannot_be_written_loses_no_other(tmp_path: Path) -> None:
+    told: list[str] = []
+    app: Any = SimpleNamespace(
+        project=SimpleNamespace(file=tmp_path / "craft.toml"),
+        say=lambda text, severity: told.append(text),
+        run_worker=lambda work, **_: None,
+    )
+    keeper, store = Keeper(app), History(project_place(app.project.file))
+    for name, kind in (("1", "no such kind"), ("2", "write")):
+        entry = {"kind": kind, "request": {"prompt": "a"}, "results": [], "sources": [], "identifier": name}
+        keeper.keep(entry)
+    keeper.write()
+    store.poll()
+    assert [one.id for one in store.entries] == ["2"] and keeper.refused == 1
+    assert len(told) == 1 and "waits here" in told[0]
+    keeper.keep({**entry, "identifier": "1"})  # its answer takes its place
+    keeper.write()
+    store.poll()
+    assert {one.id for one in store.entries} == {"1", "2"} and keeper.refused == 0
 
 
 def test_what_was_asked_on_a_full_disk_is_written_once_there_is_room(

@@ -61,6 +61,8 @@ class Keeper:
                     self._history.add(**entry)
                 except CraftError as error:
                     refused[identifier], fault = entry, str(error)
+                except Exception as error:  # a mistake of ours in one entry must not lose the others, nor be silent
+                    refused[identifier], fault = entry, f"the history was not written: {error!r}"
             with self._waiting_lock:
                 self._waiting = refused | self._waiting  # in the order of then, and what is newer stays
             self.refused = len(refused)
