@@ -14,7 +14,7 @@ _BEGIN, _END = "\x1b[200~", "\x1b[201~"
 
 
 class Pastes:
-    """Parts what comes in. It may come in any pieces, the marks too."""
+    """Parts what comes in, in whatever pieces, the marks too; a begin in two pieces far apart has been keys by then."""
 
     def __init__(self) -> None:
         self._pasted: list[str] | None = None

@@ -26,5 +26,5 @@ class Lines(TextArea):
 
     def get_line(self, line_index: int) -> Text:
         line = super().get_line(line_index)
-        line.plain = clean(line.plain)
+        line.plain = clean(self.document.get_line(line_index))  # Text itself leaves some out, such as BEL
         return line

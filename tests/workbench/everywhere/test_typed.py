@@ -13,6 +13,7 @@ from tests.workbench.harness import opened, play, screen_text, until
 from tests.workbench.runs import make_demo
 from workbench.dialogs.help import sections_of
 from workbench.dialogs.prompt import PromptScreen
+from workbench.widgets.typed_lines import Lines
 
 _ATTACK = "a\x1b]52;c;AAAA\x07b\x9b31mc\u202ed"
 _OBEYED = re.compile("[\x1b\x07\x9b\u202e]")
@@ -58,3 +59,7 @@ def test_no_field_is_made_of_textuals_own_which_draw_what_they_hold() -> None:
     made = re.compile(r"\b(?:Input|TextArea)\((?!self\))|class \w+\((?:\w+, )?Input\)")
     found = [f"{path}: {line}" for path in home.rglob("*.py") if path != own for line in made.findall(path.read_text())]
     assert not found
+
+
+def test_lines_show_a_mark_for_each_character_that_they_hold() -> None:
+    assert Lines("a\x07b\x08\x1bc").get_line(0).plain == "a\u2407b\u2408\u241bc"
