@@ -212,3 +212,28 @@ def test_what_is_unsaved_is_said_in_words(file: Path) -> None:
     assert buffer.unsaved() == "1 line of experiments.toml is not saved; a draft is kept and offered the next time"
     assert changed_lines("a\nb\nc\n", "a\nx\ny\nc\n") == [2, 3]
     assert changed_lines("a\nb\nc", "a\nc") == [2]
+
+
+def test_only_what_another_program_wrote_and_the_file_still_holds_is_taken_back(file: Path) -> None:
+    def taken(content: str) -> str:
+        before = buffer.text
+        file.write_text(content)
+        assert buffer.take_disk() == ""
+        buffer.set_text(content)
+        return before
+
+    buffer = Buffer(file)
+    buffer.set_text("zz\n")
+    assert taken("zz\n") == "zz\n" and not buffer.went_back("zz\n"), "there was nothing to undo"
+    buffer.set_text("half \ud800\n")
+    typed = taken(TEXT)
+    buffer.set_text(typed)
+    assert buffer.went_back(TEXT) and buffer.changed_on_disk()
+    buffer.set_text(TEXT)
+    assert not buffer.went_back(typed) and not buffer.changed_on_disk()
+    taken("theirs\n")
+    taken(TEXT)
+    buffer.set_text("theirs\n")
+    assert buffer.went_back(TEXT) and buffer.changed_on_disk()
+    buffer.set_text(TEXT)
+    assert not buffer.went_back("theirs\n") and not buffer.changed_on_disk(), "this is what the file holds"

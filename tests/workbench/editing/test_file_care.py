@@ -221,3 +221,28 @@ def test_a_field_that_was_typed_into_when_the_program_ended_is_spoken_of_and_ope
             assert app.session.unfinished_places("form ") == []
 
     play(story())
+
+
+@pytest.mark.parametrize("place", ["experiment gone seed", "experiment b optimizer nesterov"])
+def test_a_field_without_a_place_is_said_to_have_none_and_opens_no_more(file: Path, place: str) -> None:
+    session = Memory(file.parent / "session.json")
+    session.keep_unfinished(f"form {place}", ["4"])
+    session.flush()
+
+    async def story() -> None:
+        async with edited(file) as (app, pilot):
+            bar, form = app.query_one(NoticeBar), app.panel.form
+            offer = bar.notice
+            assert offer is not None
+            offer.choices[0].do()
+            await until(pilot, lambda: bool(app.said))
+            assert app.said[-1] == f"{offer.text.removeprefix('left half typed: ')} has no place now"
+            assert bar.notice is not None and bar.notice.text == offer.text, "it can still be dropped"
+            app.panel.apply(TEXT + "optimizer.type = 'sgd'\n[experiment.gone]\n", "mended")
+            app.panel.toml.focus()
+            await until(pilot, lambda: form.form is not None and form.form.text == app.buffer.text)
+            assert form.editing is None and app.panel.toml.has_focus
+            bar.notice.choices[1].do()
+            assert bar.notice is None and app.session.unfinished_places("form ") == []
+
+    play(story())

@@ -145,7 +145,8 @@ class Buffer:
             if fault or content is None:
                 return fault or f"{self.path.name} is gone"
             self._base, self._stamp, self.saved_text = content, stamp, decoded(content)
-            self._taken.add(hash((self.text, self.saved_text)))
+            if self.dirty:
+                self._taken.add(hash((self.text, self.saved_text)))
             self._behind = 0
         return ""
 
@@ -155,14 +156,16 @@ class Buffer:
         The text goes on from what was there earlier then, and not from the file: `save` refuses as for any such.
         """
         is_undone = hash((self.text, before)) in self._taken
-        if is_undone:
-            self._behind += 1
-        elif self._behind and hash((before, self.text)) in self._taken:  # done again
-            self._behind -= 1
-        else:
+        is_done_again = self._behind and hash((before, self.text)) in self._taken
+        if not is_undone and not is_done_again:
             return False
-        self._base, self._stamp = (self.text if self._behind else self.saved_text).encode(), None
-        return is_undone
+        if not self.dirty:  # of several that were taken, the newest wrote what was here before
+            self._behind = 0
+        else:
+            self._behind += 1 if is_undone else -1
+        base = self.text if self._behind else self.saved_text
+        self._base, self._stamp = base.encode(errors="surrogatepass"), None  # half a character can be typed
+        return bool(is_undone and self._behind)
 
     def save(self, *, force: bool = False) -> None:
         """Put the text into the file, on disk when this returns: the old content or the new, never a part.

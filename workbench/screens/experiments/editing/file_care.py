@@ -97,12 +97,16 @@ class FileCare:
         left = self.panel.app.session.unfinished_places(KEPT_AS)
         return [where for where in self._typed if where in left]
 
-    def _offer_typed(self, where: str) -> Notice:
+    def _words_of(self, where: str) -> str:
+        """What was typed there, on one line."""
         place = _place_of(where)
         whose, path = ("the defaults", place[1:]) if place[0] == "defaults" else (" ".join(place[:2]), place[2:])
         typed = " ".join(self.panel.app.session.unfinished(where))
+        return clean_line(f"{'.'.join(path)} of {whose}: {typed}")
+
+    def _offer_typed(self, where: str) -> Notice:
         return Notice(
-            clean_line(f"left half typed: {'.'.join(path)} of {whose}: {typed}"),
+            f"left half typed: {self._words_of(where)}",
             (
                 Decision("go there", "open the field with what was typed", lambda: self._open_typed(where)),
                 Decision("drop it", "for good", lambda: self._drop_typed(where)),
@@ -113,6 +117,14 @@ class FileCare:
         self._typed.remove(where)
         self.panel.open_field(_place_of(where))
         self._tell()
+
+    def offer_again(self, place: tuple[str, ...]) -> None:
+        """A field that was to be opened is not there now: say so, and go on to offer what was typed into it, last."""
+        where = KEPT_AS + " ".join(place)
+        if self.panel.app.session.unfinished(where):
+            self._typed.append(where)
+            self.panel.app.say(f"{self._words_of(where)} has no place now", "warning")
+            self._tell()
 
     def _drop_typed(self, where: str) -> None:
         self.panel.app.session.keep_unfinished(where, [])

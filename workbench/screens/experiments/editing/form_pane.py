@@ -45,6 +45,13 @@ class FormPane(TypingPane):
             super().__init__()
             self.row = row
 
+    class NoPlace(Message):
+        """The field that was to be opened is not there, or locked. `place` begins with the path of its table."""
+
+        def __init__(self, place: KeyPath) -> None:
+            super().__init__()
+            self.place = place
+
     def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:
         super().__init__(ascii_only=ascii_only, id=id)
         self.text = ""
@@ -104,9 +111,9 @@ class FormPane(TypingPane):
             self.rows.show(form.rows)
             if not same:
                 self.rows.cursor = 0
-            self._open_wanted()
         elif not same:
             self.rows.show([])
+        self._open_wanted()
         self.rows.set_class(bool(form.fault), "-locked")
         self._title()
         self.show_help()
@@ -114,7 +121,7 @@ class FormPane(TypingPane):
     def open_at(self, place: KeyPath) -> None:
         """Open the field of a setting now, or as soon as it is shown. `place` begins with the path of its table."""
         self._then_open = place
-        self.rows.view = "all"
+        self.rows.view, self.rows.words = "all", ""
         self.action_unfilter()
         if self._form is not None:
             self.rows.choose_rows()
@@ -122,11 +129,17 @@ class FormPane(TypingPane):
             self._open_wanted()
 
     def _open_wanted(self) -> None:
-        home = self._form.home if self._form is not None else ()
-        table, path = self._then_open[: len(home)], self._then_open[len(home) :]
-        if path and table == home and self.rows.go_to(path) and (row := self.rows.selected):
-            self._then_open = ()
+        """Open what wants a value, once its table is shown as it is in the newest text: then or never."""
+        form, place = self._form, self._then_open
+        if not place or form is None or form.text != self.text or place[: len(form.home)] != form.home:
+            return
+        self._then_open = ()
+        path = place[len(form.home) :]
+        row = self.rows.selected if not form.fault and self.rows.go_to(path) else None
+        if row is not None and row.path == path:
             self.open_editor(row)
+        else:
+            self.post_message(self.NoPlace(place))
 
     def _title(self) -> None:
         form = self._form

@@ -213,6 +213,11 @@ class EditPanel(Widget):
         if rest := self.buffer.hand_over():
             self.set_timer(rest, self._hand_over)
 
+    @on(FormPane.NoPlace)
+    def _no_place(self, event: FormPane.NoPlace) -> None:
+        event.stop()
+        self.care.offer_again(event.place)
+
     @on(FormPane.OriginWanted)
     def _go_to_origin(self, event: FormPane.OriginWanted) -> None:
         event.stop()
