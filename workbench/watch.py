@@ -15,7 +15,7 @@ from pathlib import Path
 from craft.launch.follow import in_no_queue
 from craft.launch.queue.dispatch import why_queued
 from craft.launch.queue.entries import Queue
-from craft.runs.folder import RunFolder, holds_a_run, was_a_run
+from craft.runs.folder import RunFolder, is_or_was_a_run
 from craft.runs.liveness import observe
 from craft.runs.notes import NAME as NOTES
 from craft.runs.notes import Notes, read_notes
@@ -60,7 +60,7 @@ class RunsReader:
                 before, place = self._known.get(name), f"{self.store.runs_dir}/{name}"
                 if before and stamp is not None and before[0] == stamp and _is_quiet(before[1]):
                     known[name] = before
-                elif before or holds_a_run(place) or was_a_run(place):
+                elif before or is_or_was_a_run(place):
                     # The stamp is older than what is read after it, so a change in between is seen next time.
                     known[name] = (stamp, self._fresh(name, before[1] if before else None))
             self._known = known

@@ -183,10 +183,18 @@ def holds_a_run(path: str) -> bool:
 
 
 def was_a_run(path: str) -> bool:
-    """Whether a folder has lost its `run.json`: it holds what a run gets once it is queued, or trains. One that is just
-    being made has nothing of that, and one of a person's own neither."""
-    if holds_a_run(path):
-        return False
+    """Whether a folder has lost its `run.json`."""
+    return not holds_a_run(path) and _has_traces(path)
+
+
+def is_or_was_a_run(path: str) -> bool:
+    """Whether a folder is listed."""
+    return holds_a_run(path) or _has_traces(path)
+
+
+def _has_traces(path: str) -> bool:
+    """Whether a folder holds what a run gets once it is queued, or trains. One that is just being made has nothing of
+    that, and one of a person's own neither."""
     trained = os.path.lexists(f"{path}/metrics.jsonl") or os.path.lexists(f"{path}/checkpoints/latest.json")
     return trained or (os.path.lexists(f"{path}/status.json") and os.path.lexists(f"{path}/experiment.toml"))
 

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from craft.errors import UnknownRunError
-from craft.runs.folder import RunFolder, RunIdentity, holds_a_run, is_dir, load_identity, slug, was_a_run
+from craft.runs.folder import (
+    GONE,
+    RunFolder,
+    RunIdentity,
+    holds_a_run,
+    is_dir,
+    is_or_was_a_run,
+    load_identity,
+    slug,
+    was_a_run,
+)
 from craft.runs.liveness import Observed, observe
 from craft.runs.status import Status
 
@@ -52,6 +62,11 @@ class RunSummary:
     def reason(self) -> str:
         """Why it is in that phase, or what is wrong with its folder."""
         return self.fault or self.observed.reason
+
+    @property
+    def is_robbed(self) -> bool:
+        """Whether its folder has lost its `run.json`: it is listed, and does not go on."""
+        return (self.fault or "").startswith(GONE)
 
     @property
     def status(self) -> Status:
@@ -123,8 +138,7 @@ class RunStore:
 
     def list(self) -> list[RunSummary]:
         """A line about each run, the oldest first."""
-        folders = self._those(lambda path: holds_a_run(path) or was_a_run(path))
-        return sorted(map(self.summary, folders), key=lambda s: (s.created, s.name))
+        return sorted(map(self.summary, self._those(is_or_was_a_run)), key=lambda s: (s.created, s.name))
 
     def summary(self, folder: RunFolder) -> RunSummary:
         """A line about one run; a damaged folder is said to be one."""

@@ -11,7 +11,6 @@ from craft.launch.going_on.resume import resume as go_on
 from craft.launch.groups import several
 from craft.launch.queue.dispatch import ensure_runner
 from craft.runs.folder import RunFolder
-from craft.runs.liveness import was_killed
 from craft.runs.store import RunSummary
 from workbench.verbs.telling import Telling
 
@@ -81,9 +80,10 @@ class Retrying:
 
 
 def plan_retry(runs: Sequence[RunSummary], every: Sequence[RunSummary]) -> Retrying:
-    """What of `runs` failed or was interrupted, and how many of `every` did beside them; not what a person killed."""
+    """What of `runs` failed or was interrupted, and how many of `every` did beside them; not what a person killed, and
+    not what has lost its `run.json`."""
     names = {run.name for run in runs}
-    broken = [run.folder for run in every if run.phase in several.BROKEN and not was_killed(run.status)]
+    broken = [run.folder for run in every if run.phase in several.BROKEN and several.may_go_on(run)]
     meant = [folder for folder in broken if folder.name in names]
     others = len(broken) - len(meant)
     if meant:

@@ -19,14 +19,13 @@ from craft.runs.lock import left_behind, load_owner
 from craft.runs.store import RunStore
 
 _FUTURE = 3600.0  # seconds
-_FROM_A_COPY = "its checkpoints hold: 'craft generate --checkpoint PATH' writes with them; take the file from a copy"
 
 
 def runs(patient: Patient) -> Iterable[Finding]:
     """Every run of the folder; a line for each kind of trouble, with the names."""
     store = RunStore(patient.runs_dir)
-    folders, robbed = store.folders(), [f"{folder.name}: {GONE}" for folder in store.robbed()]
-    yield from _listed("fault", robbed, _FROM_A_COPY)
+    folders, robbed = store.folders(), store.robbed()
+    yield from _listed("fault", [f"{folder.name}: {GONE}" for folder in robbed], _from_a_copy(robbed))
     if not folders and not robbed:
         yield Finding("runs", "ok", f"none in {patient.runs_dir}", details={"runs": 0})
         return
@@ -44,19 +43,27 @@ def _overview(looks: dict[RunFolder, Observed]) -> Finding:
 
 
 def _damaged(looks: dict[RunFolder, Observed]) -> Iterable[Finding]:
-    identities, claims, others, checkpoints = [], [], [], []
+    identities, nameless, claims, others, checkpoints = [], [], [], [], []
     for folder, look in looks.items():
         _, fault = load_identity(folder)
         if fault:
             identities.append(f"{folder.name}: {fault}")
+            nameless.append(folder)
         if look.fault:
             claims.append(f"{folder.name}: {look.fault}")
         others += [f"{folder.name}: {words}" for words in _other_files(folder)]
         checkpoints += [f"{folder.name}: {words}" for words in _checkpoints(folder, look)]
-    yield from _listed("fault", identities, _FROM_A_COPY)
+    yield from _listed("fault", identities, _from_a_copy(nameless))
     yield from _listed("warning", claims, "the worker of the next 'craft resume RUN' writes it anew")
     yield from _listed("fault", others, "take it from a copy; the checkpoints hold without it")
     yield from _listed("fault", checkpoints, "the one before is taken instead; 'craft resume RUN' trains it again")
+
+
+def _from_a_copy(folders: Iterable[RunFolder]) -> str:
+    """What mends a `run.json`, and what can be done without."""
+    trained = any((folder.checkpoints / "latest.json").is_file() for folder in folders)
+    holds = "; checkpoints that are there hold: 'craft generate --checkpoint PATH' writes with them" if trained else ""
+    return f"take the file from a copy{holds}"
 
 
 def _listed(state: str, found: list[str], advice: str) -> Iterable[Finding]:

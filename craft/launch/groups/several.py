@@ -23,7 +23,7 @@ from craft.launch.queue.dispatch import (
 from craft.runs.folder import RunFolder
 from craft.runs.liveness import host_elsewhere, was_killed
 from craft.runs.status import read_status
-from craft.runs.store import RunStore
+from craft.runs.store import RunStore, RunSummary
 
 BROKEN = ("failed", "interrupted")
 _PATIENCE = 20.0  # seconds that the workers that were just started are given to take their runs over
@@ -97,10 +97,16 @@ def broken_runs(folders: Iterable[RunFolder], runs_dir: Path) -> list[RunFolder]
     return [folder for folder in folders if look_at(folder, reasons=reasons).phase in BROKEN]
 
 
+def may_go_on(run: RunSummary) -> bool:
+    """Whether a run that broke off is let go on among others: none that a person killed, or that lost its identity."""
+    return not run.is_robbed and not was_killed(run.status)
+
+
 def all_broken_runs(runs_dir: Path) -> list[RunFolder]:
-    """Every run of a folder that failed or was interrupted, the oldest first; not those that a person killed."""
+    """Every run of a folder that failed or was interrupted, the oldest first; not those that a person killed, and
+    not those that have lost their `run.json`."""
     runs = RunStore(runs_dir).list()
-    return broken_runs((run.folder for run in runs if not was_killed(run.status)), runs_dir)
+    return broken_runs((run.folder for run in runs if may_go_on(run)), runs_dir)
 
 
 def plan_retry(folders: Iterable[RunFolder]) -> tuple[list[Resumption], list[tuple[RunFolder, CraftError]]]:

@@ -335,7 +335,10 @@ def test_a_run_without_an_identity_is_named(patient: Patient) -> None:
     folder = a_trained_run(patient, phase="finished")
     folder.run_json.unlink()
     finding = only(found(runs.runs, patient), "fault")
-    assert finding.text == f"{folder.name}: its run.json is gone" and "take the file from a copy" in finding.advice
+    assert finding.text == f"{folder.name}: its run.json is gone"
+    assert finding.advice.startswith("take the file from a copy; checkpoints that are there hold: 'craft generate")
+    (folder.checkpoints / "latest.json").unlink()
+    assert only(found(runs.runs, patient), "fault").advice == "take the file from a copy", "it has none"
 
 
 def test_interrupted_runs_are_listed_with_what_goes_on(patient: Patient) -> None:

@@ -126,6 +126,7 @@ def test_a_run_that_lost_its_place_is_among_those_to_be_retried(runs_dir: Path) 
     make(runs_dir, "failed", "failed")
     make(runs_dir, "dead", "running")
     make(runs_dir, "ended", "finished")
+    make(runs_dir, "robbed", "failed").run_json.unlink()
     with Queue(runs_dir).lock():
         Queue(runs_dir).drop(["b-001"])
     assert {folder.name for folder in all_broken_runs(runs_dir)} == {"failed-001", "dead-001", "b-001"}

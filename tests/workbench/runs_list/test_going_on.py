@@ -20,6 +20,7 @@ from tests.launch.project import EXPERIMENTS
 from tests.workbench.harness import opened, play, screen_text, until
 from tests.workbench.runs import make_project, make_run, working
 from workbench.app import Workbench
+from workbench.screens.runs.screen import RunsScreen
 
 
 def _said(app: Workbench) -> str:
@@ -171,5 +172,22 @@ def test_of_marked_runs_those_that_do_not_go_on_are_named(tmp_path: Path) -> Non
             assert "left out: tiny-002: finished; resume with changes" in _said(app)
             assert "left out: tiny-003: said to train on another machine" in _said(app)
             assert [entry.run for entry in Queue(tmp_path / "runs").entries()] == ["tiny-001"]
+
+    play(story())
+
+
+def test_a_run_without_its_identity_is_not_counted_as_broken_and_opens_no_dialog(tmp_path: Path) -> None:
+    file, runs_dir = make_project(tmp_path), tmp_path / "runs"
+    make_run(runs_dir, "robbed", phase="failed").run_json.unlink()
+
+    async def story() -> None:
+        async with opened(file) as (app, pilot):
+            await until(pilot, lambda: [run.is_robbed for run in app.runs] == [True])
+            await pilot.press("F")
+            await until(pilot, lambda: "nothing of it failed" in _said(app))
+            await pilot.press("f")
+            await until(pilot, lambda: "its run.json is gone; put it back from a copy" in _said(app))
+            assert isinstance(app.screen, RunsScreen)
+            app.clear_notifications()
 
     play(story())

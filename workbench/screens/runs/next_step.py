@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from craft.analysis.numbers import format_age, format_duration
-from craft.runs.folder import was_a_run
 from workbench.screens.runs.columns import number, phase_word
 from workbench.screens.runs.rows import TONES
 
@@ -47,7 +46,7 @@ def _state_of(run: RunSummary, now: float) -> State:
         return State(word, reason, tone, "s asks it through its folder, r takes it over; kill it there")
     if word == "damaged":
         # One without its run.json is listed, and nothing acts on it.
-        deletes = "" if was_a_run(str(run.path)) else "; x deletes it"
+        deletes = "" if run.is_robbed else "; x deletes it"
         return State(word, reason, tone, f"! says what can be mended{deletes}")
     if word == "finished":
         return State(_since(run, now), reason, tone, "r trains it longer, f forks it, c compares it")

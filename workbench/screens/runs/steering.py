@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual import work
 from textual.worker import get_current_worker
 
+from craft.errors import RunError
 from workbench.screens.runs.acting import ActingScreen, imported, named
 from workbench.verbs.which import fitting, is_elsewhere
 
@@ -143,6 +144,11 @@ class Steering(ActingScreen):
         from workbench.screens.runs.fork_screen import ForkScreen
 
         (folder,) = self.fitting("fork")
+        try:
+            folder.require()
+        except RunError as error:
+            self.app.say(str(error), "error")  # before a person types what would be for nothing
+            return
         project = self.app.project
         names = [one.name for one in project.experiments if not one.is_sweep] if project.exists else []
 
