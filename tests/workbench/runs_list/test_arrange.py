@@ -60,9 +60,8 @@ def test_a_wrong_filter_says_where_and_the_one_before_stays(tmp_path: Path) -> N
     assert not arranger.arrange(runs, View("lr")).fault
 
 
-def test_a_filter_by_what_no_run_has_yet_holds_once_one_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs, arranger, view = _listed(tmp_path), Arranger(), View("val/accuracy > 0.5")
-    assert "no run has 'val/accuracy'" in arranger.arrange(runs, view).fault
+def _asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The runs whose facts are asked for from now on, once for each time."""
     asked: list[str] = []
     call = RunFacts.__call__
 
@@ -71,6 +70,13 @@ def test_a_filter_by_what_no_run_has_yet_holds_once_one_has_it(tmp_path: Path, m
         return call(self, name)
 
     monkeypatch.setattr(RunFacts, "__call__", counted)
+    return asked
+
+
+def test_a_filter_by_what_no_run_has_yet_holds_once_one_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, arranger, view = _listed(tmp_path), Arranger(), View("val/accuracy > 0.5")
+    assert "no run has 'val/accuracy'" in arranger.arrange(runs, view).fault
+    asked = _asked(monkeypatch)
     fresh = RunsReader(tmp_path).read()[0]
     assert "no run has" in arranger.arrange([fresh, *runs[1:]], view).fault
     assert asked == [fresh.name], "of the others nothing is new"
@@ -115,14 +121,7 @@ def test_runs_are_sorted_by_any_figure_and_those_without_it_come_last(
 
 def test_a_run_without_news_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs, arranger = _listed(tmp_path), Arranger()
-    asked: list[str] = []
-    call = RunFacts.__call__
-
-    def counted(self: RunFacts, name: str) -> Any:
-        asked.append(self.run.name)
-        return call(self, name)
-
-    monkeypatch.setattr(RunFacts, "__call__", counted)
+    asked = _asked(monkeypatch)
     view = View("step > 5", sort="best")
     arranger.arrange(runs, view)
     assert len(asked) == 8

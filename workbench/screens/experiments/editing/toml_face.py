@@ -23,7 +23,7 @@ from craft.text import clean, shorten, width_of
 from workbench.actions import bindings_of
 from workbench.screens.experiments.editing.buffer import common_start
 from workbench.screens.experiments.editing.text_document import FileDocument, Unwrapped
-from workbench.widgets.in_order import KeysInOrder
+from workbench.widgets.own_keys import OwnKeys
 
 INDENT = 4
 _LEAST_MESSAGE = 12  # columns beside a line that are worth a message
@@ -33,7 +33,7 @@ _UNDERLINED = Style(underline=True)
 _SEPARATORS = {ord("\u2028"): "\ufffd", ord("\u2029"): "\ufffd", ord("\r"): "\u240d"}
 
 
-class TomlFace(KeysInOrder, TextArea):
+class TomlFace(OwnKeys, TextArea):
     """Edits a text. Every change, typed or made by others, is in one history that undo takes back."""
 
     document: FileDocument

@@ -8,11 +8,11 @@ from textual import events
 from textual.geometry import Region
 from textual.message import Message
 
-from workbench.widgets.in_order import KeysInOrder
+from workbench.widgets.own_keys import OwnKeys
 from workbench.widgets.typed import Line
 
 
-class ValueInput(KeysInOrder, Line):
+class ValueInput(OwnKeys, Line):
     """Shown by `open`; says what was typed when it is taken, and that it was left when it is not."""
 
     class Given(Message):

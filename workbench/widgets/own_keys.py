@@ -1,9 +1,5 @@
-"""Keys that are done in the order in which they were pressed.
-
-Textual gives a key to the focused widget, which takes letters at once; a key with a binding wanders up through all its
-ancestors first, and is done when it arrives. Where several come at once, as over a slow line, letters overtake: "down,
-end, x" would write x where the cursor was.
-"""
+"""Keys of a widget's own that are done where its letters are, and so without waiting: the app, which keeps all keys in
+their order (`workbench.in_order`), would hold the next letter back until a bound one has wandered up to it."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ else:
     Widget = object  # Textual reads styles from the first base that is a widget, which this is not
 
 
-class KeysInOrder(Widget):
+class OwnKeys(Widget):
     """Stands first among the bases of a widget that is typed into; its own bindings are done where its letters are."""
 
     async def _on_key(self, event: events.Key) -> None:
